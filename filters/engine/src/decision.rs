@@ -1,0 +1,90 @@
+//! The answer: what happens to the request, and what is recorded of it.
+//! There is no `Default`: a decision is made, never left over.
+
+use crate::words::Reason;
+use portcullis_rego::Value;
+
+/// A decision on one request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    pub effect: Effect,
+    pub record: Record,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    Allow(Allow),
+    Deny(Deny),
+}
+
+/// The request goes on, changed so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Allow {
+    /// Applied in order to the request's headers, `:path` among them.
+    pub request: Vec<HeaderEdit>,
+    /// Set on the response that the upstream gives.
+    pub response: Vec<(String, String)>,
+}
+
+/// The request ends here, answered so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deny {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    /// google.rpc.Code for a gRPC client; `None` for everybody else.
+    pub grpc_status: Option<u32>,
+}
+
+/// One change to a header map. Names are lower-case and checked against RFC 9110.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderEdit {
+    /// All values of the name go.
+    Remove(String),
+    /// All values of the name are replaced by this one.
+    Set(String, String),
+    /// A value is added to those there are.
+    Append(String, String),
+}
+
+/// What logs, metrics and the filter state say of a decision. No secrets, no tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    pub decision_id: String,
+    pub reason: Reason,
+    /// The Rego rule that decided, such as `data.envoy.authz.allow`; absent where none was asked.
+    pub rule: Option<String>,
+    /// Who was proven: a token's `sub`, else an API key's subject.
+    pub subject: Option<String>,
+    /// What proved it: the API key's id, or the token's `kid`.
+    pub key_id: Option<String>,
+    /// The policy's own `reason`, or what went wrong inside it: for logs only.
+    pub detail: Option<String>,
+    /// The policy's `dynamic_metadata`.
+    pub metadata: Option<Value>,
+}
+
+impl Record {
+    /// The record as it stands in the filter state, in `serve`'s line and, later, in decision logs.
+    /// Absent fields are left out; `allowed` says which way it went.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut object = serde_json::Map::new();
+        object.insert("decision_id".into(), self.decision_id.clone().into());
+        object.insert("allowed".into(), self.reason.allows().into());
+        object.insert("reason".into(), self.reason.code().into());
+        for (key, value) in [
+            ("rule", &self.rule),
+            ("subject", &self.subject),
+            ("key_id", &self.key_id),
+            ("detail", &self.detail),
+        ] {
+            if let Some(value) = value {
+                object.insert(key.into(), value.clone().into());
+            }
+        }
+        if let Some(metadata) = &self.metadata {
+            object.insert("dynamic_metadata".into(), portcullis_rego::to_json(metadata));
+        }
+        object.into()
+    }
+}
