@@ -1,1 +1,16 @@
-//! Stub.
+//! Rego without a host: sources become a [`Policy`], checked and compiled once, which answers a
+//! question about an input. The only room that knows regorus. No clock, no randomness, no I/O.
+
+mod error;
+mod interpreter;
+mod load;
+mod policy;
+mod query;
+mod source;
+pub mod value;
+
+pub use error::{EvalError, LoadError, LoadErrors, QueryError};
+pub use policy::{Choice, Moment, Policy};
+pub use query::{Rows, query};
+pub use source::{Entrypoint, EntrypointError, Module, RegoVersion, Sources};
+pub use value::Value;

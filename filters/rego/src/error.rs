@@ -1,0 +1,149 @@
+//! What can be wrong: with a policy at load, with an evaluation, with a query.
+
+use std::fmt;
+
+/// One thing wrong with a policy. Shown as `authz.rego:3:7: unknown function `foo``.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadError {
+    /// The module's path, or `data` for the base data, or empty for the policy as a whole.
+    pub file: String,
+    pub line: Option<u32>,
+    pub column: Option<u32>,
+    pub message: String,
+    /// What would be right.
+    pub hint: Option<String>,
+}
+
+/// Everything wrong with a policy, in the order of its modules; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadErrors(Vec<LoadError>);
+
+/// Why there is no answer. Each of these must end in a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EvalError {
+    /// The instruction budget was used up.
+    Budget,
+    /// The evaluation went wrong: a conflict, say. For logs, with `file:line` where it is known.
+    Failed(String),
+    /// The policy was not loaded with this entrypoint.
+    UnknownEntrypoint(String),
+}
+
+/// Why a query has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueryError {
+    /// The sources do not load.
+    Load(LoadErrors),
+    /// The query itself is not Rego, or asks for what is not there.
+    Query(LoadError),
+    Eval(EvalError),
+}
+
+impl LoadErrors {
+    pub fn iter(&self) -> impl Iterator<Item = &LoadError> {
+        self.0.iter()
+    }
+
+    /// The errors as a refusal, or nothing where there are none.
+    pub(crate) fn refuse(errors: Vec<LoadError>) -> Result<(), LoadErrors> {
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(LoadErrors(errors))
+        }
+    }
+}
+
+impl LoadError {
+    pub(crate) fn new(file: impl Into<String>, message: impl Into<String>) -> Self {
+        LoadError {
+            file: file.into(),
+            line: None,
+            column: None,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub(crate) fn at(mut self, line: u32, column: u32) -> Self {
+        self.line = Some(line);
+        self.column = Some(column);
+        self
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<LoadError> for LoadErrors {
+    fn from(error: LoadError) -> Self {
+        LoadErrors(vec![error])
+    }
+}
+
+impl IntoIterator for LoadErrors {
+    type Item = LoadError;
+    type IntoIter = std::vec::IntoIter<LoadError>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.file.is_empty() {
+            f.write_str(&self.file)?;
+            for place in [self.line, self.column].into_iter().flatten() {
+                write!(f, ":{place}")?;
+            }
+            f.write_str(": ")?;
+        }
+        f.write_str(&self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for LoadErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            error.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for EvalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EvalError::Budget => f.write_str("the instruction budget is used up"),
+            EvalError::Failed(message) => f.write_str(message),
+            EvalError::UnknownEntrypoint(path) => {
+                write!(f, "the policy was not loaded with the entrypoint `{path}`")
+            }
+        }
+    }
+}
+
+impl fmt::Display for QueryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            QueryError::Load(errors) => errors.fmt(f),
+            QueryError::Query(error) => error.fmt(f),
+            QueryError::Eval(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+impl std::error::Error for LoadErrors {}
+impl std::error::Error for EvalError {}
+impl std::error::Error for QueryError {}

@@ -1,0 +1,72 @@
+//! A policy that was loaded: immutable, cheap to clone, asked many times.
+
+use std::sync::Arc;
+
+use crate::{
+    error::{EvalError, LoadErrors},
+    interpreter::Interpreter,
+    source::{Entrypoint, Sources},
+    value::Value,
+};
+
+/// Rego that was parsed, checked and compiled once. Send and Sync; a clone shares it.
+#[derive(Clone)]
+pub struct Policy(Arc<Loaded>);
+
+pub(crate) struct Loaded {
+    pub interpreter: Interpreter,
+    pub entrypoints: Vec<(Entrypoint, Choice)>,
+}
+
+/// What an evaluation may know and use of the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Nanoseconds since the Unix epoch; `time.now_ns()`.
+    pub now_ns: u64,
+    /// The instruction budget.
+    pub instructions: u32,
+}
+
+/// Which evaluator an entrypoint got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// regorus's virtual machine, the fast one.
+    Rvm,
+    /// regorus's interpreter, and why.
+    Interpreter { reason: String },
+}
+
+impl Policy {
+    /// # Errors
+    /// Everything found that is wrong with the sources, or missing from them.
+    pub fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Policy, LoadErrors> {
+        crate::load::load(sources, entrypoints).map(|loaded| Policy(Arc::new(loaded)))
+    }
+
+    /// The rule's value for an input; none where it is undefined.
+    ///
+    /// # Errors
+    /// Where the evaluation went wrong or used up its budget: a refusal, never undefined.
+    pub fn evaluate(
+        &self,
+        entrypoint: &Entrypoint,
+        input: Value,
+        moment: &Moment,
+    ) -> Result<Option<Value>, EvalError> {
+        self.0
+            .entrypoints
+            .iter()
+            .find(|(known, _)| known == entrypoint)
+            .ok_or_else(|| EvalError::UnknownEntrypoint(entrypoint.to_string()))?;
+        self.0.interpreter.evaluate(entrypoint, input, moment)
+    }
+
+    /// Which evaluator the entrypoint got, for those who ask why it is slow.
+    pub fn evaluator(&self, entrypoint: &Entrypoint) -> Option<&Choice> {
+        self.0
+            .entrypoints
+            .iter()
+            .find(|(known, _)| known == entrypoint)
+            .map(|(_, choice)| choice)
+    }
+}
