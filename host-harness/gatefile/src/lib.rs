@@ -1,1 +1,17 @@
-//! Stub.
+//! Reads `gate.yaml` and policy folders from disk. Every error has a file, a line and a column.
+//!
+//! [`GateFile`] is a configuration as the filter takes it: `policy.path` has become modules and
+//! data. [`Policies`] is the same loader without a configuration, for `eval -d`.
+
+mod document;
+mod error;
+mod gate_file;
+mod json;
+mod policies;
+mod spans;
+mod yaml;
+
+pub use document::{Document, read_data};
+pub use error::{Finding, Findings, Place};
+pub use gate_file::{GateFile, sources};
+pub use policies::{Policies, Tests};

@@ -1,0 +1,114 @@
+//! One JSON or YAML file: its value, and where each node of it stands.
+
+use crate::{
+    error::{Finding, Place},
+    json,
+    spans::{Point, Spans},
+    yaml,
+};
+use serde_json::Value;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+pub struct Document {
+    pub file: PathBuf,
+    pub value: Value,
+    pub(crate) text: String,
+    pub(crate) spans: Spans,
+}
+
+/// What a parser says is wrong with a text.
+pub(crate) struct Fault {
+    pub at: Point,
+    pub message: String,
+}
+
+/// Deeper documents are refused: the filter's own reader stops at 128.
+pub(crate) const MAX_DEPTH: usize = 100;
+
+impl Document {
+    /// Reads a file; its name says whether it is JSON or YAML.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn read(file: &Path) -> Result<Document, Finding> {
+        let text = read_text(file)?;
+        if text.trim().is_empty() {
+            return Err(Finding::new(Place::file(file), "the file is empty"));
+        }
+        let parsed = match file.extension().and_then(|extension| extension.to_str()) {
+            Some("json") => json::parse(&text),
+            _ => yaml::parse(&text),
+        };
+        match parsed {
+            Ok((value, spans)) => Ok(Document {
+                file: file.to_owned(),
+                value,
+                text,
+                spans,
+            }),
+            Err(Fault { at, message }) => Err(Finding::new(
+                Place {
+                    file: file.to_owned(),
+                    line: at.line,
+                    column: at.column,
+                },
+                message,
+            )),
+        }
+    }
+
+    /// Where a field stands, or its nearest ancestor.
+    pub fn place(&self, path: &str) -> Place {
+        let Point { line, column } = self.spans.find(path);
+        Place {
+            file: self.file.clone(),
+            line,
+            column,
+        }
+    }
+}
+
+/// A file's value alone, such as an input document.
+///
+/// # Errors
+/// What is wrong with it, and where.
+pub fn read_data(file: &Path) -> Result<Value, Finding> {
+    Document::read(file).map(|document| document.value)
+}
+
+/// A file's text, or one line on why there is none.
+pub(crate) fn read_text(file: &Path) -> Result<String, Finding> {
+    let finding = |message: String| Finding::new(Place::file(file), message);
+    let metadata = fs::metadata(file).map_err(|error| finding(unreadable(&error)))?;
+    if metadata.is_dir() {
+        return Err(finding("this is a folder; a file is needed".into()));
+    }
+    if !metadata.is_file() {
+        return Err(finding("this is not a regular file".into()));
+    }
+    let bytes = fs::read(file).map_err(|error| finding(unreadable(&error)))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        finding(format!(
+            "this is not text: byte {} is not UTF-8",
+            error.utf8_error().valid_up_to()
+        ))
+    })?;
+    if let Some(at) = text.find('\0') {
+        return Err(finding(format!("this is not text: byte {at} is zero")));
+    }
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    })
+}
+
+pub(crate) fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or folder".into(),
+        io::ErrorKind::PermissionDenied => "permission denied".into(),
+        _ => format!("cannot be read: {error}"),
+    }
+}

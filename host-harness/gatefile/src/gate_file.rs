@@ -1,0 +1,174 @@
+//! `gate.yaml`, with `policy.path` resolved, and the way back from the engine's errors to lines.
+
+use crate::{
+    document::Document,
+    error::{Finding, Findings, Place},
+    policies::{Policies, Tests, kind_of, merge},
+};
+use portcullis_engine::{Gate, LoadError, LoadErrors, Secrets};
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+
+/// A configuration as the filter takes it, and where each field of it stands.
+pub struct GateFile {
+    source: Document,
+    /// The document without `policy.path`: its files are in `policy.modules` and `policy.data`.
+    pub document: Value,
+    /// The folder that module names from files are relative to.
+    base: PathBuf,
+}
+
+impl GateFile {
+    /// Reads the file and everything `policy.path` names.
+    ///
+    /// # Errors
+    /// What cannot be read or put together. What the document means is the engine's to check:
+    /// see [`GateFile::gate`].
+    pub fn read(file: &Path) -> Result<GateFile, Findings> {
+        let source = Document::read(file)?;
+        if !source.value.is_object() {
+            let message = format!("found {}, expected fields", kind_of(&source.value));
+            return Err(Finding::new(source.place(""), message)
+                .hint("a configuration begins with `policy:`")
+                .into());
+        }
+        let base = base(file);
+        let mut document = source.value.clone();
+        if let Some(policy) = document.get_mut("policy").and_then(Value::as_object_mut) {
+            resolve(policy, &source, &base)?;
+        }
+        Ok(GateFile {
+            source,
+            document,
+            base,
+        })
+    }
+
+    /// The engine's reading of the document.
+    ///
+    /// # Errors
+    /// Everything the engine refuses, each with its place.
+    pub fn gate(&self, secrets: &dyn Secrets) -> Result<Gate, Findings> {
+        let bytes = self.document.to_string().into_bytes();
+        Gate::load(&bytes, secrets).map_err(|errors| self.locate(&errors))
+    }
+
+    /// The engine's errors with their places: fields in this file, Rego in its own.
+    pub fn locate(&self, errors: &LoadErrors) -> Findings {
+        let findings = errors.iter().map(|error| self.finding(error)).collect();
+        Findings::gather(findings)
+            .unwrap_or_else(|| Finding::new(self.source.place(""), errors.to_string()).into())
+    }
+
+    fn finding(&self, error: &LoadError) -> Finding {
+        match error {
+            LoadError::Field { path, message } => {
+                let message = match path.as_str() {
+                    "" => message.clone(),
+                    path => format!("{path}: {message}"),
+                };
+                Finding::new(self.source.place(self.written(path)), message)
+            }
+            LoadError::Rego(error) => Finding::new(self.source.place("policy"), error.to_string()),
+        }
+    }
+
+    /// The field that brought a field: what came from files was written as `policy.path`.
+    fn written<'p>(&self, path: &'p str) -> &'p str {
+        let from_files = path.starts_with("policy.modules") || path.starts_with("policy.data");
+        let has_path = self.source.value.pointer("/policy/path").is_some();
+        match from_files && has_path && self.source.spans.value(path).is_none() {
+            true => "policy.path",
+            false => path,
+        }
+    }
+}
+
+/// The files and folders a configuration is made of, as far as they can be told: a change in any
+/// of them is a reason to read it again. Works on a broken file, too, so that its repair is seen.
+pub fn sources(file: &Path) -> Vec<PathBuf> {
+    let mut sources = vec![file.to_owned()];
+    let source = Document::read(file).ok();
+    let value = source
+        .as_ref()
+        .and_then(|it| it.value.pointer("/policy/path"));
+    for path in value.and_then(paths).unwrap_or_default() {
+        sources.push(base(file).join(path));
+    }
+    sources
+}
+
+fn base(file: &Path) -> PathBuf {
+    file.parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// Turns `policy.path` into modules and data, beside those that are there.
+fn resolve(
+    policy: &mut Map<String, Value>,
+    source: &Document,
+    base: &Path,
+) -> Result<(), Findings> {
+    let Some(value) = policy.remove("path") else {
+        return Ok(());
+    };
+    let wrong = |message: String| Finding::new(source.place("policy.path"), message);
+    let paths = paths(&value).filter(|paths| !paths.is_empty());
+    let paths = paths.ok_or_else(|| {
+        let message = format!(
+            "policy.path: found {}, expected a file or folder, or a list of them",
+            kind_of(&value)
+        );
+        wrong(message)
+    })?;
+    for path in &paths {
+        if !base.join(path).exists() {
+            let message = format!("policy.path: no such file or folder: `{}`", path.display());
+            let place = wrong(message);
+            return Err(place
+                .hint("paths are relative to the folder of the configuration")
+                .into());
+        }
+    }
+    let found = Policies::read_without(base, &paths, Tests::Skip, Some(&source.file))?;
+
+    if found.modules.is_empty() && !policy.contains_key("modules") {
+        let message = "policy.path: there is no .rego file in it".to_owned();
+        return Err(wrong(message).into());
+    }
+    // A field of the wrong type is left for the engine to refuse.
+    let modules = policy.entry("modules").or_insert_with(object);
+    if let Value::Object(modules) = modules {
+        for (name, text) in found.modules {
+            if modules.contains_key(&name) {
+                let message = format!("policy.modules.{name}: policy.path brings this module too");
+                let place = source.place(&format!("policy.modules.{name}"));
+                return Err(Finding::new(place, message).into());
+            }
+            modules.insert(name, Value::String(text));
+        }
+    }
+    if !found.data.is_empty()
+        && let Value::Object(data) = policy.entry("data").or_insert_with(object)
+        && let Err(conflict) = merge(data, found.data)
+    {
+        let path = format!("policy.data.{}", conflict.join("."));
+        let message = format!("{path}: policy.path brings this data too");
+        return Err(Finding::new(source.place(&path), message).into());
+    }
+    Ok(())
+}
+
+fn paths(value: &Value) -> Option<Vec<PathBuf>> {
+    match value {
+        Value::String(path) => Some(vec![path.into()]),
+        Value::Array(paths) => paths
+            .iter()
+            .map(|path| path.as_str().map(PathBuf::from))
+            .collect(),
+        _ => None,
+    }
+}
+
+fn object() -> Value {
+    Value::Object(Map::new())
+}
