@@ -71,6 +71,28 @@ impl Document {
     }
 }
 
+impl Document {
+    /// A line and column of a text that is written as a literal block (`|`), as the file counts.
+    pub(crate) fn inside_block(&self, path: &str, line: usize, column: usize) -> Option<Place> {
+        let at = self.spans.value(path)?.at;
+        let mut lines = self.text.lines().skip(at.line.saturating_sub(1));
+        let opening = lines.next()?.chars().nth(at.column.saturating_sub(1));
+        if opening != Some('|') || line == 0 {
+            return None;
+        }
+        let first = lines.find(|line| !line.trim().is_empty())?;
+        let indent = first.chars().take_while(|char| *char == ' ').count();
+        Some(Place {
+            file: self.file.clone(),
+            line: at.line.saturating_add(line),
+            column: match column {
+                0 => 0,
+                column => column.saturating_add(indent),
+            },
+        })
+    }
+}
+
 /// A file's value alone, such as an input document.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ use crate::{
     policies::{Policies, Tests, kind_of, merge},
 };
 use portcullis_engine::{Gate, LoadError, LoadErrors, Secrets};
+use portcullis_rego::LoadError as RegoError;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -69,7 +70,38 @@ impl GateFile {
                 };
                 Finding::new(self.source.place(self.written(path)), message)
             }
-            LoadError::Rego(error) => Finding::new(self.source.place("policy"), error.to_string()),
+            LoadError::Rego(error) => {
+                let (place, prefix) = self.rego_place(error);
+                Finding {
+                    place,
+                    message: format!("{prefix}{}", error.message),
+                    hint: error.hint.clone(),
+                }
+            }
+        }
+    }
+
+    /// Where Rego went wrong, and what to say of it that the place does not say already.
+    fn rego_place(&self, error: &RegoError) -> (Place, String) {
+        let (line, column) = (number(error.line), number(error.column));
+        if error.file.is_empty() || error.file == "data" {
+            let field = match error.file.as_str() {
+                "" => "policy",
+                _ => self.written("policy.data"),
+            };
+            return (self.source.place(field), String::new());
+        }
+        let field = format!("policy.modules.{}", error.file);
+        if self.source.spans.value(&field).is_none() {
+            let file = self.base.join(&error.file);
+            return (Place { file, line, column }, String::new());
+        }
+        match self.source.inside_block(&field, line, column) {
+            Some(place) => (place, String::new()),
+            None => {
+                let prefix = format!("{}:{line}:{column}: ", error.file);
+                (self.source.place(&field), prefix)
+            }
         }
     }
 
@@ -171,4 +203,8 @@ fn paths(value: &Value) -> Option<Vec<PathBuf>> {
 
 fn object() -> Value {
     Value::Object(Map::new())
+}
+
+fn number(count: Option<u32>) -> usize {
+    count.map_or(0, |count| usize::try_from(count).unwrap_or(0))
 }
