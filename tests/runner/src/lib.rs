@@ -1,1 +1,192 @@
-//! Stub.
+//! Runs scenario folders on the native engine, on the shipped module in wasmtime and on the shipped
+//! module in a real Envoy, and holds the three to agree.
+
+mod envoy_config;
+mod envoy_process;
+mod error;
+mod in_envoy;
+mod in_wasmtime;
+mod judge;
+mod keys;
+mod mint;
+pub mod native;
+mod prepare;
+mod report;
+mod scenario;
+mod subject;
+mod template;
+mod token;
+mod upstream;
+mod wire;
+
+pub use error::Error;
+pub use in_wasmtime::{Module, PluginGate};
+pub use prepare::Prepared;
+pub use report::{Report, Result, Verdict};
+pub use scenario::Scenario;
+pub use subject::{Exchange, Observation, Received};
+
+use keys::Keyring;
+use std::{
+    cell::RefCell,
+    fmt,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+use subject::{Ran, Subject};
+use token::Minters;
+
+/// Where a scenario can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum On {
+    Native,
+    Wasmtime,
+    Envoy,
+}
+
+/// What a run needs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub on: Vec<On>,
+    /// `portcullis.wasm`, for wasmtime and Envoy.
+    pub module: PathBuf,
+    /// `mint.py`; without it, or without PyJWT, jwt-simple signs.
+    pub minter: Option<PathBuf>,
+    /// A missing Envoy or PyJWT is an error, not a skip: in CI.
+    pub strict: bool,
+}
+
+/// Runs scenarios on subjects.
+pub struct Runner {
+    options: Options,
+    keyring: Keyring,
+    minters: RefCell<Minters>,
+    now: u64,
+    absent: Vec<String>,
+}
+
+impl Runner {
+    pub fn new(options: Options) -> std::result::Result<Runner, Error> {
+        let mut absent = Vec::new();
+        let pyjwt = match &options.minter {
+            None => Err("no minter script was named".to_owned()),
+            Some(script) => mint::PyJwt::start(script),
+        };
+        let pyjwt = match pyjwt {
+            Ok(minter) => Some(Box::new(minter) as Box<dyn mint::Minter>),
+            Err(message) if options.strict => return Err(Error::Minter(message)),
+            Err(message) => {
+                absent.push(format!(
+                    "PyJWT: the gate's own library signs the tokens ({message})"
+                ));
+                None
+            }
+        };
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let minters = RefCell::new(Minters {
+            pyjwt,
+            native: Box::new(mint::Native),
+        });
+        Ok(Runner {
+            options,
+            keyring: Keyring::default(),
+            minters,
+            now,
+            absent,
+        })
+    }
+
+    /// Expands a scenario's templates and mints its tokens.
+    pub fn prepare<'a>(&self, scenario: &'a Scenario) -> std::result::Result<Prepared<'a>, Error> {
+        Prepared::new(scenario, &self.keyring, &self.minters, self.now)
+    }
+
+    /// Runs every scenario on every subject and compares.
+    pub fn run(&self, scenarios: &[Scenario]) -> std::result::Result<Report, Error> {
+        let prepared = scenarios
+            .iter()
+            .map(|scenario| self.prepare(scenario))
+            .collect::<std::result::Result<Vec<_>, _>>()?;
+        let mut report = Report {
+            absent: self.absent.clone(),
+            ..Report::default()
+        };
+        let mut ran: Vec<(On, Vec<Ran>)> = Vec::new();
+        for on in &self.options.on {
+            match self.subject(*on) {
+                Ok(mut subject) => ran.push((*on, subject.run(&prepared)?)),
+                Err(message) if self.options.strict => {
+                    return Err(Error::Unavailable(*on, message));
+                }
+                Err(message) => {
+                    report
+                        .absent
+                        .push(format!("{on}: nothing ran on it ({message})"));
+                    let all = prepared.iter().map(|_| Ran::NotRun(message.clone()));
+                    ran.push((*on, all.collect()));
+                }
+            }
+        }
+        for (index, prepared) in prepared.iter().enumerate() {
+            let of_scenario: Vec<(On, &Ran)> = ran
+                .iter()
+                .filter_map(|(on, all)| Some((*on, all.get(index)?)))
+                .collect();
+            report
+                .verdicts
+                .extend(judge::scenario(prepared.scenario, &of_scenario));
+        }
+        Ok(report)
+    }
+
+    fn subject(&self, on: On) -> std::result::Result<Box<dyn Subject>, String> {
+        let module = &self.options.module;
+        if on != On::Native && !module.is_file() {
+            return Err(format!(
+                "`{}` is not there: `make build` makes it",
+                module.display()
+            ));
+        }
+        Ok(match on {
+            On::Native => Box::new(native::Native),
+            On::Wasmtime => Box::new(in_wasmtime::InWasmtime::new(module)?),
+            On::Envoy => {
+                let from = std::env::current_dir().map_err(|error| error.to_string())?;
+                let module = module.canonicalize().map_err(|error| error.to_string())?;
+                Box::new(in_envoy::InEnvoy {
+                    binary: envoy_process::find(&from)?,
+                    module,
+                })
+            }
+        })
+    }
+}
+
+/// Reads every scenario at or below a folder, in order of name.
+pub fn scenarios(root: &Path) -> std::result::Result<Vec<Scenario>, Error> {
+    Scenario::read_all(root)
+}
+
+impl On {
+    pub const ALL: &'static [On] = &[On::Native, On::Wasmtime, On::Envoy];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            On::Native => "native",
+            On::Wasmtime => "wasmtime",
+            On::Envoy => "envoy",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<On> {
+        On::ALL.iter().copied().find(|on| on.as_str() == name)
+    }
+}
+
+impl fmt::Display for On {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,142 @@
+//! What Envoy is started with: a listener for each scenario, the filter with its configuration, one
+//! upstream behind all.
+
+use crate::prepare::{CATCH_ALL, Prepared, VIRTUAL_HOST};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, net::SocketAddr, path::Path};
+
+pub const LISTENER: &str = "scenario_";
+
+pub fn listener(index: usize) -> String {
+    format!("{LISTENER}{index}")
+}
+
+/// The bootstrap document; Envoy reads JSON where the file's name says so.
+pub fn bootstrap(
+    scenarios: &[&Prepared<'_>],
+    module: &Path,
+    upstream: SocketAddr,
+    access_log: &Path,
+) -> Value {
+    // One list for all, since it is part of what makes two filters share a VM.
+    let variables: BTreeSet<&str> = scenarios
+        .iter()
+        .flat_map(|prepared| {
+            prepared
+                .scenario
+                .file
+                .environment
+                .keys()
+                .map(String::as_str)
+        })
+        .collect();
+    let listeners: Vec<Value> = scenarios
+        .iter()
+        .enumerate()
+        .map(|(index, prepared)| {
+            json!({
+                "name": listener(index),
+                "address": address("127.0.0.1", 0),
+                "filter_chains": [{"filters": [{
+                    "name": "envoy.filters.network.http_connection_manager",
+                    "typed_config": manager(index, prepared, module, &variables, access_log),
+                }]}],
+            })
+        })
+        .collect();
+    json!({
+        "admin": {"address": address("127.0.0.1", 0)},
+        "static_resources": {
+            "listeners": listeners,
+            "clusters": [{
+                "name": "upstream",
+                "type": "STATIC",
+                "connect_timeout": "5s",
+                "load_assignment": {
+                    "cluster_name": "upstream",
+                    "endpoints": [{"lb_endpoints": [{"endpoint": {
+                        "address": address(&upstream.ip().to_string(), upstream.port()),
+                    }}]}],
+                },
+            }],
+        },
+    })
+}
+
+fn manager(
+    index: usize,
+    prepared: &Prepared<'_>,
+    module: &Path,
+    variables: &BTreeSet<&str>,
+    access_log: &Path,
+) -> Value {
+    let names = &prepared.scenario.file.envoy;
+    let to_upstream = json!({"cluster": "upstream"});
+    let mut routes: Vec<Value> = names
+        .routes
+        .iter()
+        .map(|route| json!({"name": route.name, "match": {"prefix": route.prefix}, "route": to_upstream}))
+        .collect();
+    routes.push(json!({"name": CATCH_ALL, "match": {"prefix": "/"}, "route": to_upstream}));
+    json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": listener(index),
+        "generate_request_id": false,
+        // Wider than the gate's own limits, so that the gate is asked.
+        "max_request_headers_kb": 512,
+        "common_http_protocol_options": {"max_headers_count": 2000},
+        "route_config": {
+            "name": "scenario",
+            "virtual_hosts": [{
+                "name": names.virtual_host.as_deref().unwrap_or(VIRTUAL_HOST),
+                "domains": ["*"],
+                "routes": routes,
+            }],
+        },
+        "http_filters": [
+            {"name": "portcullis", "typed_config": wasm(prepared, module, variables)},
+            {"name": "envoy.filters.http.router", "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+            }},
+        ],
+        "access_log": [{
+            "name": "envoy.access_loggers.file",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+                "path": access_log.to_string_lossy(),
+                "log_format": {"json_format": {
+                    "listener": listener(index),
+                    "client": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
+                    "details": "%RESPONSE_CODE_DETAILS%",
+                    "record": "%FILTER_STATE(wasm.portcullis:PLAIN)%",
+                }},
+            },
+        }],
+    })
+}
+
+fn wasm(prepared: &Prepared<'_>, module: &Path, variables: &BTreeSet<&str>) -> Value {
+    json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+        "config": {
+            "name": "portcullis",
+            "root_id": "portcullis",
+            "failure_policy": "FAIL_RELOAD",
+            "allow_on_headers_stop_iteration": true,
+            "vm_config": {
+                "vm_id": "portcullis-scenarios",
+                "runtime": "envoy.wasm.runtime.v8",
+                "code": {"local": {"filename": module.to_string_lossy()}},
+                "environment_variables": {"host_env_keys": variables},
+            },
+            "configuration": {
+                "@type": "type.googleapis.com/google.protobuf.StringValue",
+                "value": String::from_utf8_lossy(&prepared.document),
+            },
+        },
+    })
+}
+
+fn address(host: &str, port: u16) -> Value {
+    json!({"socket_address": {"address": host, "port_value": port}})
+}

@@ -1,0 +1,227 @@
+//! The shipped module in a real Envoy: one process for all scenarios, a listener for each.
+
+use crate::{
+    On, envoy_config,
+    envoy_process::{Envoy, Exit},
+    error::Error,
+    prepare::Prepared,
+    subject::{Observation, Ran, Subject},
+    upstream::Upstream,
+    wire,
+};
+use portcullis_host::Headers;
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+pub struct InEnvoy {
+    pub binary: PathBuf,
+    pub module: PathBuf,
+}
+
+/// Where a request's line in the access log is found.
+type Line = (usize, u16);
+
+const LOG_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Subject for InEnvoy {
+    fn run(&mut self, scenarios: &[Prepared<'_>]) -> Result<Vec<Ran>, Error> {
+        let mut ran: Vec<Ran> = scenarios
+            .iter()
+            .map(|prepared| self.refusal(prepared))
+            .collect::<Result<_, _>>()?;
+        let together: Vec<usize> = scenarios
+            .iter()
+            .enumerate()
+            .filter(|(_, prepared)| prepared.scenario.file.expect_load_error.is_none())
+            .map(|(index, _)| index)
+            .collect();
+        let chosen: Vec<&Prepared<'_>> = together
+            .iter()
+            .filter_map(|index| scenarios.get(*index))
+            .collect();
+        if chosen.is_empty() {
+            return Ok(ran);
+        }
+        let answers = self.together(&chosen)?;
+        for (index, cases) in together.into_iter().zip(answers) {
+            if let Some(slot) = ran.get_mut(index) {
+                *slot = Ran::Cases(cases);
+            }
+        }
+        Ok(ran)
+    }
+}
+
+impl InEnvoy {
+    /// An Envoy of its own for a configuration that must be refused, where the scenario asks for it.
+    fn refusal(&self, prepared: &Prepared<'_>) -> Result<Ran, Error> {
+        if !prepared
+            .scenario
+            .file
+            .expect_load_error
+            .as_ref()
+            .is_some_and(|expected| expected.envoy)
+        {
+            return Ok(Ran::NotRun(
+                "refused configurations are tried on Envoy where `envoy: true`".into(),
+            ));
+        }
+        let upstream = Upstream::start().map_err(Error::Upstream)?;
+        let config = envoy_config::bootstrap(
+            &[prepared],
+            &self.module,
+            upstream.address,
+            Path::new("/dev/null"),
+        );
+        let environment = prepared.scenario.file.environment.clone();
+        match Envoy::start(&self.binary, &config, &environment)? {
+            Exit::Serving(_) => Ok(Ran::Cases(Vec::new())),
+            Exit::Ended { log, .. } => Ok(Ran::Refused(log)),
+        }
+    }
+
+    fn together(
+        &self,
+        scenarios: &[&Prepared<'_>],
+    ) -> Result<Vec<Vec<Result<Observation, String>>>, Error> {
+        let upstream = Upstream::start().map_err(Error::Upstream)?;
+        let failed = |message: String| Error::Subject(On::Envoy, message);
+        let folder = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
+        let access_log = folder.path().join("access.jsonl");
+        let config =
+            envoy_config::bootstrap(scenarios, &self.module, upstream.address, &access_log);
+        let envoy = match Envoy::start(&self.binary, &config, &environment(scenarios)?)? {
+            Exit::Serving(envoy) => envoy,
+            Exit::Ended { status, log } => {
+                return Err(failed(format!(
+                    "it ended with {status} before it served:\n{log}"
+                )));
+            }
+        };
+        let ports = envoy.listeners()?;
+        let mut answers: Vec<Vec<Result<Observation, String>>> = Vec::new();
+        let mut lines: Vec<Vec<Option<Line>>> = Vec::new();
+        for (index, prepared) in scenarios.iter().enumerate() {
+            let name = envoy_config::listener(index);
+            let address = *ports
+                .get(&name)
+                .ok_or_else(|| failed(format!("no listener `{name}`")))?;
+            let mut of_scenario = Vec::new();
+            let mut of_lines = Vec::new();
+            for (case, exchange) in prepared.cases() {
+                if case.skip.contains_key(On::Envoy.as_str()) {
+                    of_scenario.push(Err("skipped".into()));
+                    of_lines.push(None);
+                    continue;
+                }
+                let sent = wire::send(address, exchange);
+                let mut received = upstream.take();
+                of_lines.push(sent.as_ref().ok().map(|answer| (index, answer.port)));
+                of_scenario.push(match (sent, received.pop(), received.is_empty()) {
+                    (_, _, false) => Err("the upstream received more than one request".into()),
+                    (Err(error), _, _) => Err(format!("no answer: {error}")),
+                    (Ok(answer), upstream, _) => Ok(Observation {
+                        status: answer.status,
+                        headers: answer.headers,
+                        body: answer.body,
+                        record: None,
+                        details: None,
+                        upstream: upstream.map(|mut received| {
+                            received.headers = without_envoys_own(&received.headers);
+                            received
+                        }),
+                    }),
+                });
+            }
+            answers.push(of_scenario);
+            lines.push(of_lines);
+        }
+        let wanted = lines.iter().flatten().flatten().count();
+        let log = access_lines(&access_log, wanted)?;
+        for (answer, line) in answers.iter_mut().flatten().zip(lines.iter().flatten()) {
+            if let (Ok(observation), Some(line)) = (answer.as_mut(), line) {
+                match log.get(line) {
+                    Some((record, details)) => {
+                        observation.record = record.clone();
+                        observation.details.clone_from(details);
+                    }
+                    None => *answer = Err("no line in the access log".into()),
+                }
+            }
+        }
+        Ok(answers)
+    }
+}
+
+/// What Envoy adds to a request, whatever the filter does:
+/// the scheme it was reached by, and the router's deadline.
+const ENVOYS_OWN_REQUEST: &[&str] = &[
+    "x-forwarded-proto",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-request-id",
+];
+
+fn without_envoys_own(headers: &Headers) -> Headers {
+    headers
+        .iter()
+        .filter(|(name, _)| !ENVOYS_OWN_REQUEST.contains(name))
+        .collect()
+}
+
+/// Each variable has one value in a process, so scenarios must not differ on it.
+fn environment(scenarios: &[&Prepared<'_>]) -> Result<BTreeMap<String, String>, Error> {
+    let mut all = BTreeMap::new();
+    for prepared in scenarios {
+        for (name, value) in &prepared.scenario.file.environment {
+            if let Some(other) = all.insert(name.clone(), value.clone())
+                && other != *value
+            {
+                let message =
+                    format!("the variable `{name}` has another value in another scenario");
+                return Err(Error::Scenario(prepared.scenario.name.clone(), message));
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The records and details by listener and client port, once all lines are flushed.
+fn access_lines(
+    file: &Path,
+    wanted: usize,
+) -> Result<BTreeMap<Line, (Option<Value>, Option<String>)>, Error> {
+    let patience = Instant::now();
+    loop {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let lines: BTreeMap<Line, _> = whole.lines().filter_map(access_line).collect();
+        if lines.len() >= wanted || patience.elapsed() > LOG_PATIENCE {
+            return Ok(lines);
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn access_line(line: &str) -> Option<(Line, (Option<Value>, Option<String>))> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let text = |name: &str| line.get(name).and_then(Value::as_str);
+    let index = text("listener")?
+        .strip_prefix(envoy_config::LISTENER)?
+        .parse()
+        .ok()?;
+    let (_, port) = text("client")?.rsplit_once(':')?;
+    let record = match line.get("record")? {
+        Value::String(record) => serde_json::from_str(record).ok(),
+        Value::Null => None,
+        record => Some(record.clone()),
+    };
+    Some((
+        (index, port.parse().ok()?),
+        (record, text("details").map(str::to_owned)),
+    ))
+}

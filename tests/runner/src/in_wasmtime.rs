@@ -1,0 +1,184 @@
+//! The shipped module in `portcullis-host`: compiled once, an instance for each scenario.
+
+use crate::{
+    error::Error,
+    prepare::Prepared,
+    subject::{Exchange, Observation, Ran, Received, Subject, UPSTREAM_BODY, upstream_response},
+};
+pub use portcullis_host::Module;
+use portcullis_host::{
+    Outcome, PluginId, PluginOptions, Properties, Response, StreamId, Vm, VmOptions,
+};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+pub struct InWasmtime {
+    module: Module,
+}
+
+/// The module with one configuration.
+pub struct PluginGate {
+    vm: Vm,
+    plugin: PluginId,
+}
+
+impl InWasmtime {
+    pub fn new(module: &Path) -> Result<InWasmtime, String> {
+        let bytes = std::fs::read(module).map_err(|error| error.to_string())?;
+        let module = Module::compile(&bytes).map_err(|error| error.to_string())?;
+        Ok(InWasmtime { module })
+    }
+}
+
+impl Subject for InWasmtime {
+    fn run(&mut self, scenarios: &[Prepared<'_>]) -> Result<Vec<Ran>, Error> {
+        scenarios
+            .iter()
+            .map(|prepared| match PluginGate::load(&self.module, prepared) {
+                Err(message) => Ok(Ran::Refused(message)),
+                Ok(mut gate) => {
+                    let answers = prepared
+                        .exchanges
+                        .iter()
+                        .map(|exchange| gate.exchange(exchange));
+                    Ok(Ran::Cases(answers.collect()))
+                }
+            })
+            .collect()
+    }
+}
+
+impl PluginGate {
+    /// Starts an instance and configures it; the error is what it logged.
+    pub fn load(module: &Module, prepared: &Prepared<'_>) -> Result<PluginGate, String> {
+        let options = VmOptions {
+            vm_id: "portcullis-scenarios".into(),
+            environment: prepared.scenario.file.environment.clone(),
+            // A hang is a failure, not a hung run.
+            time_limit: Some(Duration::from_secs(20)),
+            ..VmOptions::default()
+        };
+        let mut vm =
+            Vm::start(module, options, Box::new(|_, _| {})).map_err(|error| error.to_string())?;
+        let plugin = vm
+            .configure(PluginOptions {
+                name: "portcullis".into(),
+                root_id: "portcullis".into(),
+                configuration: prepared.document.clone(),
+                allow_on_headers_stop_iteration: true,
+            })
+            .map_err(|error| error.to_string())?;
+        Ok(PluginGate { vm, plugin })
+    }
+
+    /// One request, from its bytes on the wire to the answer.
+    pub fn exchange(&mut self, exchange: &Exchange) -> Result<Observation, String> {
+        let stream = self
+            .vm
+            .open_stream(self.plugin, properties(exchange))
+            .map_err(|error| error.to_string())?;
+        let seen = self.drive(stream, exchange);
+        let closed = self.vm.log(stream).and_then(|()| self.vm.close(stream));
+        let seen = seen?;
+        closed.map_err(|error| error.to_string())?;
+        Ok(seen)
+    }
+
+    fn drive(&mut self, stream: StreamId, exchange: &Exchange) -> Result<Observation, String> {
+        let failed = |error: portcullis_host::VmError| error.to_string();
+        let headers = exchange.filter_headers()?;
+        let bodiless = exchange.body.is_empty();
+        let mut outcome = self
+            .vm
+            .request_headers(stream, headers, bodiless)
+            .map_err(failed)?;
+        if !bodiless && matches!(outcome, Outcome::Continue | Outcome::Pause) {
+            outcome = self
+                .vm
+                .request_body(stream, &exchange.body, true)
+                .map_err(failed)?;
+        }
+        match outcome {
+            Outcome::LocalReply { reply, response } => {
+                Ok(self.observe(stream, response, Some(reply.details), None))
+            }
+            Outcome::Continue => self.answered(stream, exchange),
+            other => Err(format!("the filter ended the request with {other:?}")),
+        }
+    }
+
+    /// The upstream's part, once the filter let the request go.
+    fn answered(&mut self, stream: StreamId, exchange: &Exchange) -> Result<Observation, String> {
+        let failed = |error: portcullis_host::VmError| error.to_string();
+        let headers = self
+            .vm
+            .stream(stream)
+            .map_err(failed)?
+            .request_headers()
+            .clone();
+        let body = self.vm.take_request_body(stream).map_err(failed)?;
+        let upstream = Received::from_filter(headers, &body);
+        let head = exchange.method == "HEAD";
+        let mut outcome = self
+            .vm
+            .response_headers(stream, upstream_response(), head)
+            .map_err(failed)?;
+        if !head && outcome == Outcome::Continue {
+            outcome = self
+                .vm
+                .response_body(stream, UPSTREAM_BODY.as_bytes(), true)
+                .map_err(failed)?;
+        }
+        if outcome != Outcome::Continue {
+            return Err(format!(
+                "the filter answered the upstream's response with {outcome:?}"
+            ));
+        }
+        let headers = self
+            .vm
+            .stream(stream)
+            .map_err(failed)?
+            .response_headers()
+            .clone();
+        let body = self.vm.take_response_body(stream).map_err(failed)?;
+        Ok(self.observe(stream, Response { headers, body }, None, Some(upstream)))
+    }
+
+    fn observe(
+        &self,
+        stream: StreamId,
+        response: Response,
+        details: Option<String>,
+        upstream: Option<Received>,
+    ) -> Observation {
+        let record = self.vm.filter_state(
+            stream,
+            &format!("wasm.{}", portcullis_engine::words::FILTER_STATE),
+        );
+        Observation {
+            status: response.status().unwrap_or_default(),
+            headers: response.headers,
+            body: response.body,
+            record: record.and_then(|bytes| serde_json::from_slice(bytes).ok()),
+            details,
+            upstream,
+        }
+    }
+}
+
+fn properties(exchange: &Exchange) -> Properties {
+    let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Properties::new()
+        .source(loopback(40000))
+        .destination(loopback(10000))
+        .protocol("HTTP/1.1")
+        .request_time(now)
+        .route_name(&exchange.route)
+        .virtual_host_name(&exchange.virtual_host)
+}

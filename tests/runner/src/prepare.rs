@@ -1,0 +1,151 @@
+//! A scenario made ready for every subject: templates expanded, tokens minted, the configuration
+//! read as the command reads it.
+
+use crate::{
+    error::Error,
+    keys::Keyring,
+    scenario::{Case, HeaderText, RequestSpec, Scenario},
+    subject::Exchange,
+    template::{self, Names},
+    token::{Minters, Purse},
+};
+use portcullis_gatefile::GateFile;
+use std::{cell::RefCell, fs, path::Path};
+
+pub struct Prepared<'a> {
+    pub scenario: &'a Scenario,
+    /// What the filter takes: JSON, with `policy.path` resolved.
+    pub document: Vec<u8>,
+    /// Of each case, in order.
+    pub exchanges: Vec<Exchange>,
+}
+
+impl<'a> Prepared<'a> {
+    pub fn new(
+        scenario: &'a Scenario,
+        keyring: &Keyring,
+        minters: &RefCell<Minters>,
+        now: u64,
+    ) -> Result<Prepared<'a>, Error> {
+        let named = |error: Error| Error::Scenario(scenario.name.clone(), error.to_string());
+        let purse = Purse::new(&scenario.file, keyring, minters, now).map_err(named)?;
+        let gate = template::document(&purse, &scenario.gate).map_err(named)?;
+        let document = rendered(scenario, &gate)?;
+        let exchanges = scenario
+            .file
+            .cases
+            .iter()
+            .map(|case| {
+                exchange(scenario, &purse, &case.request).map_err(|error| {
+                    let place = format!("{}: {}", scenario.name, case.name);
+                    Error::Scenario(place, error.to_string())
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Prepared {
+            scenario,
+            document,
+            exchanges,
+        })
+    }
+
+    pub fn cases(&self) -> impl Iterator<Item = (&'a Case, &Exchange)> {
+        self.scenario.file.cases.iter().zip(&self.exchanges)
+    }
+}
+
+/// Reads the folder as a user's, which has no `cases.yaml` among the policy's data.
+fn rendered(scenario: &Scenario, gate: &str) -> Result<Vec<u8>, Error> {
+    let failed = |message: String| Error::Scenario(scenario.name.clone(), message);
+    let unwritten = |error: std::io::Error| failed(error.to_string());
+    let folder = tempfile::tempdir().map_err(unwritten)?;
+    copy(&scenario.folder, folder.path()).map_err(unwritten)?;
+    let file = folder.path().join("gate.yaml");
+    fs::write(&file, gate).map_err(unwritten)?;
+    let read = GateFile::read(&file).map_err(|findings| failed(findings.to_string()))?;
+    Ok(read.document.to_string().into_bytes())
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            fs::create_dir(&target)?;
+            copy(&path, &target)?;
+        } else if entry.file_name() != "cases.yaml" {
+            fs::copy(&path, &target)?;
+        }
+    }
+    Ok(())
+}
+
+fn exchange(scenario: &Scenario, names: &dyn Names, spec: &RequestSpec) -> Result<Exchange, Error> {
+    let mut lines = vec![("host".to_owned(), spec.host.clone().into_bytes())];
+    if let Some(token) = &spec.bearer {
+        let value = format!("Bearer {}", names.token(token)?);
+        lines.push(("authorization".to_owned(), value.into_bytes()));
+    }
+    for (name, value) in spec.headers.iter() {
+        let value = match value {
+            HeaderText::Text(text) => template::text(names, text)?.into_bytes(),
+            HeaderText::Hex { hex } => from_hex(hex)?,
+        };
+        lines.push((template::text(names, name)?, value));
+    }
+    if let Some(padding) = spec.padding {
+        for index in 0..padding.count {
+            lines.push((format!("x-padding-{index}"), vec![b'p'; padding.bytes]));
+        }
+    }
+    let body = match &spec.body {
+        Some(body) => template::text(names, body)?.into_bytes(),
+        None => Vec::new(),
+    };
+    if spec.body.is_some() {
+        lines.push((
+            "content-length".to_owned(),
+            body.len().to_string().into_bytes(),
+        ));
+    }
+    let path = template::text(names, &spec.path)?;
+    let envoy = &scenario.file.envoy;
+    let route = envoy
+        .routes
+        .iter()
+        .find(|route| path.starts_with(&route.prefix));
+    Ok(Exchange {
+        method: spec.method.clone(),
+        route: route.map_or(CATCH_ALL, |route| &route.name).to_owned(),
+        virtual_host: envoy
+            .virtual_host
+            .as_deref()
+            .unwrap_or(VIRTUAL_HOST)
+            .to_owned(),
+        path,
+        lines,
+        body,
+    })
+}
+
+/// What Envoy calls the route, and the virtual host, where a scenario does not say.
+pub const CATCH_ALL: &str = "all";
+pub const VIRTUAL_HOST: &str = "scenario";
+
+fn from_hex(text: &str) -> Result<Vec<u8>, Error> {
+    let odd = || Error::Template {
+        template: text.to_owned(),
+        message: "is not hexadecimal".into(),
+    };
+    if !text.len().is_multiple_of(2) {
+        return Err(odd());
+    }
+    (0..text.len())
+        .step_by(2)
+        .map(|at| {
+            text.get(at..at.saturating_add(2))
+                .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+                .ok_or_else(odd)
+        })
+        .collect()
+}

@@ -1,0 +1,389 @@
+//! A scenario folder as it is written: `gate.yaml`, Rego and data beside it, and `cases.yaml`.
+//! Nothing is expanded or minted here.
+
+use crate::error::Error;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// A folder that was read.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The folder's path below the root it was found in, such as `jwt/algorithms`.
+    pub name: String,
+    pub folder: PathBuf,
+    /// `gate.yaml` with its templates still in it.
+    pub gate: String,
+    pub file: CasesFile,
+}
+
+/// `cases.yaml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CasesFile {
+    /// One sentence: what stands or falls here.
+    pub about: String,
+    /// What `{env: NAME}` finds in `gate.yaml`.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Keys by name, made once in a run.
+    #[serde(default)]
+    pub keys: BTreeMap<String, KeySpec>,
+    /// Claims under every token's own.
+    #[serde(default)]
+    pub claims: Map<String, Value>,
+    #[serde(default)]
+    pub tokens: BTreeMap<String, TokenSpec>,
+    /// Envoy's names of what a request matches, for `routes` entries that go by them.
+    #[serde(default)]
+    pub envoy: EnvoyNames,
+    #[serde(default)]
+    pub cases: Vec<Case>,
+    /// Instead of cases: `gate.yaml` must be refused, and say this.
+    pub expect_load_error: Option<ExpectLoadError>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum KeySpec {
+    /// An algorithm's name, such as `RS256`.
+    Algorithm(String),
+    Detailed(DetailedKey),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DetailedKey {
+    pub algorithm: String,
+    /// Members to add to the public JWK, or with `null` to take out of it.
+    #[serde(default)]
+    pub jwk: Map<String, Value>,
+}
+
+/// One of `raw`, `from` with `tamper`, `segments`, or `claims` signed by a key.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenSpec {
+    /// The token's own text.
+    pub raw: Option<String>,
+    /// Another token, changed by `tamper`.
+    pub from: Option<String>,
+    pub tamper: Option<Tamper>,
+    /// The key that signs.
+    pub key: Option<String>,
+    /// Signs with HMAC under this text, whatever it is: a public key's PEM, for example.
+    pub secret: Option<String>,
+    /// The algorithm in the header and of the signature, where it is not the key's own.
+    pub algorithm: Option<String>,
+    /// Header members over the usual ones; `null` takes one out.
+    #[serde(default)]
+    pub header: Map<String, Value>,
+    /// Claims over the scenario's; `null` takes one out.
+    #[serde(default)]
+    pub claims: Map<String, Value>,
+    /// Header and payload as they shall stand, text or JSON.
+    pub segments: Option<Segments>,
+    pub minter: Option<MinterName>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tamper {
+    /// Another signature of the same length.
+    Signature,
+    /// The payload with `"admin": true`, under the old signature.
+    Payload,
+    /// The signature cut off, its dot kept.
+    Unsigned,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MinterName {
+    Pyjwt,
+    Native,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Segments {
+    pub header: Value,
+    pub payload: Value,
+    /// The third segment's text; without it the key signs the other two.
+    pub signature: Option<String>,
+}
+
+/// Routes that Envoy is given in front of its catch-all, and the virtual host's name.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnvoyNames {
+    pub virtual_host: Option<String>,
+    #[serde(default)]
+    pub routes: Vec<NamedRoute>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedRoute {
+    pub name: String,
+    pub prefix: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    pub name: String,
+    #[serde(default)]
+    pub request: RequestSpec,
+    pub expect: Expect,
+    /// Subjects that cannot run the case, each with the reason.
+    #[serde(default)]
+    pub skip: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RequestSpec {
+    pub method: String,
+    pub path: String,
+    pub host: String,
+    /// Short for `authorization: Bearer {{token NAME}}`.
+    pub bearer: Option<String>,
+    pub headers: HeaderLines,
+    /// Further headers `x-padding-<n>`.
+    pub padding: Option<Padding>,
+    pub body: Option<String>,
+}
+
+impl Default for RequestSpec {
+    fn default() -> Self {
+        RequestSpec {
+            method: "GET".into(),
+            path: "/".into(),
+            host: "gate.test".into(),
+            bearer: None,
+            headers: HeaderLines::default(),
+            padding: None,
+            body: None,
+        }
+    }
+}
+
+/// A map from name to value, or a list of pairs where order or repetition matters.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum HeaderLines {
+    Map(BTreeMap<String, HeaderText>),
+    List(Vec<(String, HeaderText)>),
+}
+
+impl Default for HeaderLines {
+    fn default() -> Self {
+        HeaderLines::List(Vec::new())
+    }
+}
+
+impl HeaderLines {
+    pub fn iter(&self) -> Box<dyn Iterator<Item = (&str, &HeaderText)> + '_> {
+        match self {
+            HeaderLines::Map(map) => Box::new(map.iter().map(|(name, value)| (&**name, value))),
+            HeaderLines::List(list) => Box::new(list.iter().map(|(name, value)| (&**name, value))),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum HeaderText {
+    Text(String),
+    /// Bytes that are not text.
+    Hex {
+        hex: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Padding {
+    pub count: usize,
+    #[serde(default)]
+    pub bytes: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    #[serde(default = "ok")]
+    pub status: u16,
+    /// The reason's code, or the first code and why: the word that tells this case from another.
+    pub reason: String,
+    pub rule: Option<String>,
+    pub subject: Option<String>,
+    pub key_id: Option<String>,
+    /// A part of the record's `detail`.
+    pub detail: Option<String>,
+    pub dynamic_metadata: Option<Value>,
+    /// Of the response; `null` is absent.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Option<String>>,
+    pub body: Option<ExpectBody>,
+    pub grpc_status: Option<u32>,
+    #[serde(default)]
+    pub upstream: ExpectUpstream,
+}
+
+fn ok() -> u16 {
+    200
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "lowercase")]
+pub enum ExpectBody {
+    /// Every member that is named stands so; further ones may.
+    Json(Map<String, Value>),
+    Contains(String),
+    Text(String),
+}
+
+/// Of an allowed request: what the upstream received.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExpectUpstream {
+    pub path: Option<String>,
+    pub method: Option<String>,
+    /// A value, or all values in order.
+    pub headers: BTreeMap<String, OneOrMany>,
+    pub absent: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    pub fn to_vec(&self) -> Vec<String> {
+        match self {
+            OneOrMany::One(value) => vec![value.clone()],
+            OneOrMany::Many(values) => values.clone(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectLoadError {
+    /// The field's path, as the message begins; empty for Rego and the document itself.
+    pub path: String,
+    pub contains: String,
+    /// What must not be in the message: a secret's value.
+    pub lacks: Option<String>,
+    /// Starts an Envoy of its own, which must refuse it too.
+    #[serde(default)]
+    pub envoy: bool,
+}
+
+impl Scenario {
+    /// Reads one folder.
+    pub fn read(root: &Path, folder: &Path) -> Result<Scenario, Error> {
+        let name = folder
+            .strip_prefix(root)
+            .unwrap_or(folder)
+            .to_string_lossy()
+            .into_owned();
+        let name = if name.is_empty() {
+            folder_name(folder)
+        } else {
+            name
+        };
+        let read = |file: &str| {
+            let path = folder.join(file);
+            std::fs::read_to_string(&path).map_err(|error| Error::Read(path, error))
+        };
+        let gate = read("gate.yaml")?;
+        let file = cases(&folder.join("cases.yaml"))?;
+        let scenario = Scenario {
+            name,
+            folder: folder.to_owned(),
+            gate,
+            file,
+        };
+        scenario.check()?;
+        Ok(scenario)
+    }
+
+    /// Reads every folder at or below `root` that has a `cases.yaml`, in order of name.
+    pub fn read_all(root: &Path) -> Result<Vec<Scenario>, Error> {
+        let mut folders = Vec::new();
+        find(root, &mut folders)?;
+        folders.sort();
+        if folders.is_empty() {
+            return Err(Error::NoScenarios(root.to_owned()));
+        }
+        folders
+            .iter()
+            .map(|folder| Scenario::read(root, folder))
+            .collect()
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let wrong = |message: &str| Err(Error::Scenario(self.name.clone(), message.to_owned()));
+        if self.file.cases.is_empty() == self.file.expect_load_error.is_none() {
+            return wrong("`cases.yaml` has either `cases` or `expect_load_error`");
+        }
+        let mut names = std::collections::BTreeSet::new();
+        for case in &self.file.cases {
+            if !names.insert(&case.name) {
+                return wrong(&format!("two cases are called `{}`", case.name));
+            }
+            if let Some(unknown) = case
+                .skip
+                .keys()
+                .find(|name| crate::On::parse(name).is_none())
+            {
+                return wrong(&format!(
+                    "case `{}` skips `{unknown}`, which is no subject",
+                    case.name
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn cases(file: &Path) -> Result<CasesFile, Error> {
+    let value = portcullis_gatefile::read_data(file)?;
+    serde_path_to_error::deserialize(value).map_err(|error| Error::Case {
+        file: file.to_owned(),
+        path: error.path().to_string(),
+        message: error.inner().to_string(),
+    })
+}
+
+fn folder_name(folder: &Path) -> String {
+    folder
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn find(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Error> {
+    if folder.join("cases.yaml").is_file() {
+        found.push(folder.to_owned());
+        return Ok(());
+    }
+    let failed = |error| Error::Read(folder.to_owned(), error);
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() {
+            find(&path, found)?;
+        }
+    }
+    Ok(())
+}

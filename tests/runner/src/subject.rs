@@ -1,0 +1,111 @@
+//! What every subject is given and what it must answer, whether it is a function call or a proxy.
+
+use crate::{error::Error, prepare::Prepared};
+use portcullis_host::Headers;
+use serde_json::Value;
+
+/// One way to run the gate.
+pub trait Subject {
+    /// Runs every scenario; the answers are in the same order. An error ends the whole run.
+    fn run(&mut self, scenarios: &[Prepared<'_>]) -> Result<Vec<Ran>, Error>;
+}
+
+/// What one subject made of one scenario.
+pub enum Ran {
+    /// The configuration was refused; the message says why.
+    Refused(String),
+    /// Left out, and why.
+    NotRun(String),
+    /// An answer to each case, in order, or why there is none.
+    Cases(Vec<Result<Observation, String>>),
+}
+
+/// A request as the client puts it on the wire.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    pub method: String,
+    pub path: String,
+    /// `Host` first.
+    pub lines: Vec<(String, Vec<u8>)>,
+    pub body: Vec<u8>,
+    /// The route and virtual host that Envoy will have chosen.
+    pub route: String,
+    pub virtual_host: String,
+}
+
+/// What was seen of one request from outside.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    pub status: u16,
+    pub headers: Headers,
+    pub body: Vec<u8>,
+    /// The decision as it stands in the filter state; absent where no decision was recorded.
+    pub record: Option<Value>,
+    /// Envoy's `%RESPONSE_CODE_DETAILS%`.
+    pub details: Option<String>,
+    pub upstream: Option<Received>,
+}
+
+/// What the upstream got.
+#[derive(Clone, Debug)]
+pub struct Received {
+    pub method: String,
+    pub path: String,
+    pub headers: Headers,
+    pub body: Vec<u8>,
+}
+
+impl Exchange {
+    /// What a filter sees of it.
+    pub fn filter_headers(&self) -> Result<Headers, String> {
+        let pseudo = [
+            (":method", &*self.method),
+            (":path", &*self.path),
+            (":scheme", "http"),
+        ];
+        let lines = self.lines.iter().map(|(name, value)| (name, value));
+        Headers::from_wire(&pseudo, lines).map_err(|error| error.to_string())
+    }
+}
+
+impl Received {
+    /// From the headers a filter left behind.
+    pub fn from_filter(mut headers: Headers, body: &[u8]) -> Received {
+        let mut take = |name: &str| {
+            let value = headers
+                .get(name)
+                .map(|value| String::from_utf8_lossy(value).into_owned());
+            headers.remove(name);
+            value.unwrap_or_default()
+        };
+        let (method, path, host) = (take(":method"), take(":path"), take(":authority"));
+        headers.remove(":scheme");
+        let mut sent = Headers::new();
+        sent.add("host", host.as_bytes());
+        for (name, value) in headers.iter() {
+            sent.add(name, value);
+        }
+        Received {
+            method,
+            path,
+            headers: sent,
+            body: body.to_vec(),
+        }
+    }
+}
+
+/// What the upstream answers, everywhere the same.
+pub const UPSTREAM_BODY: &str = "from the upstream";
+pub const UPSTREAM_HEADERS: &[(&str, &str)] =
+    &[("content-type", "text/plain"), ("x-upstream", "yes")];
+
+/// The upstream's answer as a filter sees it.
+pub fn upstream_response() -> Headers {
+    let mut headers = Headers::new();
+    headers.add(":status", b"200");
+    for (name, value) in UPSTREAM_HEADERS {
+        headers.add(name, value.as_bytes());
+    }
+    headers.add("content-length", UPSTREAM_BODY.len().to_string().as_bytes());
+    headers
+}

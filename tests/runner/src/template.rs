@@ -1,0 +1,166 @@
+//! `{{...}}` in `gate.yaml` and `cases.yaml`: what only a run can know, such as times, keys and tokens.
+
+use crate::error::Error;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Map, Value};
+
+/// What the words `jwk`, `pem` and `token` stand for.
+pub trait Names {
+    fn jwk(&self, key: &str) -> Result<Value, Error>;
+    fn pem(&self, key: &str) -> Result<String, Error>;
+    fn token(&self, token: &str) -> Result<String, Error>;
+    /// Seconds since the Unix epoch, the same for the whole run.
+    fn now(&self) -> u64;
+}
+
+/// Expands a text: one that is a template as a whole becomes the template's value, else its text.
+pub fn value(names: &dyn Names, text: &str) -> Result<Value, Error> {
+    if let Some(inner) = text
+        .strip_prefix("{{")
+        .and_then(|rest| rest.strip_suffix("}}"))
+        && !inner.contains("{{")
+    {
+        return evaluate(names, inner);
+    }
+    self::text(names, text).map(Value::String)
+}
+
+/// Expands every template inside a text.
+pub fn text(names: &dyn Names, text: &str) -> Result<String, Error> {
+    replace(text, |inner, _| {
+        evaluate(names, inner).map(|value| plain(&value))
+    })
+}
+
+/// Expands the text of a YAML document: `"{{jwk a}}"`, quotes and all, becomes JSON.
+pub fn document(names: &dyn Names, text: &str) -> Result<String, Error> {
+    replace(text, |inner, quoted| {
+        let value = evaluate(names, inner)?;
+        Ok(if quoted {
+            value.to_string()
+        } else {
+            plain(&value)
+        })
+    })
+}
+
+/// Expands every text inside a JSON value.
+pub fn deep(names: &dyn Names, found: &Value) -> Result<Value, Error> {
+    Ok(match found {
+        Value::String(text) => value(names, text)?,
+        Value::Array(items) => Value::Array(
+            items
+                .iter()
+                .map(|item| deep(names, item))
+                .collect::<Result<_, _>>()?,
+        ),
+        Value::Object(map) => Value::Object(deep_map(names, map)?),
+        other => other.clone(),
+    })
+}
+
+pub fn deep_map(names: &dyn Names, map: &Map<String, Value>) -> Result<Map<String, Value>, Error> {
+    map.iter()
+        .map(|(key, value)| Ok((key.clone(), deep(names, value)?)))
+        .collect()
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// `quoted` tells whether the template stands alone between double quotes, which then go too.
+fn replace(
+    text: &str,
+    mut expand: impl FnMut(&str, bool) -> Result<String, Error>,
+) -> Result<String, Error> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let Some((inner, after)) = after.split_once("}}") else {
+            return Err(fault(after, "is not closed"));
+        };
+        match (before.strip_suffix('"'), after.strip_prefix('"')) {
+            (Some(before), Some(after)) => {
+                out.push_str(before);
+                out.push_str(&expand(inner, true)?);
+                rest = after;
+            }
+            _ => {
+                out.push_str(before);
+                out.push_str(&expand(inner, false)?);
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn evaluate(names: &dyn Names, inner: &str) -> Result<Value, Error> {
+    let (word, argument) = inner.trim().split_once(' ').unwrap_or((inner.trim(), ""));
+    let argument = argument.trim();
+    if let Some(offset) = word.strip_prefix("now") {
+        return Ok(instant(names, inner, offset)?.into());
+    }
+    Ok(match word {
+        "rfc3339" => {
+            let seconds = instant(
+                names,
+                inner,
+                argument.strip_prefix("now").unwrap_or(argument),
+            )?;
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            humantime::format_rfc3339_seconds(time).to_string().into()
+        }
+        "jwk" => names.jwk(argument)?,
+        "pem" => names.pem(argument)?.into(),
+        "token" => names.token(argument)?.into(),
+        "sha256" => hex(&hmac_sha256::Hash::hash(argument.as_bytes())).into(),
+        "hmac_sha256" => {
+            let (key, text) = argument
+                .split_once(' ')
+                .ok_or_else(|| fault(inner, "takes a key and a text"))?;
+            hex(&hmac_sha256::HMAC::mac(text, key)).into()
+        }
+        "base64" => BASE64_STANDARD.encode(argument).into(),
+        "repeat" => {
+            let (count, text) = argument
+                .split_once(' ')
+                .and_then(|(count, text)| Some((count.parse().ok()?, text)))
+                .ok_or_else(|| fault(inner, "takes a count and a text"))?;
+            text.repeat(count).into()
+        }
+        _ => {
+            return Err(fault(
+                inner,
+                "is none of now, rfc3339, jwk, pem, token, sha256, hmac_sha256, base64, repeat",
+            ));
+        }
+    })
+}
+
+fn instant(names: &dyn Names, inner: &str, offset: &str) -> Result<u64, Error> {
+    if offset.is_empty() {
+        return Ok(names.now());
+    }
+    offset
+        .parse::<i64>()
+        .ok()
+        .and_then(|offset| names.now().checked_add_signed(offset))
+        .ok_or_else(|| fault(inner, "takes an offset in seconds, such as `now+60`"))
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn fault(template: &str, message: &str) -> Error {
+    Error::Template {
+        template: template.to_owned(),
+        message: message.to_owned(),
+    }
+}

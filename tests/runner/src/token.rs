@@ -1,0 +1,229 @@
+//! A scenario's tokens and keys: specifications become texts, each once, when first named.
+
+use crate::{
+    error::Error,
+    keys::{Key, Keyring, Private},
+    mint::{Content, Minter, Order},
+    scenario::{CasesFile, MinterName, Tamper, TokenSpec},
+    template::{self, Names},
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde_json::{Map, Value};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+};
+
+/// What templates of one scenario stand for.
+pub struct Purse<'a> {
+    file: &'a CasesFile,
+    keys: BTreeMap<String, Key>,
+    minters: &'a RefCell<Minters>,
+    now: u64,
+    minted: RefCell<HashMap<String, String>>,
+}
+
+/// Those there are; PyJWT signs unless a token says otherwise.
+pub struct Minters {
+    pub pyjwt: Option<Box<dyn Minter>>,
+    pub native: Box<dyn Minter>,
+}
+
+impl Minters {
+    fn choose(&mut self, wanted: Option<MinterName>) -> Result<&mut dyn Minter, String> {
+        match (wanted, &mut self.pyjwt) {
+            (Some(MinterName::Native), _) | (None, None) => Ok(&mut *self.native),
+            (_, Some(pyjwt)) => Ok(&mut **pyjwt),
+            (Some(MinterName::Pyjwt), None) => Err("needs PyJWT, which is not there".into()),
+        }
+    }
+}
+
+impl<'a> Purse<'a> {
+    pub fn new(
+        file: &'a CasesFile,
+        keyring: &Keyring,
+        minters: &'a RefCell<Minters>,
+        now: u64,
+    ) -> Result<Self, Error> {
+        let keys = file
+            .keys
+            .iter()
+            .map(|(name, spec)| Ok((name.clone(), keyring.key(name, spec)?)))
+            .collect::<Result<_, Error>>()?;
+        Ok(Purse {
+            file,
+            keys,
+            minters,
+            now,
+            minted: RefCell::default(),
+        })
+    }
+
+    fn find(&self, name: &str) -> Result<&Key, Error> {
+        self.keys.get(name).ok_or_else(|| {
+            Error::Key(
+                name.to_owned(),
+                format!("is not among the keys {:?}", self.keys.keys()),
+            )
+        })
+    }
+
+    fn make(&self, name: &str, spec: &TokenSpec) -> Result<String, Error> {
+        if let Some(raw) = &spec.raw {
+            return template::text(self, raw);
+        }
+        if let Some(from) = &spec.from {
+            let token = self.token(from)?;
+            let changed = spec
+                .tamper
+                .map_or_else(|| Some(token.clone()), |how| tamper(&token, how));
+            return changed
+                .ok_or_else(|| Error::Token(name.to_owned(), "cannot be changed".into()));
+        }
+        if let Some(segments) = &spec.segments
+            && let Some(signature) = &segments.signature
+        {
+            let [header, payload] = self.segments(&segments.header, &segments.payload)?;
+            let encode = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
+            return Ok(format!(
+                "{}.{}.{signature}",
+                encode(&header),
+                encode(&payload)
+            ));
+        }
+        self.sign(name, spec)
+    }
+
+    fn sign(&self, name: &str, spec: &TokenSpec) -> Result<String, Error> {
+        let from_secret;
+        let key = match (&spec.key, &spec.secret) {
+            (_, Some(secret)) => {
+                from_secret = Key {
+                    algorithm: "HS256".into(),
+                    private: Private::Secret(template::text(self, secret)?.into_bytes()),
+                    jwk: Map::new(),
+                    public_pem: None,
+                };
+                &from_secret
+            }
+            (Some(key), None) => self.find(key)?,
+            (None, None) => {
+                let message = "needs `key`, `secret`, `raw`, `from` or a signature of its own";
+                return Err(Error::Token(name.to_owned(), message.into()));
+            }
+        };
+        let algorithm = spec.algorithm.as_deref().unwrap_or(&key.algorithm);
+        let mut usual = Map::new();
+        usual.insert("typ".into(), "JWT".into());
+        if let Some(kid) = key.jwk.get("kid") {
+            usual.insert("kid".into(), kid.clone());
+        }
+        let header = overlay(usual, &template::deep_map(self, &spec.header)?);
+        let claims = template::deep_map(self, &self.file.claims)?;
+        let claims = overlay(claims, &template::deep_map(self, &spec.claims)?);
+        let segments = match &spec.segments {
+            Some(segments) => Some(self.segments(&segments.header, &segments.payload)?),
+            // PyJWT refuses to use a PEM as a secret; a forger does not.
+            None if spec.secret.is_some() => {
+                let mut header = header.clone();
+                header.insert("alg".into(), algorithm.into());
+                Some([
+                    Value::Object(header).to_string(),
+                    Value::Object(claims.clone()).to_string(),
+                ])
+            }
+            None => None,
+        };
+        let content = match &segments {
+            Some([header, payload]) => Content::Segments { header, payload },
+            None => Content::Claims {
+                header: &header,
+                claims: &claims,
+            },
+        };
+        let mut minters = self.minters.borrow_mut();
+        minters
+            .choose(spec.minter)
+            .and_then(|minter| {
+                minter.mint(&Order {
+                    key,
+                    algorithm,
+                    content,
+                })
+            })
+            .map_err(|message| Error::Token(name.to_owned(), message))
+    }
+
+    fn segments(&self, header: &Value, payload: &Value) -> Result<[String; 2], Error> {
+        let text = |value: &Value| match value {
+            Value::String(text) => template::text(self, text),
+            other => template::deep(self, other).map(|value| value.to_string()),
+        };
+        Ok([text(header)?, text(payload)?])
+    }
+}
+
+impl Names for Purse<'_> {
+    fn jwk(&self, key: &str) -> Result<Value, Error> {
+        Ok(Value::Object(self.find(key)?.jwk.clone()))
+    }
+
+    fn pem(&self, key: &str) -> Result<String, Error> {
+        let pem = self.find(key)?.public_pem.clone();
+        pem.ok_or_else(|| Error::Key(key.to_owned(), "has no public half".into()))
+    }
+
+    fn token(&self, token: &str) -> Result<String, Error> {
+        if let Some(minted) = self.minted.borrow().get(token) {
+            return Ok(minted.clone());
+        }
+        let spec = self.file.tokens.get(token).ok_or_else(|| {
+            Error::Token(
+                token.to_owned(),
+                format!("is not among {:?}", self.file.tokens.keys()),
+            )
+        })?;
+        let made = self.make(token, spec)?;
+        self.minted
+            .borrow_mut()
+            .insert(token.to_owned(), made.clone());
+        Ok(made)
+    }
+
+    fn now(&self) -> u64 {
+        self.now
+    }
+}
+
+fn overlay(mut under: Map<String, Value>, over: &Map<String, Value>) -> Map<String, Value> {
+    for (name, value) in over {
+        if value.is_null() {
+            under.remove(name);
+        } else {
+            under.insert(name.clone(), value.clone());
+        }
+    }
+    under
+}
+
+fn tamper(token: &str, how: Tamper) -> Option<String> {
+    let (signed, signature) = token.rsplit_once('.')?;
+    match how {
+        Tamper::Unsigned => Some(format!("{signed}.")),
+        Tamper::Signature => {
+            let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
+            let middle = bytes.len() / 2;
+            *bytes.get_mut(middle)? ^= 0x10;
+            Some(format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+        }
+        Tamper::Payload => {
+            let (header, payload) = signed.split_once('.')?;
+            let mut claims: Map<String, Value> =
+                serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+            claims.insert("admin".into(), true.into());
+            let payload = BASE64_URL_SAFE_NO_PAD.encode(Value::Object(claims).to_string());
+            Some(format!("{header}.{payload}.{signature}"))
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! HTTP/1.1 as bytes: a client that sends what it is told, however odd, and reads one answer.
+
+use crate::subject::Exchange;
+use portcullis_host::Headers;
+use std::{
+    io::{self, Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+/// An answer, and the port it came to.
+pub struct Answer {
+    pub port: u16,
+    pub status: u16,
+    pub headers: Headers,
+    pub body: Vec<u8>,
+}
+
+/// A message's head with the bytes that were read after it.
+pub struct Head {
+    pub bytes: Vec<u8>,
+    pub rest: Vec<u8>,
+}
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// More than any scenario sends.
+const MAX_HEAD: usize = 4 << 20;
+const MAX_HEADERS: usize = 4096;
+
+/// Sends one request on a connection of its own.
+pub fn send(to: SocketAddr, exchange: &Exchange) -> io::Result<Answer> {
+    let mut stream = TcpStream::connect_timeout(&to, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    stream.set_nodelay(true)?;
+    let port = stream.local_addr()?.port();
+    let mut request = format!("{} {} HTTP/1.1\r\n", exchange.method, exchange.path).into_bytes();
+    for (name, value) in &exchange.lines {
+        request.extend_from_slice(name.as_bytes());
+        request.extend_from_slice(b": ");
+        request.extend_from_slice(value);
+        request.extend_from_slice(b"\r\n");
+    }
+    request.extend_from_slice(b"\r\n");
+    request.extend_from_slice(&exchange.body);
+    stream.write_all(&request)?;
+    let head = read_head(&mut stream)?;
+    let mut parsed = [httparse::EMPTY_HEADER; 256];
+    let mut response = httparse::Response::new(&mut parsed);
+    response.parse(&head.bytes).map_err(odd)?;
+    let status = response.code.ok_or_else(|| odd("no status"))?;
+    let headers: Headers = response
+        .headers
+        .iter()
+        .map(|line| (line.name, line.value))
+        .collect();
+    let bodiless = exchange.method == "HEAD" || matches!(status, 100..=199 | 204 | 304);
+    let body = if bodiless {
+        Vec::new()
+    } else {
+        read_body(&mut stream, &headers, head.rest)?
+    };
+    Ok(Answer {
+        port,
+        status,
+        headers,
+        body,
+    })
+}
+
+/// Reads up to the empty line.
+pub fn read_head(stream: &mut impl Read) -> io::Result<Head> {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 16 << 10];
+    loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let rest = bytes.split_off(end.saturating_add(4));
+            return Ok(Head { bytes, rest });
+        }
+        if bytes.len() > MAX_HEAD {
+            return Err(odd("a head without an end"));
+        }
+        match stream.read(&mut chunk)? {
+            0 => {
+                let message = format!("closed after {} bytes", bytes.len());
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+            }
+            count => bytes.extend_from_slice(chunk.get(..count).unwrap_or_default()),
+        }
+    }
+}
+
+/// A request's line and its headers in order.
+pub fn parse_request(head: &[u8]) -> io::Result<(String, String, Headers)> {
+    let mut parsed = vec![httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut parsed);
+    request.parse(head).map_err(odd)?;
+    let headers = request
+        .headers
+        .iter()
+        .map(|line| (line.name, line.value))
+        .collect();
+    let text = |part: Option<&str>| part.unwrap_or_default().to_owned();
+    Ok((text(request.method), text(request.path), headers))
+}
+
+/// As `content-length` says, else in chunks, else to the end.
+pub fn read_body(
+    stream: &mut impl Read,
+    headers: &Headers,
+    mut body: Vec<u8>,
+) -> io::Result<Vec<u8>> {
+    if headers.get("transfer-encoding") == Some(b"chunked") {
+        return read_chunks(stream, body);
+    }
+    let Some(length) = headers.get("content-length") else {
+        stream.read_to_end(&mut body)?;
+        return Ok(body);
+    };
+    let length: usize = std::str::from_utf8(length)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| odd("content-length"))?;
+    let missing = length.saturating_sub(body.len()) as u64;
+    stream.take(missing).read_to_end(&mut body)?;
+    Ok(body)
+}
+
+fn read_chunks(stream: &mut impl Read, mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    let mut chunk = [0; 4 << 10];
+    loop {
+        if let httparse::Status::Complete((start, size)) =
+            httparse::parse_chunk_size(&bytes).map_err(|_| odd("chunk size"))?
+        {
+            let size = usize::try_from(size).map_err(odd)?;
+            let end = start.saturating_add(size);
+            if let (Some(data), Some(_)) = (bytes.get(start..end), bytes.get(end.saturating_add(1)))
+            {
+                body.extend_from_slice(data);
+                bytes.drain(..end.saturating_add(2));
+                if size == 0 {
+                    return Ok(body);
+                }
+                continue;
+            }
+        }
+        match stream.read(&mut chunk)? {
+            0 => return Err(odd("closed inside a chunk")),
+            count => bytes.extend_from_slice(chunk.get(..count).unwrap_or_default()),
+        }
+    }
+}
+
+fn odd(error: impl ToString) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+}
