@@ -1,1 +1,46 @@
-//! Stub.
+//! A proxy-wasm host on wasmtime, as strict as Envoy: it loads a filter and drives it, with no network of its own.
+//!
+//! A [`Module`] is compiled once. Each [`Vm`] started from it is one instance, as on one Envoy worker; a plugin
+//! [configured](Vm::configure) in it opens streams, and every callback of a stream answers an [`Outcome`] that says
+//! what Envoy would do next. Where Envoy would let a filter break the connection, the outcome is
+//! [`Outcome::Broken`] instead of a silent success.
+//!
+//! What Envoy does was read from its source (`source/extensions/common/wasm`) and from proxy-wasm-cpp-host
+//! (`src/exports.cc`, `src/wasm.cc`, `src/context.cc`), ABI 0.2.1.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unreachable,
+        reason = "a test fails by panicking, and says so in one word"
+    )
+)]
+
+mod abi;
+mod clock;
+mod error;
+mod exports;
+mod headers;
+mod host;
+mod local_reply;
+mod memory;
+mod module;
+mod options;
+mod properties;
+mod proxy;
+mod stream;
+mod stream_calls;
+mod vm;
+mod wasi;
+
+pub use abi::{HOSTCALLS, UNIMPLEMENTED};
+pub use clock::{Clock, SystemClock};
+pub use error::{Breach, ConfigureError, LogLevel, LogLine, ModuleError, VmError, WireError};
+pub use headers::Headers;
+pub use local_reply::{LocalReply, Response};
+pub use module::Module;
+pub use options::{PluginOptions, VmOptions};
+pub use properties::Properties;
+pub use proxy::{Metric, MetricKind, Proxy};
+pub use stream::{Outcome, Stream};
+pub use vm::{Log, PluginId, StreamId, Vm};
+pub use wasi::WASI_FUNCTIONS;
