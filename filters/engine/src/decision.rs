@@ -22,8 +22,8 @@ pub enum Effect {
 pub struct Allow {
     /// Applied in order to the request's headers, `:path` among them.
     pub request: Vec<HeaderEdit>,
-    /// Set on the response that the upstream gives.
-    pub response: Vec<(String, String)>,
+    /// Applied in order to the headers of the upstream's response.
+    pub response: Vec<HeaderEdit>,
 }
 
 /// The request ends here, answered so.
@@ -45,6 +45,19 @@ pub enum HeaderEdit {
     Set(String, String),
     /// A value is added to those there are.
     Append(String, String),
+}
+
+impl HeaderEdit {
+    /// The edits that leave exactly these values under the name.
+    pub(crate) fn replace(name: &str, values: impl IntoIterator<Item = String>) -> Vec<HeaderEdit> {
+        let mut values = values.into_iter();
+        match values.next() {
+            None => vec![HeaderEdit::Remove(name.to_owned())],
+            Some(first) => std::iter::once(HeaderEdit::Set(name.to_owned(), first))
+                .chain(values.map(|value| HeaderEdit::Append(name.to_owned(), value)))
+                .collect(),
+        }
+    }
 }
 
 /// What logs, metrics and the filter state say of a decision. No secrets, no tokens.
@@ -83,7 +96,10 @@ impl Record {
             }
         }
         if let Some(metadata) = &self.metadata {
-            object.insert("dynamic_metadata".into(), portcullis_rego::to_json(metadata));
+            object.insert(
+                "dynamic_metadata".into(),
+                portcullis_rego::value::to_json(metadata),
+            );
         }
         object.into()
     }

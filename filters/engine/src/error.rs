@@ -17,6 +17,10 @@ pub enum LoadError {
 pub struct LoadErrors(Vec<LoadError>);
 
 impl LoadErrors {
+    pub(crate) fn all(errors: impl Iterator<Item = LoadError>) -> LoadErrors {
+        LoadErrors(errors.collect())
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &LoadError> {
         self.0.iter()
     }
@@ -71,19 +75,12 @@ impl Findings {
         self.0.push(LoadError::field(path, message));
     }
 
-    pub fn extend(&mut self, errors: impl IntoIterator<Item = LoadError>) {
-        self.0.extend(errors);
-    }
-
-    /// Takes the value, or notes the error and goes on without it.
-    pub fn keep<T>(&mut self, result: Result<T, LoadError>) -> Option<T> {
-        result.map_err(|error| self.0.push(error)).ok()
-    }
-
     pub fn into_result<T>(self, value: Option<T>) -> Result<T, LoadErrors> {
         match value {
             Some(value) if self.0.is_empty() => Ok(value),
-            _ if self.0.is_empty() => Err(LoadError::field("", "the document cannot be used").into()),
+            _ if self.0.is_empty() => {
+                Err(LoadError::field("", "the document cannot be used").into())
+            }
             _ => Err(LoadErrors(self.0)),
         }
     }

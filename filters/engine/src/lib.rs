@@ -1,16 +1,33 @@
 //! The gate without a proxy. A request's claims are verified, what is proven is handed to a Rego
 //! policy, and its answer becomes a [`Decision`]. No sockets, no clock, no randomness: the shells
 //! bring them.
+//!
+//! The way of a request: [`request`] → `hygiene` → `route` → `credential` → `verified` → `input` →
+//! the policy → `answer` → [`decision`], in the order of `gate`.
 #![deny(clippy::arithmetic_side_effects)]
 
+mod answer;
+mod config;
+mod credential;
+mod crypto;
 pub mod decision;
 mod error;
+mod fields;
 mod gate;
+mod headers;
+mod hygiene;
+mod input;
+mod json;
+mod path;
+mod query;
+mod refusal;
 mod request;
+mod route;
+mod verified;
 pub mod words;
 
 pub use decision::{Allow, Decision, Deny, Effect, HeaderEdit, Record};
 pub use error::{LoadError, LoadErrors};
-pub use gate::{Gate, Moment, Secrets};
+pub use gate::{Gate, Moment, Secrets, host_failure};
 pub use request::{Attributes, Request};
 pub use words::Reason;

@@ -1,1 +1,12 @@
-//! Stub.
+//! The module that Envoy loads: a translation between the proxy-wasm ABI 0.2.1 and the engine. A
+//! decision about policy is not made here.
+#![deny(clippy::arithmetic_side_effects)]
+
+mod attributes;
+mod host;
+mod root;
+mod stream;
+
+proxy_wasm::main! {{
+    proxy_wasm::set_root_context(|_| Box::new(root::Root::default()));
+}}

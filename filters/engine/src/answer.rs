@@ -1,0 +1,217 @@
+//! What a policy answered: opa-envoy-plugin's output contract, read strictly. Whatever does not
+//! fit it is an error, and an error is a refusal.
+
+use crate::{config::headers::Headers as Limits, fields};
+use portcullis_rego::Value;
+
+/// The policy's word on a request, checked in every part that will be used.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    Allow {
+        /// Header values to set on the request: several replace the first.
+        headers: Vec<(String, Vec<String>)>,
+        remove_headers: Vec<String>,
+        response_headers: Vec<(String, Vec<String>)>,
+        set_query: Vec<(String, Vec<String>)>,
+        remove_query: Vec<String>,
+        note: Note,
+    },
+    Deny {
+        status: Option<u16>,
+        headers: Vec<(String, Vec<String>)>,
+        body: Option<String>,
+        note: Note,
+    },
+}
+
+/// What goes to logs, whichever way it went.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Note {
+    pub reason: Option<String>,
+    pub metadata: Option<Value>,
+}
+
+/// What is wrong with an answer: for logs.
+pub type Fault = String;
+
+pub fn read(result: &Value, limits: &Limits) -> Result<Answer, Fault> {
+    match result {
+        Value::Bool(true) => Ok(allow(&Value::new_object(), limits, Note::default())?),
+        Value::Bool(false) => Ok(Answer::Deny {
+            status: None,
+            headers: Vec::new(),
+            body: None,
+            note: Note::default(),
+        }),
+        Value::Object(_) => {
+            let note = Note {
+                reason: text(result, "reason")?,
+                metadata: match member(result, "dynamic_metadata") {
+                    None => None,
+                    Some(object @ Value::Object(_)) => Some(object.clone()),
+                    Some(_) => return Err("`dynamic_metadata` is no object".into()),
+                },
+            };
+            match member(result, "allowed") {
+                Some(Value::Bool(true)) => allow(result, limits, note),
+                Some(Value::Bool(false)) => deny(result, limits, note),
+                Some(_) => Err("`allowed` is no boolean".into()),
+                None => Err("the result is an object without `allowed`".into()),
+            }
+        }
+        _ => Err("the result is neither a boolean nor an object".into()),
+    }
+}
+
+fn allow(result: &Value, limits: &Limits, note: Note) -> Result<Answer, Fault> {
+    let mut remove_headers = Vec::new();
+    for name in list(result, "request_headers_to_remove")? {
+        let name = name.to_ascii_lowercase();
+        // Upstream ignores these two, so a policy that names them keeps working.
+        if name.starts_with(':') || name == "host" {
+            continue;
+        }
+        writable(&name, limits)?;
+        remove_headers.push(name);
+    }
+    Ok(Answer::Allow {
+        headers: headers(result, "headers", limits)?,
+        remove_headers,
+        response_headers: headers(result, "response_headers_to_add", limits)?,
+        set_query: match member(result, "query_parameters_to_set") {
+            None => Vec::new(),
+            Some(set) => entries(set, "query_parameters_to_set")?,
+        },
+        remove_query: list(result, "query_parameters_to_remove")?,
+        note,
+    })
+}
+
+fn deny(result: &Value, limits: &Limits, note: Note) -> Result<Answer, Fault> {
+    let status = match member(result, "http_status") {
+        None => None,
+        Some(number) => {
+            let status = number
+                .as_i64()
+                .ok()
+                .and_then(|status| u16::try_from(status).ok())
+                .filter(|status| is_known_status(*status));
+            Some(status.ok_or("`http_status` is no status from 200 to 599 that Envoy knows")?)
+        }
+    };
+    Ok(Answer::Deny {
+        status,
+        headers: headers(result, "headers", limits)?,
+        body: text(result, "body")?,
+        note,
+    })
+}
+
+/// The statuses of Envoy's `type.v3.StatusCode` that can end a response. Envoy checks none of
+/// them: others break the connection.
+fn is_known_status(status: u16) -> bool {
+    matches!(
+        status,
+        200..=208 | 226 | 300..=305 | 307 | 308 | 400..=417 | 421..=424 | 426 | 428 | 429 | 431
+            | 500..=508 | 510 | 511
+    )
+}
+
+fn headers(
+    result: &Value,
+    key: &str,
+    limits: &Limits,
+) -> Result<Vec<(String, Vec<String>)>, Fault> {
+    let all = match member(result, key) {
+        None => Vec::new(),
+        Some(Value::Array(objects)) => {
+            let mut all = Vec::new();
+            for object in objects.iter() {
+                all.extend(entries(object, key)?);
+            }
+            all
+        }
+        Some(object) => entries(object, key)?,
+    };
+    all.into_iter()
+        .map(|(name, values)| {
+            let name = name.to_ascii_lowercase();
+            writable(&name, limits)?;
+            if !values.iter().all(|value| fields::is_value(value)) {
+                return Err(format!(
+                    "`{key}` has a value for `{name}` that no header may hold"
+                ));
+            }
+            Ok((name, values))
+        })
+        .collect()
+}
+
+fn writable(name: &str, limits: &Limits) -> Result<(), Fault> {
+    if limits.is_protected(name) {
+        return Err(format!(
+            "`{name}` is protected from being written (headers.protect)"
+        ));
+    }
+    if !fields::is_token(name) {
+        return Err("a header's name is no name (RFC 9110 section 5.1)".into());
+    }
+    Ok(())
+}
+
+/// An object of texts, or of lists of texts.
+fn entries(object: &Value, key: &str) -> Result<Vec<(String, Vec<String>)>, Fault> {
+    let wrong = || format!("`{key}` is no object of texts");
+    let Value::Object(entries) = object else {
+        return Err(wrong());
+    };
+    entries
+        .iter()
+        .map(|(name, value)| {
+            let Value::String(name) = name else {
+                return Err(wrong());
+            };
+            let values = match value {
+                Value::String(value) => vec![value.to_string()],
+                Value::Array(values) => texts(values.iter()).ok_or_else(wrong)?,
+                _ => return Err(wrong()),
+            };
+            Ok((name.to_string(), values))
+        })
+        .collect()
+}
+
+/// A list of texts; Rego's sets will do.
+fn list(result: &Value, key: &str) -> Result<Vec<String>, Fault> {
+    let found = match member(result, key) {
+        None => Some(Vec::new()),
+        Some(Value::Array(items)) => texts(items.iter()),
+        Some(Value::Set(items)) => texts(items.iter()),
+        Some(_) => None,
+    };
+    found.ok_or_else(|| format!("`{key}` is no list of texts"))
+}
+
+fn texts<'v>(items: impl Iterator<Item = &'v Value>) -> Option<Vec<String>> {
+    items
+        .map(|item| match item {
+            Value::String(text) => Some(text.to_string()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn text(result: &Value, key: &str) -> Result<Option<String>, Fault> {
+    match member(result, key) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.to_string())),
+        Some(_) => Err(format!("`{key}` is no text")),
+    }
+}
+
+fn member<'v>(object: &'v Value, key: &str) -> Option<&'v Value> {
+    match object {
+        Value::Object(entries) => entries.get(&Value::from(key)),
+        _ => None,
+    }
+}

@@ -1,0 +1,84 @@
+//! Header hygiene: what clients may send, and what nobody behind them may write.
+
+use super::raw;
+use crate::{
+    error::Findings,
+    fields::{self, Pattern},
+};
+
+pub struct Headers {
+    /// Gone before the policy and the upstream see them.
+    pub remove: Vec<Pattern>,
+    /// Lower-case names that may stand once at most.
+    pub single: Vec<String>,
+    /// What a policy may not write, besides [`fields::FRAMING`] and pseudo-headers.
+    protect: Vec<Pattern>,
+    pub max_count: usize,
+    /// Names and values together, in bytes.
+    pub max_bytes: usize,
+}
+
+impl Headers {
+    /// Whether a policy may not write this lower-case name.
+    pub fn is_protected(&self, name: &str) -> bool {
+        name.starts_with(':')
+            || fields::FRAMING.iter().any(|own| fields::is_twin(own, name))
+            || self.protect.iter().any(|pattern| pattern.matches(name))
+    }
+}
+
+pub fn read(raw: raw::Headers, findings: &mut Findings) -> Headers {
+    let single = raw.single.unwrap_or_else(|| {
+        ["authorization", "host", "content-length"]
+            .map(String::from)
+            .into()
+    });
+    Headers {
+        remove: patterns(raw.remove, "headers.remove", findings),
+        single: single
+            .into_iter()
+            .map(|name| name.to_ascii_lowercase())
+            .collect(),
+        protect: patterns(
+            raw.protect
+                .unwrap_or_else(|| ["x-envoy-*", "x-forwarded-*"].map(String::from).into()),
+            "headers.protect",
+            findings,
+        ),
+        max_count: count(raw.max_count, 100, "headers.max_count", findings),
+        max_bytes: count(
+            raw.max_bytes.map(|size| size.0),
+            64 << 10,
+            "headers.max_bytes",
+            findings,
+        ),
+    }
+}
+
+fn count(found: Option<u64>, default: usize, path: &str, findings: &mut Findings) -> usize {
+    match found.map(usize::try_from) {
+        None => default,
+        Some(Ok(count)) if count > 0 => count,
+        Some(_) => {
+            findings.add(path, "takes a number above 0");
+            default
+        }
+    }
+}
+
+fn patterns(texts: Vec<String>, path: &str, findings: &mut Findings) -> Vec<Pattern> {
+    texts
+        .into_iter()
+        .enumerate()
+        .filter_map(|(index, text)| {
+            let pattern = Pattern::parse(&text);
+            if pattern.is_none() {
+                findings.add(
+                    format!("{path}[{index}]"),
+                    format!("found `{text}`; takes a header name, or `prefix*`"),
+                );
+            }
+            pattern
+        })
+        .collect()
+}

@@ -1,0 +1,251 @@
+//! The configuration: parsed once into types in which a wrong one cannot be said.
+
+pub mod api_keys;
+pub mod headers;
+pub mod jwt;
+mod raw;
+pub mod routes;
+pub mod secret;
+pub mod source;
+
+use crate::gate::Secrets;
+use crate::{
+    error::{Findings, LoadError, LoadErrors},
+    fields, json, words,
+};
+use portcullis_rego::{Entrypoint, Module, RegoVersion, Sources};
+use source::Source;
+
+/// A document that was checked in every part but its Rego.
+pub struct Config {
+    pub sources: Sources,
+    /// The most instructions one evaluation may take.
+    pub instructions: u32,
+    pub providers: Vec<jwt::Provider>,
+    pub api_keys: Option<api_keys::ApiKeys>,
+    pub headers: headers::Headers,
+    pub routes: Vec<routes::Route>,
+    /// What holds where no route matches.
+    pub settings: routes::Settings,
+    pub reason_header: Option<String>,
+}
+
+impl Config {
+    pub fn parse(document: &[u8], secrets: &dyn Secrets) -> Result<Config, LoadErrors> {
+        let value = json::parse(document).map_err(|error| {
+            LoadError::field(
+                "",
+                format!("is not the JSON document it should be: {error}"),
+            )
+        })?;
+        let raw: raw::Document = serde_path_to_error::deserialize(value).map_err(from_serde)?;
+        let mut findings = Findings::default();
+        let config = check(raw, secrets, &mut findings);
+        findings.into_result(config)
+    }
+
+    /// Every entrypoint that some request may be decided by.
+    pub fn entrypoints(&self) -> Vec<Entrypoint> {
+        let mut entrypoints = vec![self.settings.entrypoint.clone()];
+        for route in &self.routes {
+            if !entrypoints.contains(&route.settings.entrypoint) {
+                entrypoints.push(route.settings.entrypoint.clone());
+            }
+        }
+        entrypoints
+    }
+}
+
+/// serde quotes text that it did not expect; that text may be a secret in the wrong place.
+fn from_serde(error: serde_path_to_error::Error<serde_json::Error>) -> LoadError {
+    let path = match error.path().to_string() {
+        dot if dot == "." => String::new(),
+        path => path,
+    };
+    let message = error.inner().to_string();
+    let message = match message.split_once("string \"") {
+        Some((start, rest)) => match rest.rsplit_once("\", expected") {
+            Some((_, expected)) => format!("{start}text, expected{expected}"),
+            None => format!("{start}text"),
+        },
+        None => message,
+    };
+    LoadError::field(path, message)
+}
+
+fn check(raw: raw::Document, secrets: &dyn Secrets, findings: &mut Findings) -> Option<Config> {
+    let Some(policy) = raw.policy else {
+        findings.add(
+            "policy",
+            "is missing, and without one nothing can be allowed; to start: `policy: {modules: \
+             {authz.rego: \"package envoy.authz\\n\\ndefault allow := false\\n\\nallow if input.verified.jwt\"}}`",
+        );
+        return None;
+    };
+    let sections = routes::Sections {
+        jwt: raw.jwt.is_some(),
+        api_keys: raw.api_keys.is_some(),
+    };
+    let entrypoint = entrypoint(
+        policy
+            .entrypoint
+            .as_deref()
+            .unwrap_or(words::DEFAULT_ENTRYPOINT),
+        "policy.entrypoint",
+        findings,
+    );
+    let sources = sources(&policy, findings);
+    let settings = routes::Settings {
+        off: false,
+        jwt: match &raw.jwt {
+            Some(jwt) => routes::Check::new(jwt.when_missing, jwt.when_invalid),
+            None => routes::Check::new(None, None),
+        },
+        api_keys: match &raw.api_keys {
+            Some(keys) => routes::Check::new(keys.when_missing, keys.when_invalid),
+            None => routes::Check::new(None, None),
+        },
+        entrypoint: entrypoint?,
+        context_extensions: policy.context_extensions,
+    };
+    let config = Config {
+        sources: sources?,
+        instructions: match policy.budget.instructions {
+            Some(0) => {
+                findings.add(
+                    "policy.budget.instructions",
+                    "is 0, so every request would be refused",
+                );
+                0
+            }
+            other => other.unwrap_or(200_000),
+        },
+        providers: raw
+            .jwt
+            .map(|jwt| jwt::read(jwt.providers, secrets, findings))
+            .unwrap_or_default(),
+        api_keys: raw
+            .api_keys
+            .map(|keys| api_keys::read(keys, secrets, findings)),
+        headers: headers::read(raw.headers, findings),
+        routes: routes::read(raw.routes, &settings, &sections, findings),
+        settings,
+        reason_header: reason_header(raw.response.reason_header, findings),
+    };
+    check_sources(&config, findings);
+    Some(config)
+}
+
+fn sources(policy: &raw::Policy, findings: &mut Findings) -> Option<Sources> {
+    if policy.path.is_some() {
+        findings.add(
+            "policy.path",
+            "is for the command, which has files; give the filter what `portcullis render` prints",
+        );
+        return None;
+    }
+    if policy.modules.is_empty() {
+        findings.add(
+            "policy.modules",
+            "is missing or empty: `modules: {authz.rego: \"package envoy.authz ...\"}`",
+        );
+        return None;
+    }
+    let data = match &policy.data {
+        None => serde_json::Value::Object(Default::default()),
+        Some(data @ serde_json::Value::Object(_)) => data.clone(),
+        Some(_) => {
+            findings.add(
+                "policy.data",
+                "takes an object, whose members stand under `data`",
+            );
+            return None;
+        }
+    };
+    let data = portcullis_rego::value::from_json(&data)
+        .map_err(|error| findings.add("policy.data", error.to_string()))
+        .ok()?;
+    Some(Sources {
+        modules: policy
+            .modules
+            .iter()
+            .map(|(path, text)| Module {
+                path: path.clone(),
+                text: text.clone(),
+            })
+            .collect(),
+        data,
+        version: match policy.rego_version {
+            Some(raw::RegoVersion::V0) => RegoVersion::V0,
+            _ => RegoVersion::V1,
+        },
+    })
+}
+
+fn entrypoint(text: &str, path: &str, findings: &mut Findings) -> Option<Entrypoint> {
+    Entrypoint::parse(text)
+        .map_err(|error| findings.add(path, error.to_string()))
+        .ok()
+}
+
+fn reason_header(name: Option<String>, findings: &mut Findings) -> Option<String> {
+    let name = name?.to_ascii_lowercase();
+    if !fields::is_token(&name) || fields::FRAMING.contains(&name.as_str()) {
+        findings.add(
+            "response.reason_header",
+            format!("found `{name}`; takes a header name such as `x-portcullis-reason`"),
+        );
+    }
+    Some(name)
+}
+
+/// A header that is removed, or written from a claim, can never carry a credential.
+fn check_sources(config: &Config, findings: &mut Findings) {
+    let providers = config
+        .providers
+        .iter()
+        .map(|p| (format!("jwt.providers.{}.from", p.name), &p.from));
+    let keys = config
+        .api_keys
+        .iter()
+        .map(|keys| ("api_keys.from".to_owned(), &keys.from));
+    for (path, sources) in providers.chain(keys) {
+        for source in sources {
+            let name = match source {
+                Source::Header { name, .. } => name.as_str(),
+                Source::Cookie { .. } => "cookie",
+                Source::Query { .. } => continue,
+            };
+            if config
+                .headers
+                .remove
+                .iter()
+                .any(|pattern| pattern.matches(name))
+            {
+                findings.add(
+                    "headers.remove",
+                    format!("takes `{name}` away, where `{path}` looks for a credential"),
+                );
+            }
+            if config
+                .claim_headers()
+                .any(|header| fields::is_twin(&header.header, name))
+            {
+                findings.add(
+                    &path,
+                    format!(
+                        "looks in `{name}`, which `claim_headers` writes and clients may not send"
+                    ),
+                );
+            }
+        }
+    }
+}
+
+impl Config {
+    pub fn claim_headers(&self) -> impl Iterator<Item = &jwt::ClaimHeader> {
+        self.providers
+            .iter()
+            .flat_map(|provider| &provider.claim_headers)
+    }
+}

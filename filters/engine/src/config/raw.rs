@@ -1,0 +1,378 @@
+//! The document as it is written: serde types that know every key of the contract, and refuse the
+//! others. What the keys mean is checked in `config`; what is not built yet refuses by itself.
+#![expect(
+    dead_code,
+    reason = "a key that is not supported yet is never read, only refused"
+)]
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IgnoredAny},
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    pub policy: Option<Policy>,
+    pub jwt: Option<Jwt>,
+    pub api_keys: Option<ApiKeys>,
+    pub signatures: Option<NotYet>,
+    pub peer: Option<NotYet>,
+    pub body: Option<NotYet>,
+    #[serde(default)]
+    pub headers: Headers,
+    #[serde(default)]
+    pub routes: Vec<Route>,
+    pub upstream: Option<NotYet>,
+    #[serde(default)]
+    pub response: Response,
+    pub decision_log: Option<NotYet>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    pub path: Option<IgnoredAny>,
+    #[serde(default)]
+    pub modules: BTreeMap<String, String>,
+    pub data: Option<Value>,
+    pub entrypoint: Option<String>,
+    pub rego_version: Option<RegoVersion>,
+    #[serde(default)]
+    pub budget: Budget,
+    #[serde(default)]
+    pub context_extensions: BTreeMap<String, String>,
+    pub bundle: Option<NotYet>,
+    pub candidate: Option<NotYet>,
+    pub self_check: Option<NotYet>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    pub instructions: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jwt {
+    pub providers: BTreeMap<String, Provider>,
+    pub when_missing: Option<WhenMissing>,
+    pub when_invalid: Option<WhenInvalid>,
+    pub cache: Option<NotYet>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    pub issuer: String,
+    pub audiences: Audiences,
+    pub algorithms: Option<Vec<String>>,
+    pub jwks: Jwks,
+    pub from: Option<Vec<Source>>,
+    #[serde(default)]
+    pub claim_headers: BTreeMap<String, String>,
+    pub leeway: Option<Span>,
+    pub max_lifetime: Option<Span>,
+    pub require: Option<Vec<String>>,
+    #[serde(rename = "type")]
+    pub typ: Option<String>,
+    #[serde(default)]
+    pub bind: Vec<Bind>,
+    pub forward: Option<Forward>,
+    pub subjects: Option<NotYet>,
+    pub payload_header: Option<NotYet>,
+}
+
+/// A key set. Only one written into the document is served yet.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jwks {
+    pub inline: Option<JwkSet>,
+    pub cluster: Option<NotYet>,
+    pub authority: Option<NotYet>,
+    pub path: Option<NotYet>,
+    pub refresh: Option<NotYet>,
+    pub timeout: Option<NotYet>,
+    pub stale_for: Option<NotYet>,
+    pub discovery: Option<NotYet>,
+}
+
+/// RFC 7517 section 5: members that are not understood are ignored.
+#[derive(Deserialize)]
+pub struct JwkSet {
+    pub keys: Vec<Jwk>,
+}
+
+/// RFC 7517 section 4 and RFC 7518 section 6; unknown members are ignored.
+#[derive(Deserialize)]
+pub struct Jwk {
+    pub kty: String,
+    pub kid: Option<String>,
+    pub alg: Option<String>,
+    #[serde(rename = "use")]
+    pub usage: Option<String>,
+    pub key_ops: Option<Vec<String>>,
+    pub crv: Option<String>,
+    pub n: Option<String>,
+    pub e: Option<String>,
+    pub x: Option<String>,
+    pub y: Option<String>,
+    pub k: Option<Secret>,
+    /// A private key, which has no place here.
+    pub d: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    pub header: Option<String>,
+    pub scheme: Option<String>,
+    pub cookie: Option<String>,
+    pub query: Option<String>,
+    #[serde(default)]
+    pub insecure: bool,
+    pub origins: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKeys {
+    pub from: Option<Vec<Source>>,
+    #[serde(default)]
+    pub keys: Vec<ApiKey>,
+    pub pepper: Option<Secret>,
+    pub keys_from: Option<NotYet>,
+    pub forward: Option<Forward>,
+    pub when_missing: Option<WhenMissing>,
+    pub when_invalid: Option<WhenInvalid>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKey {
+    pub id: String,
+    pub hash: String,
+    pub subject: String,
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    pub not_before: Option<Instant>,
+    pub expires: Option<Instant>,
+    pub revoked: Option<NotYet>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Headers {
+    #[serde(default)]
+    pub remove: Vec<String>,
+    pub single: Option<Vec<String>>,
+    pub protect: Option<Vec<String>>,
+    pub max_count: Option<u64>,
+    pub max_bytes: Option<Size>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    #[serde(rename = "match")]
+    pub matches: Match,
+    pub gate: Option<Switch>,
+    #[serde(default)]
+    pub jwt: RouteCheck,
+    #[serde(default)]
+    pub api_keys: RouteCheck,
+    #[serde(default)]
+    pub policy: RoutePolicy,
+    pub signatures: Option<NotYet>,
+    pub body: Option<NotYet>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Match {
+    pub path: Option<String>,
+    pub path_prefix: Option<String>,
+    pub host: Option<String>,
+    pub methods: Option<Vec<String>>,
+    pub cors_preflight: Option<bool>,
+    pub route: Option<String>,
+    pub virtual_host: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct RouteCheck {
+    pub when_missing: Option<WhenMissing>,
+    pub when_invalid: Option<WhenInvalid>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct RoutePolicy {
+    pub entrypoint: Option<String>,
+    #[serde(default)]
+    pub context_extensions: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Response {
+    pub reason_header: Option<String>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenMissing {
+    Pass,
+    Deny,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenInvalid {
+    Deny,
+    Pass,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Forward {
+    Strip,
+    Keep,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Bind {
+    Ignore,
+    Mtls,
+    Dpop,
+}
+
+/// `off`, which YAML 1.1 (Kubernetes) reads as `false` unless it is quoted.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(untagged, expecting = "`\"off\"` (with its quotes)")]
+pub enum Switch {
+    Off(Off),
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Off {
+    Off,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a list of audiences, or the word `any`")]
+pub enum Audiences {
+    List(Vec<String>),
+    Any(Any),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Any {
+    Any,
+}
+
+/// A secret: from the environment, or (for tries, not for production) as it stands.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "text, or `{env: NAME}`")]
+pub enum Secret {
+    Text(String),
+    Environment(Environment),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    pub env: String,
+    pub encoding: Option<Encoding>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    Base64,
+}
+
+#[derive(Clone, Copy)]
+pub enum RegoVersion {
+    V0,
+    V1,
+}
+
+impl<'de> Deserialize<'de> for RegoVersion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u64::deserialize(deserializer)? {
+            0 => Ok(RegoVersion::V0),
+            1 => Ok(RegoVersion::V1),
+            other => Err(de::Error::custom(format_args!(
+                "found {other}; takes 0 or 1"
+            ))),
+        }
+    }
+}
+
+/// A key of the contract that is not built yet: refused, never ignored.
+pub enum NotYet {}
+
+impl<'de> Deserialize<'de> for NotYet {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(de::Error::custom("not supported yet; remove it"))
+    }
+}
+
+/// A length of time, such as `90s`, `5m` or `1h 30m`.
+#[derive(Clone, Copy)]
+pub struct Span(pub Duration);
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_duration(&text).map(Span).map_err(|_| {
+            de::Error::custom(format_args!(
+                "found `{text}`; takes a duration such as `60s` or `5m`"
+            ))
+        })
+    }
+}
+
+/// A point in time, in nanoseconds since the Unix epoch; written as RFC 3339 in UTC.
+#[derive(Clone, Copy)]
+pub struct Instant(pub u64);
+
+impl<'de> Deserialize<'de> for Instant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_rfc3339(&text)
+            .ok()
+            .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+            .and_then(|since| u64::try_from(since.as_nanos()).ok())
+            .map(Instant)
+            .ok_or_else(|| {
+                de::Error::custom(format_args!(
+                    "found `{text}`; takes a time such as `2027-02-01T00:00:00Z`"
+                ))
+            })
+    }
+}
+
+/// A number of bytes, such as `64KiB`.
+#[derive(Clone, Copy)]
+pub struct Size(pub u64);
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse::<bytesize::ByteSize>()
+            .map(|size| Size(size.as_u64()))
+            .map_err(|_| {
+                de::Error::custom(format_args!("found `{text}`; takes a size such as `64KiB`"))
+            })
+    }
+}

@@ -1,0 +1,176 @@
+//! Routes: which settings hold for which requests. The first match wins.
+
+use super::raw::{self, WhenInvalid, WhenMissing};
+use crate::{error::Findings, fields};
+use portcullis_rego::Entrypoint;
+use std::collections::BTreeMap;
+
+pub struct Route {
+    pub matches: Match,
+    pub settings: Settings,
+}
+
+/// Conditions that must all hold; at least one is given.
+#[derive(Default)]
+pub struct Match {
+    pub path: Option<String>,
+    /// Whole segments, as the Gateway API's `PathPrefix`: `/a` and `/a/` take `/a` and `/a/b`, not `/ab`.
+    pub path_prefix: Option<String>,
+    /// Lower-case; `*.example.com` takes every host below it.
+    pub host: Option<String>,
+    pub methods: Option<Vec<String>>,
+    /// A CORS preflight (Fetch standard): OPTIONS with `Origin` and `Access-Control-Request-Method`.
+    pub cors_preflight: bool,
+    pub route: Option<String>,
+    pub virtual_host: Option<String>,
+}
+
+/// What holds for a request, once its route is known.
+#[derive(Clone)]
+pub struct Settings {
+    pub off: bool,
+    pub jwt: Check,
+    pub api_keys: Check,
+    pub entrypoint: Entrypoint,
+    pub context_extensions: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy)]
+pub struct Check {
+    pub deny_missing: bool,
+    pub deny_invalid: bool,
+}
+
+impl Check {
+    pub fn new(missing: Option<WhenMissing>, invalid: Option<WhenInvalid>) -> Check {
+        Check {
+            deny_missing: missing == Some(WhenMissing::Deny),
+            deny_invalid: invalid != Some(WhenInvalid::Pass),
+        }
+    }
+
+    fn overridden(self, by: &raw::RouteCheck) -> Check {
+        Check {
+            deny_missing: by
+                .when_missing
+                .map_or(self.deny_missing, |w| w == WhenMissing::Deny),
+            deny_invalid: by
+                .when_invalid
+                .map_or(self.deny_invalid, |w| w == WhenInvalid::Deny),
+        }
+    }
+}
+
+/// Which sections the document has: a route cannot change one that is not there.
+pub struct Sections {
+    pub jwt: bool,
+    pub api_keys: bool,
+}
+
+pub fn read(
+    raw: Vec<raw::Route>,
+    base: &Settings,
+    sections: &Sections,
+    findings: &mut Findings,
+) -> Vec<Route> {
+    raw.into_iter()
+        .enumerate()
+        .map(|(index, route)| {
+            let path = format!("routes[{index}]");
+            for (name, there, given) in [
+                ("jwt", sections.jwt, &route.jwt),
+                ("api_keys", sections.api_keys, &route.api_keys),
+            ] {
+                if !there && (given.when_missing.is_some() || given.when_invalid.is_some()) {
+                    findings.add(
+                        format!("{path}.{name}"),
+                        format!("the document has no `{name}` to change"),
+                    );
+                }
+            }
+            let mut settings = base.clone();
+            settings.off = route.gate.is_some();
+            settings.jwt = base.jwt.overridden(&route.jwt);
+            settings.api_keys = base.api_keys.overridden(&route.api_keys);
+            if let Some(text) = &route.policy.entrypoint {
+                let path = format!("{path}.policy.entrypoint");
+                if let Some(entrypoint) = super::entrypoint(text, &path, findings) {
+                    settings.entrypoint = entrypoint;
+                }
+            }
+            settings
+                .context_extensions
+                .extend(route.policy.context_extensions);
+            Route {
+                matches: conditions(route.matches, &format!("{path}.match"), findings),
+                settings,
+            }
+        })
+        .collect()
+}
+
+fn conditions(raw: raw::Match, path: &str, findings: &mut Findings) -> Match {
+    let given = raw.path.is_some()
+        || raw.path_prefix.is_some()
+        || raw.host.is_some()
+        || raw.methods.is_some()
+        || raw.cors_preflight == Some(true)
+        || raw.route.is_some()
+        || raw.virtual_host.is_some();
+    if !given {
+        findings.add(path, "matches everything; name a `path`, `path_prefix`, `host`, `methods`, `cors_preflight: true`, `route` or `virtual_host`");
+    }
+    if raw.path.is_some() && raw.path_prefix.is_some() {
+        findings.add(path, "has both `path` and `path_prefix`; takes one of them");
+    }
+    for (key, value) in [("path", &raw.path), ("path_prefix", &raw.path_prefix)] {
+        let Some(value) = value else { continue };
+        if crate::path::Comparable::parse(value)
+            .as_ref()
+            .map(|p| p.as_str())
+            != Some(value)
+        {
+            findings.add(
+                format!("{path}.{key}"),
+                format!("found `{value}`, which no request's path is compared with; takes a path from `/` on, without `//`, `.`, `..`, `;`, `\\`, a query, or escapes of letters and digits"),
+            );
+        }
+    }
+    if let Some(host) = &raw.host
+        && !is_host_pattern(host)
+    {
+        findings.add(
+            format!("{path}.host"),
+            format!("found `{host}`; takes a host without its port, or `*.example.com`"),
+        );
+    }
+    if let Some(methods) = &raw.methods {
+        if methods.is_empty() {
+            findings.add(format!("{path}.methods"), "is empty, so nothing matches");
+        }
+        for (index, method) in methods.iter().enumerate() {
+            if !fields::is_token(method) || method.bytes().any(|b| b.is_ascii_lowercase()) {
+                findings.add(
+                    format!("{path}.methods[{index}]"),
+                    format!("found `{method}`; takes a method as it is sent, such as `GET`"),
+                );
+            }
+        }
+    }
+    Match {
+        path: raw.path,
+        path_prefix: raw
+            .path_prefix
+            .map(|prefix| prefix.trim_end_matches('/').to_owned()),
+        host: raw.host.map(|host| host.to_ascii_lowercase()),
+        methods: raw.methods,
+        cors_preflight: raw.cors_preflight == Some(true),
+        route: raw.route,
+        virtual_host: raw.virtual_host,
+    }
+}
+
+fn is_host_pattern(text: &str) -> bool {
+    let host = text.strip_prefix("*.").unwrap_or(text);
+    !host.is_empty() && !host.contains(['*', '/', ' ', ','])
+}

@@ -1,0 +1,39 @@
+//! Secrets of the configuration. They never leave this type by accident: no `Debug`, no `Display`.
+
+use super::raw;
+use crate::gate::Secrets;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    /// # Errors
+    /// What to do about it; never the value.
+    pub fn resolve(raw: &raw::Secret, secrets: &dyn Secrets) -> Result<Secret, String> {
+        let bytes = match raw {
+            raw::Secret::Text(text) => text.clone().into_bytes(),
+            raw::Secret::Environment(raw::Environment { env, encoding }) => {
+                let value = secrets.secret(env).ok_or_else(|| {
+                    format!(
+                        "the environment has no `{env}`; pass it with \
+                         `vm_config.environment_variables.host_env_keys` (Envoy) or `vmConfig.env` (Istio)"
+                    )
+                })?;
+                match encoding {
+                    None => value.into_bytes(),
+                    Some(raw::Encoding::Base64) => STANDARD.decode(value.trim()).map_err(|_| {
+                        format!("`{env}` is not base64, as `encoding: base64` says")
+                    })?,
+                }
+            }
+        };
+        if bytes.is_empty() {
+            return Err("the secret is empty".into());
+        }
+        Ok(Secret(bytes))
+    }
+
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}

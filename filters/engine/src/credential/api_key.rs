@@ -1,0 +1,82 @@
+//! API keys: shown by the client, known here by hash.
+
+use super::{Found, Refusal, find, strip};
+use crate::{
+    config::api_keys::ApiKeys,
+    headers::Headers,
+    words::{Reason, check},
+};
+
+/// Proof that the request showed a key that is on the list and in its time. Only [`verify`]
+/// makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedApiKey {
+    id: String,
+    subject: String,
+    scopes: Vec<String>,
+}
+
+impl VerifiedApiKey {
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    pub fn scopes(&self) -> &[String] {
+        &self.scopes
+    }
+}
+
+/// Looks at every place. `Err` ends the request whatever `when_invalid` says; otherwise each key
+/// is verified or refused, and there is one at most.
+pub fn verify(
+    keys: &ApiKeys,
+    now_ns: u64,
+    headers: &Headers<'_>,
+) -> Result<Option<Result<VerifiedApiKey, Refusal>>, Reason> {
+    let mut shown: Option<String> = None;
+    for source in &keys.from {
+        match find(source, headers) {
+            Found::Nothing => {}
+            Found::Refused(reason) => return Err(reason),
+            Found::One(key) if shown.as_ref().is_none_or(|other| *other == key) => {
+                shown = Some(key)
+            }
+            Found::One(_) => return Err(Reason::RequestMalformed),
+        }
+    }
+    Ok(shown.map(|shown| verify_one(keys, &shown, now_ns)))
+}
+
+/// Takes the key away from every place it may have come from.
+pub fn strip_all(keys: &ApiKeys, headers: &mut Headers<'_>) {
+    for source in &keys.from {
+        strip(source, headers);
+    }
+}
+
+fn verify_one(keys: &ApiKeys, shown: &str, now_ns: u64) -> Result<VerifiedApiKey, Refusal> {
+    let refuse = |reason| {
+        Err(Refusal {
+            check: check::API_KEY,
+            reason,
+        })
+    };
+    let Some(key) = keys.find(shown) else {
+        return refuse(Reason::ApiKeyUnknown);
+    };
+    if key.not_before.is_some_and(|from| now_ns < from) {
+        return refuse(Reason::ApiKeyNotYetValid);
+    }
+    if key.expires.is_some_and(|until| now_ns >= until) {
+        return refuse(Reason::ApiKeyExpired);
+    }
+    Ok(VerifiedApiKey {
+        id: key.id.clone(),
+        subject: key.subject.clone(),
+        scopes: key.scopes.clone(),
+    })
+}

@@ -1,0 +1,198 @@
+//! JSON Web Tokens (RFC 7519, with RFC 8725's advice): found, matched to the provider of their
+//! issuer, verified. Signatures are checked in `crypto`, everything the token says is checked here.
+
+mod claims;
+
+pub use claims::ClaimsFault;
+
+use super::{Found, Refusal, find, strip};
+use crate::{
+    config::{
+        jwt::{Provider, media_type},
+        source::Source,
+    },
+    crypto::{Algorithm, Failure},
+    headers::Headers,
+    json,
+    words::{Reason, check},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Map, Value};
+
+/// Proof that a token is a provider's, whole and in its time. Only [`verify`] makes one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerifiedJwt<'c> {
+    provider: &'c str,
+    header: Map<String, Value>,
+    claims: Map<String, Value>,
+    /// What `claim_headers` says of it, checked to be fit for a header.
+    claim_headers: Vec<(&'c str, String)>,
+}
+
+impl VerifiedJwt<'_> {
+    pub fn provider(&self) -> &str {
+        self.provider
+    }
+
+    /// The JOSE header, complete.
+    pub fn header(&self) -> &Map<String, Value> {
+        &self.header
+    }
+
+    /// The claims set, complete.
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
+    pub fn subject(&self) -> Option<&str> {
+        self.claims.get("sub").and_then(Value::as_str)
+    }
+
+    pub fn key_id(&self) -> Option<&str> {
+        self.header.get("kid").and_then(Value::as_str)
+    }
+
+    pub fn claim_headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.claim_headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+    }
+}
+
+/// Looks at every place of every provider. `Err` ends the request whatever `when_invalid` says:
+/// a place with several tokens, two tokens of one provider (RFC 6750 section 2), two subjects.
+pub fn verify<'c>(
+    providers: &'c [Provider],
+    now_ns: u64,
+    headers: &Headers<'_>,
+) -> Result<Vec<Result<VerifiedJwt<'c>, Refusal>>, Reason> {
+    let mut results: Vec<Result<VerifiedJwt<'c>, Refusal>> = Vec::new();
+    for place in places(providers) {
+        let token = match find(place, headers) {
+            Found::Nothing => continue,
+            Found::Refused(reason) => return Err(reason),
+            Found::One(token) => token,
+        };
+        let result = verify_one(providers, place, &token, now_ns);
+        if let Ok(new) = &result {
+            for old in results.iter().flatten() {
+                if old.provider == new.provider || old.subject() != new.subject() {
+                    return Err(Reason::RequestMalformed);
+                }
+            }
+        }
+        results.push(result.map_err(|reason| Refusal {
+            check: check::JWT,
+            reason,
+        }));
+    }
+    Ok(results)
+}
+
+/// Takes tokens away from every place: of all providers, or of those that do not keep theirs.
+pub fn strip_all(providers: &[Provider], also_kept: bool, headers: &mut Headers<'_>) {
+    for provider in providers.iter().filter(|p| also_kept || !p.keep) {
+        for source in &provider.from {
+            strip(source, headers);
+        }
+    }
+}
+
+/// Each place once, however many providers look there.
+fn places(providers: &[Provider]) -> Vec<&Source> {
+    let mut places: Vec<&Source> = Vec::new();
+    for source in providers.iter().flat_map(|provider| &provider.from) {
+        if !places.iter().any(|place| place.same_place(source)) {
+            places.push(source);
+        }
+    }
+    places
+}
+
+fn verify_one<'c>(
+    providers: &'c [Provider],
+    place: &Source,
+    token: &str,
+    now_ns: u64,
+) -> Result<VerifiedJwt<'c>, Reason> {
+    let (header, claims) = parse(token).ok_or(Reason::JwtMalformed)?;
+    let provider = providers
+        .iter()
+        .find(|provider| claims.get("iss").and_then(Value::as_str) == Some(&provider.issuer))
+        .filter(|provider| provider.from.iter().any(|source| source.same_place(place)))
+        .ok_or(Reason::JwtIssuer)?;
+    check_header(provider, &header)?;
+    check_signature(provider, &header, token)?;
+    claims::check(provider, &claims, now_ns).map_err(ClaimsFault::reason)?;
+    let claim_headers = claims::headers(provider, &claims).ok_or(Reason::JwtMalformed)?;
+    Ok(VerifiedJwt {
+        provider: &provider.name,
+        header,
+        claims,
+        claim_headers,
+    })
+}
+
+/// Compact serialization (RFC 7515 section 3.1): three parts of base64url without padding, the
+/// first two JSON objects that name no member twice.
+fn parse(token: &str) -> Option<(Map<String, Value>, Map<String, Value>)> {
+    let mut parts = token.split('.');
+    let (header, payload, signature) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    URL_SAFE_NO_PAD.decode(signature).ok()?;
+    let object = |part| json::parse_object(&URL_SAFE_NO_PAD.decode(part).ok()?);
+    Some((object(header)?, object(payload)?))
+}
+
+fn check_header(provider: &Provider, header: &Map<String, Value>) -> Result<(), Reason> {
+    // RFC 7515 section 4.1.11: an extension that is not understood refuses the token, and none
+    // is. `b64` (RFC 7797) has no place in a JWT (its section 7).
+    if header.contains_key("crit") || header.contains_key("b64") {
+        return Err(Reason::JwtMalformed);
+    }
+    if header.get("kid").is_some_and(|kid| !kid.is_string()) {
+        return Err(Reason::JwtMalformed);
+    }
+    if let Some(wanted) = &provider.typ {
+        let typ = header.get("typ").and_then(Value::as_str).map(media_type);
+        if typ.as_ref() != Some(wanted) {
+            return Err(Reason::JwtType);
+        }
+    }
+    Ok(())
+}
+
+fn check_signature(
+    provider: &Provider,
+    header: &Map<String, Value>,
+    token: &str,
+) -> Result<(), Reason> {
+    let algorithm = header
+        .get("alg")
+        .and_then(Value::as_str)
+        .and_then(Algorithm::parse)
+        .filter(|algorithm| provider.algorithms.contains(algorithm))
+        .ok_or(Reason::JwtAlgorithm)?;
+    let kid = header.get("kid").and_then(Value::as_str);
+    // A key without an id may be the one meant; a key with another id never is.
+    let mut candidates = provider
+        .keys
+        .iter()
+        .filter(|key| key.key.algorithm() == algorithm)
+        .filter(|key| kid.is_none() || key.kid.is_none() || key.kid.as_deref() == kid)
+        .peekable();
+    if candidates.peek().is_none() {
+        return Err(Reason::JwtKeyUnknown);
+    }
+    let mut reason = Reason::JwtSignature;
+    for candidate in candidates {
+        match candidate.key.verify(token) {
+            Ok(()) => return Ok(()),
+            Err(Failure::Signature) => {}
+            Err(Failure::Malformed) => reason = Reason::JwtMalformed,
+        }
+    }
+    Err(reason)
+}

@@ -1,0 +1,18 @@
+//! Credentials: found where the configuration looks, and verified or refused. What is refused
+//! never reaches the policy or the upstream; what is verified becomes a proof value.
+
+pub mod api_key;
+pub mod jwt;
+mod place;
+
+pub use place::{Found, find, strip};
+
+use crate::words::Reason;
+
+/// A credential that was shown and is not good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// One of [`crate::words::check`].
+    pub check: &'static str,
+    pub reason: Reason,
+}

@@ -1,0 +1,113 @@
+//! Field names and values (RFC 9110 section 5): what may stand in a header, and which names mean
+//! the same to an upstream.
+
+/// `token` of RFC 9110 section 5.6.2.
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+/// A field value as this gate writes it: no control character but the tab, no space at its ends.
+pub fn is_value(text: &str) -> bool {
+    !text.chars().any(is_control) && text.trim_matches([' ', '\t']) == text
+}
+
+/// A field value as it may be received: no control character but the tab.
+pub fn is_received_value(text: &str) -> bool {
+    !text.chars().any(is_control)
+}
+
+fn is_control(c: char) -> bool {
+    c.is_ascii_control() && c != '\t'
+}
+
+/// Whether two names are one to an upstream that folds `_` into `-` and case away, as CGI does
+/// (RFC 3875 section 4.1.18), and WSGI after it.
+pub fn is_twin(a: &str, b: &str) -> bool {
+    a.len() == b.len() && a.bytes().zip(b.bytes()).all(|(a, b)| fold(a) == fold(b))
+}
+
+fn fold(byte: u8) -> u8 {
+    match byte {
+        b'_' => b'-',
+        other => other.to_ascii_lowercase(),
+    }
+}
+
+/// A name, or every name with a prefix: `x-user`, `x-auth-*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pattern {
+    Name(String),
+    Prefix(String),
+}
+
+impl Pattern {
+    /// Reads `name` or `prefix*`; a prefix may start with the `:` of pseudo-headers.
+    pub fn parse(text: &str) -> Option<Pattern> {
+        let text = text.to_ascii_lowercase();
+        match text.strip_suffix('*') {
+            Some(prefix)
+                if is_token(prefix.strip_prefix(':').unwrap_or(prefix)) || prefix == ":" =>
+            {
+                Some(Pattern::Prefix(prefix.to_owned()))
+            }
+            None if is_token(&text) => Some(Pattern::Name(text)),
+            _ => None,
+        }
+    }
+
+    /// Whether a lower-case name is meant, twins included.
+    pub fn matches(&self, name: &str) -> bool {
+        match self {
+            Pattern::Name(own) => is_twin(own, name),
+            Pattern::Prefix(prefix) => name
+                .get(..prefix.len())
+                .is_some_and(|start| is_twin(prefix, start)),
+        }
+    }
+}
+
+/// Names that frame the message or belong to one hop (RFC 9110 section 7.6.1): nobody but the
+/// proxy may write them, whatever the configuration says.
+pub const FRAMING: [&str; 10] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_cannot_split_a_message() {
+        for bad in ["a\r\nb", "a\nb", "\0", "a\x7f", " a", "a "] {
+            assert!(!is_value(bad), "{bad:?}");
+        }
+        for good in ["", "a b", "a\tb", "é"] {
+            assert!(is_value(good), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn patterns_take_twins() {
+        let pattern = Pattern::parse("X-Auth-*").unwrap();
+        for name in ["x-auth-user", "x_auth_user", "x-auth-"] {
+            assert!(pattern.matches(name), "{name}");
+        }
+        for name in ["x-auth", "x-author"] {
+            assert!(!pattern.matches(name), "{name}");
+        }
+        assert!(Pattern::parse("*").is_none() && Pattern::parse("a b").is_none());
+        assert!(Pattern::parse(":*").unwrap().matches(":path"));
+    }
+}

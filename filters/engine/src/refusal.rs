@@ -1,0 +1,182 @@
+//! How a refusal looks to a client: a status, a challenge where RFC 9110 section 15.5.2 asks for
+//! one, and a problem document (RFC 9457) that says no more than the status does. gRPC clients get
+//! a `grpc-status`.
+
+use crate::{
+    config::{Config, source::Source},
+    decision::Deny,
+    words::{PROBLEM_JSON, Reason, grpc},
+};
+
+/// The client of a request, as far as its refusal depends on it.
+#[derive(Clone, Copy)]
+pub struct Client {
+    grpc: bool,
+}
+
+impl Client {
+    /// As Envoy tells gRPC requests: by their content type.
+    pub fn of(content_type: Option<&[u8]>) -> Client {
+        let grpc = content_type.is_some_and(|found| {
+            found
+                .strip_prefix(b"application/grpc")
+                .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+        });
+        Client { grpc }
+    }
+}
+
+/// A refusal of the gate's own.
+pub fn of_reason(config: &Config, client: Client, reason: Reason, decision_id: &str) -> Deny {
+    let mut deny = Deny {
+        status: reason.status(),
+        headers: challenges(config, reason),
+        body: Vec::new(),
+        grpc_status: client.grpc.then_some(reason.grpc_status()),
+    };
+    problem(client, &mut deny, decision_id);
+    with_reason(config, reason, &mut deny.headers);
+    deny
+}
+
+/// A refusal that the policy shaped.
+pub fn of_policy(
+    config: &Config,
+    client: Client,
+    status: Option<u16>,
+    headers: Vec<(String, Vec<String>)>,
+    body: Option<String>,
+    decision_id: &str,
+) -> Deny {
+    let reason = Reason::PolicyDenied;
+    let mut deny = Deny {
+        status: status.unwrap_or(reason.status()),
+        headers: headers
+            .into_iter()
+            .flat_map(|(name, values)| values.into_iter().map(move |value| (name.clone(), value)))
+            .collect(),
+        body: Vec::new(),
+        grpc_status: client.grpc.then(|| match status {
+            None => reason.grpc_status(),
+            Some(status) => grpc::from_http(status),
+        }),
+    };
+    if deny.status == 401 && !deny.headers.iter().any(|(name, _)| name == CHALLENGE) {
+        deny.headers.extend(challenges(config, Reason::JwtMissing));
+    }
+    match body {
+        Some(body) => deny.body = body.into_bytes(),
+        None => problem(client, &mut deny, decision_id),
+    }
+    with_reason(config, reason, &mut deny.headers);
+    deny
+}
+
+const CHALLENGE: &str = "www-authenticate";
+
+/// Adds the reason header, where the configuration asks for one.
+fn with_reason(config: &Config, reason: Reason, headers: &mut Vec<(String, String)>) {
+    if let Some(name) = &config.reason_header {
+        headers.retain(|(found, _)| found != name);
+        headers.push((name.clone(), reason.code().to_owned()));
+    }
+}
+
+fn problem(client: Client, deny: &mut Deny, decision_id: &str) {
+    let title = title(deny.status);
+    if client.grpc {
+        deny.body = title.as_bytes().to_vec();
+        return;
+    }
+    let document = serde_json::json!({"title": title, "decision_id": decision_id});
+    deny.body = document.to_string().into_bytes();
+    if !deny.headers.iter().any(|(name, _)| name == "content-type") {
+        deny.headers
+            .push(("content-type".into(), PROBLEM_JSON.into()));
+    }
+}
+
+/// The challenges of a 401: of the scheme that failed, and what it says of the failure
+/// (RFC 6750 section 3); of every scheme there is where credentials were missing.
+fn challenges(config: &Config, reason: Reason) -> Vec<(String, String)> {
+    if reason.status() != 401 {
+        return Vec::new();
+    }
+    let (jwt, keys) = (!config.providers.is_empty(), config.api_keys.is_some());
+    let bearer = || format!("{} realm=\"portcullis\"", bearer_scheme(config));
+    let found = match reason {
+        Reason::JwtMissing | Reason::ApiKeyMissing => {
+            let mut all = Vec::new();
+            if jwt || !keys {
+                all.push(bearer());
+            }
+            if keys {
+                all.push(API_KEY.to_owned());
+            }
+            all
+        }
+        Reason::ApiKeyUnknown | Reason::ApiKeyNotYetValid | Reason::ApiKeyExpired => {
+            vec![API_KEY.to_owned()]
+        }
+        _ => vec![format!("{}, error=\"invalid_token\"", bearer())],
+    };
+    found
+        .into_iter()
+        .map(|challenge| (CHALLENGE.to_owned(), challenge))
+        .collect()
+}
+
+const API_KEY: &str = "ApiKey realm=\"portcullis\"";
+
+/// `Bearer`, unless tokens are only taken under another scheme.
+fn bearer_scheme(config: &Config) -> String {
+    let schemes = || {
+        config
+            .providers
+            .iter()
+            .flat_map(|p| &p.from)
+            .filter_map(|source| match source {
+                Source::Header {
+                    scheme: Some(scheme),
+                    ..
+                } => Some(scheme.as_str()),
+                _ => None,
+            })
+    };
+    match schemes().next() {
+        Some(first) if !schemes().any(|scheme| scheme == "bearer") => first.to_owned(),
+        _ => "Bearer".to_owned(),
+    }
+}
+
+/// The reason phrase of a status (RFC 9110 section 15, RFC 6585).
+fn title(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        409 => "Conflict",
+        410 => "Gone",
+        411 => "Length Required",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        421 => "Misdirected Request",
+        422 => "Unprocessable Content",
+        426 => "Upgrade Required",
+        428 => "Precondition Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "Request Refused",
+    }
+}

@@ -1,0 +1,85 @@
+//! Envoy's attributes, read once per request. What the host does not know stays absent.
+
+use crate::host;
+use portcullis_engine::Attributes;
+use std::net::SocketAddr;
+
+/// The attributes as the host gave them, so that [`Attributes`] can borrow from it.
+pub struct Known {
+    source: Option<Endpoint>,
+    destination: Option<Endpoint>,
+    request_id: Option<String>,
+    request_time_ns: Option<u64>,
+    protocol: Option<String>,
+    scheme: Option<String>,
+    size: Option<i64>,
+    server_name: Option<String>,
+    route: Option<String>,
+    virtual_host: Option<String>,
+}
+
+struct Endpoint {
+    address: String,
+    port: Option<u16>,
+}
+
+impl Known {
+    pub fn read() -> Known {
+        Known {
+            source: endpoint("source"),
+            destination: endpoint("destination"),
+            request_id: text(&["request", "id"]),
+            request_time_ns: bytes8(&["request", "time"]).map(u64::from_le_bytes),
+            protocol: text(&["request", "protocol"]),
+            scheme: text(&["request", "scheme"]),
+            size: bytes8(&["request", "size"]).map(i64::from_le_bytes),
+            server_name: text(&["connection", "requested_server_name"]),
+            route: text(&["xds", "route_name"]),
+            virtual_host: text(&["xds", "virtual_host_name"]),
+        }
+    }
+
+    pub fn attributes(&self) -> Attributes<'_> {
+        let address = |endpoint: &'_ Option<Endpoint>| -> Option<u16> { endpoint.as_ref()?.port };
+        Attributes {
+            source_address: self.source.as_ref().map(|e| e.address.as_str()),
+            source_port: address(&self.source),
+            destination_address: self.destination.as_ref().map(|e| e.address.as_str()),
+            destination_port: address(&self.destination),
+            request_id: self.request_id.as_deref(),
+            request_time_ns: self.request_time_ns,
+            protocol: self.protocol.as_deref(),
+            scheme: self.scheme.as_deref(),
+            size: self.size,
+            server_name: self.server_name.as_deref(),
+            route: self.route.as_deref(),
+            virtual_host: self.virtual_host.as_deref(),
+        }
+    }
+}
+
+/// Envoy writes `10.0.0.1:80`, `[::1]:80`, or the path of a Unix socket.
+fn endpoint(side: &str) -> Option<Endpoint> {
+    let address = text(&[side, "address"])?;
+    Some(match address.parse::<SocketAddr>() {
+        Ok(socket) => Endpoint {
+            address: socket.ip().to_string(),
+            port: Some(socket.port()),
+        },
+        Err(_) => Endpoint {
+            address,
+            port: None,
+        },
+    })
+}
+
+fn text(path: &[&str]) -> Option<String> {
+    String::from_utf8(host::property(path)?)
+        .ok()
+        .filter(|text| !text.is_empty())
+}
+
+/// Integers and timestamps are eight little-endian bytes.
+fn bytes8(path: &[&str]) -> Option<[u8; 8]> {
+    host::property(path)?.try_into().ok()
+}

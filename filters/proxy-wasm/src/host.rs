@@ -1,0 +1,231 @@
+//! The only file that calls the host. The SDK's own wrappers panic on statuses they do not expect,
+//! and a panic takes every stream of the VM with it; these answer `None` or an error, and the
+//! caller refuses the request.
+#![expect(unsafe_code, reason = "the ABI is C functions over raw pointers")]
+
+use portcullis_engine::Deny;
+use proxy_wasm::types::{BufferType, LogLevel, MapType};
+use std::{
+    mem::size_of,
+    ptr::{null_mut, slice_from_raw_parts_mut},
+};
+
+/// The host did not do what it was asked to.
+#[derive(Debug)]
+pub struct Refused;
+
+/// `WasmResult::Ok` of the ABI; any other status is a refusal.
+const OK: u32 = 0;
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_log(level: LogLevel, message: *const u8, size: usize) -> u32;
+    fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_get_buffer_bytes(
+        buffer: BufferType,
+        start: usize,
+        max_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_get_header_map_pairs(map: MapType, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_remove_header_map_value(map: MapType, key: *const u8, key_size: usize) -> u32;
+    fn proxy_replace_header_map_value(
+        map: MapType,
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_add_header_map_value(
+        map: MapType,
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_get_property(
+        path: *const u8,
+        path_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_set_property(
+        path: *const u8,
+        path_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc_status: i32,
+    ) -> u32;
+}
+
+pub fn log(level: LogLevel, message: &str) {
+    // SAFETY: pointer and length are of one live `str`, which the host only reads.
+    unsafe { proxy_log(level, message.as_ptr(), message.len()) };
+}
+
+/// Nanoseconds since the Unix epoch.
+pub fn now_ns() -> Option<u64> {
+    let mut time = 0;
+    // SAFETY: the host writes eight bytes to a live `u64`.
+    let status = unsafe { proxy_get_current_time_nanoseconds(&mut time) };
+    (status == OK).then_some(time)
+}
+
+pub fn buffer(buffer: BufferType) -> Option<Vec<u8>> {
+    receive(|data, size| {
+        // SAFETY: the host writes a pointer and a size to live places.
+        unsafe { proxy_get_buffer_bytes(buffer, 0, usize::MAX, data, size) }
+    })
+}
+
+/// A property by its path, whose segments Envoy wants joined with NUL.
+pub fn property(path: &[&str]) -> Option<Vec<u8>> {
+    let path = path.join("\0");
+    receive(|data, size| {
+        // SAFETY: the path is live and only read; the host writes to live places.
+        unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) }
+    })
+}
+
+pub fn set_property(name: &str, value: &[u8]) -> Result<(), Refused> {
+    // SAFETY: both are live and only read.
+    accepted(unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+}
+
+/// Every pair of a header map, as bytes; `None` where the host fails or its answer does not parse.
+pub fn header_pairs(map: MapType) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    let bytes = receive(|data, size| {
+        // SAFETY: the host writes a pointer and a size to live places.
+        unsafe { proxy_get_header_map_pairs(map, data, size) }
+    })?;
+    parse_pairs(&bytes)
+}
+
+pub fn remove_header(map: MapType, name: &str) -> Result<(), Refused> {
+    // SAFETY: the name is live and only read.
+    accepted(unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) })
+}
+
+pub fn replace_header(map: MapType, name: &str, value: &str) -> Result<(), Refused> {
+    // SAFETY: both are live and only read.
+    accepted(unsafe {
+        proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    })
+}
+
+pub fn add_header(map: MapType, name: &str, value: &str) -> Result<(), Refused> {
+    // SAFETY: both are live and only read.
+    accepted(unsafe {
+        proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    })
+}
+
+/// Ends the stream with an answer of ours. Where the host refuses even that, the stream stays
+/// paused and its timeout ends it.
+pub fn send_local_response(deny: &Deny, details: &str) {
+    let headers = serialize_pairs(&deny.headers);
+    let grpc_status = deny
+        .grpc_status
+        .and_then(|s| i32::try_from(s).ok())
+        .unwrap_or(-1);
+    // SAFETY: all four are live and only read.
+    let status = unsafe {
+        proxy_send_local_response(
+            u32::from(deny.status),
+            details.as_ptr(),
+            details.len(),
+            deny.body.as_ptr(),
+            deny.body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            grpc_status,
+        )
+    };
+    if status != OK {
+        log(
+            LogLevel::Error,
+            "portcullis: the host sent no local response",
+        );
+    }
+}
+
+fn accepted(status: u32) -> Result<(), Refused> {
+    match status {
+        OK => Ok(()),
+        _ => Err(Refused),
+    }
+}
+
+/// Takes over memory that the host had the guest allocate (`proxy_on_memory_allocate`).
+fn receive(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> {
+    let (mut data, mut size) = (null_mut::<u8>(), 0usize);
+    if call(&mut data, &mut size) != OK {
+        return None;
+    }
+    if data.is_null() || size == 0 {
+        return Some(Vec::new());
+    }
+    // SAFETY: the SDK's allocator made this as a `Box<[u8]>` of exactly this size, and the host
+    // hands each allocation over once.
+    Some(unsafe { Box::from_raw(slice_from_raw_parts_mut(data, size)) }.into_vec())
+}
+
+/// The ABI's list of pairs: a count, then the sizes of each key and value, then both with a NUL
+/// behind each (proxy-wasm-cpp-host `include/proxy-wasm/pairs_util.h`).
+fn parse_pairs(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    if bytes.is_empty() {
+        return Some(Vec::new());
+    }
+    let (count, rest) = take_u32(bytes)?;
+    // Each pair takes eight bytes of sizes, so a count beyond the bytes there are ends here.
+    let sizes_len = count.checked_mul(8)?;
+    let (mut sizes, mut data) = rest.split_at_checked(sizes_len)?;
+    let mut pairs = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (key_size, after_key) = take_u32(sizes)?;
+        let (value_size, after_value) = take_u32(after_key)?;
+        sizes = after_value;
+        let (key, after_key) = take_field(data, key_size)?;
+        let (value, after_value) = take_field(after_key, value_size)?;
+        data = after_value;
+        pairs.push((key.to_vec(), value.to_vec()));
+    }
+    Some(pairs)
+}
+
+fn take_u32(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk::<{ size_of::<u32>() }>()?;
+    Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
+}
+
+fn take_field(bytes: &[u8], size: usize) -> Option<(&[u8], &[u8])> {
+    let (field, rest) = bytes.split_at_checked(size)?;
+    match rest.split_first() {
+        Some((0, rest)) => Some((field, rest)),
+        _ => None,
+    }
+}
+
+fn serialize_pairs(pairs: &[(String, String)]) -> Vec<u8> {
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes();
+    let mut bytes = number(pairs.len()).to_vec();
+    for (name, value) in pairs {
+        bytes.extend(number(name.len()));
+        bytes.extend(number(value.len()));
+    }
+    for field in pairs.iter().flat_map(|(name, value)| [name, value]) {
+        bytes.extend(field.as_bytes());
+        bytes.push(0);
+    }
+    bytes
+}
