@@ -1,0 +1,45 @@
+# The commands everyone counts on. Each installs what it needs; a cold build takes minutes.
+
+CARGO ?= cargo
+PYTHON ?= python3
+VENV := .venv
+WASM := target/wasm32-wasip1/release/portcullis.wasm
+BIN := target/release/portcullis
+
+.PHONY: build wasm demo envoy test test-system lint clean
+
+build: wasm
+	$(CARGO) build --release --locked --bins
+
+# The guest has a profile of its own: small, since Envoy compiles it at load.
+wasm:
+	@rustup target add wasm32-wasip1 >/dev/null 2>&1 || true
+	$(CARGO) build --profile wasm --locked --target wasm32-wasip1 -p portcullis-filter
+	@mkdir -p $(dir $(WASM)) && cp -p target/wasm32-wasip1/wasm/portcullis.wasm $(WASM)
+
+$(VENV)/.installed: tests/requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+demo: build $(VENV)/.installed
+	$(VENV)/bin/python tests/demo.py --on wasmtime
+
+envoy: build $(VENV)/.installed
+	$(VENV)/bin/python tests/demo.py --on envoy
+
+test: build $(VENV)/.installed
+	$(CARGO) test --release --locked --workspace --exclude portcullis-filter
+
+# What needs Debian packages comes with the issues that need them; until then there is nothing.
+test-system:
+	@echo "test-system: nothing needs a Debian package yet"
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --workspace --exclude portcullis-filter --all-targets -- -D warnings
+	$(CARGO) clippy --profile wasm --locked --target wasm32-wasip1 -p portcullis-filter -- -D warnings
+
+clean:
+	$(CARGO) clean
+	rm -rf $(VENV)
