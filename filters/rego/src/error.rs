@@ -147,3 +147,30 @@ impl std::error::Error for LoadError {}
 impl std::error::Error for LoadErrors {}
 impl std::error::Error for EvalError {}
 impl std::error::Error for QueryError {}
+
+/// regorus's messages show the line; here only the place and what is wrong with it remain.
+pub(crate) fn one_line(text: &str) -> String {
+    match place_and_message(text) {
+        Some((file, line, column, message)) => format!("{file}:{line}:{column}: {message}"),
+        None => text.trim().to_owned(),
+    }
+}
+
+/// A load error from one of regorus's messages.
+pub(crate) fn from_regorus(file: &str, text: &str) -> LoadError {
+    match place_and_message(text) {
+        Some((file, line, column, message)) => LoadError::new(file, message).at(line, column),
+        None => LoadError::new(file, text.trim()),
+    }
+}
+
+/// `--> file:line:column`, the line, and below it `error: message`.
+fn place_and_message(text: &str) -> Option<(&str, u32, u32, &str)> {
+    let (_, rest) = text.split_once("--> ")?;
+    let (place, rest) = rest.split_once('\n')?;
+    let mut parts = place.rsplitn(3, ':');
+    let column = parts.next()?.parse().ok()?;
+    let line = parts.next()?.parse().ok()?;
+    let (_, message) = rest.split_once("\nerror: ")?;
+    Some((parts.next()?, line, column, message.trim()))
+}

@@ -1,13 +1,19 @@
 //! Rego without a host: sources become a [`Policy`], checked and compiled once, which answers a
 //! question about an input. The only room that knows regorus. No clock, no randomness, no I/O.
 
+mod builtins;
+mod check;
 mod error;
+mod forms;
+mod guard;
 mod interpreter;
 mod load;
 mod policy;
 mod query;
+mod rvm;
 mod source;
 pub mod value;
+mod walk;
 
 pub use error::{EvalError, LoadError, LoadErrors, QueryError};
 pub use policy::{Choice, Moment, Policy};

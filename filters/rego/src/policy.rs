@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     error::{EvalError, LoadErrors},
     interpreter::Interpreter,
+    rvm::Rvm,
     source::{Entrypoint, Sources},
     value::Value,
 };
@@ -15,7 +16,14 @@ pub struct Policy(Arc<Loaded>);
 
 pub(crate) struct Loaded {
     pub interpreter: Interpreter,
-    pub entrypoints: Vec<(Entrypoint, Choice)>,
+    pub routes: Vec<Route>,
+}
+
+/// How one entrypoint is evaluated.
+pub(crate) struct Route {
+    pub entrypoint: Entrypoint,
+    pub rvm: Option<Rvm>,
+    pub choice: Choice,
 }
 
 /// What an evaluation may know and use of the world.
@@ -53,20 +61,46 @@ impl Policy {
         input: Value,
         moment: &Moment,
     ) -> Result<Option<Value>, EvalError> {
-        self.0
-            .entrypoints
-            .iter()
-            .find(|(known, _)| known == entrypoint)
+        let route = self
+            .route(entrypoint)
             .ok_or_else(|| EvalError::UnknownEntrypoint(entrypoint.to_string()))?;
-        self.0.interpreter.evaluate(entrypoint, input, moment)
+        match &route.rvm {
+            Some(rvm) => rvm.evaluate(input, moment),
+            None => self.0.interpreter.evaluate(entrypoint, input, moment),
+        }
+    }
+
+    /// The same question to the interpreter, which is slower and the reference: the two must agree.
+    ///
+    /// # Errors
+    /// As [`Policy::evaluate`].
+    pub fn evaluate_by_interpreter(
+        &self,
+        entrypoint: &Entrypoint,
+        input: Value,
+        moment: &Moment,
+    ) -> Result<Option<Value>, EvalError> {
+        match self.route(entrypoint) {
+            Some(_) => self.0.interpreter.evaluate(entrypoint, input, moment),
+            None => Err(EvalError::UnknownEntrypoint(entrypoint.to_string())),
+        }
     }
 
     /// Which evaluator the entrypoint got, for those who ask why it is slow.
     pub fn evaluator(&self, entrypoint: &Entrypoint) -> Option<&Choice> {
+        self.route(entrypoint).map(|route| &route.choice)
+    }
+
+    fn route(&self, entrypoint: &Entrypoint) -> Option<&Route> {
         self.0
-            .entrypoints
+            .routes
             .iter()
-            .find(|(known, _)| known == entrypoint)
-            .map(|(_, choice)| choice)
+            .find(|route| route.entrypoint == *entrypoint)
     }
 }
+
+/// A host may decide on several threads.
+const _: fn() = || {
+    fn shared<T: Send + Sync>() {}
+    shared::<Policy>();
+};

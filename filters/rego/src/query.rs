@@ -1,12 +1,13 @@
 //! `opa eval`: any query over the sources.
 
-use regorus::{Engine, QueryResults};
+use regorus::QueryResults;
 
 use crate::{
-    error::{LoadError, LoadErrors, QueryError},
-    interpreter::{budget, eval_error},
+    error::QueryError,
+    interpreter::{Ready, eval_error},
+    load::prepare,
     policy::Moment,
-    source::{RegoVersion, Sources},
+    source::Sources,
     value::{self, Value},
 };
 
@@ -24,23 +25,12 @@ pub fn query(
     query: &str,
     moment: &Moment,
 ) -> Result<Rows, QueryError> {
-    let mut engine = Engine::new();
-    engine.set_rego_v0(sources.version == RegoVersion::V0);
-    engine.set_strict_builtin_errors(false);
-    engine.set_gather_prints(true);
-    for module in sources.modules {
-        engine
-            .add_policy(module.path.clone(), module.text)
-            .map_err(|error| load_error(&module.path, &error))?;
-    }
-    engine
-        .add_data(sources.data)
-        .map_err(|error| load_error("data", &error))?;
-    if let Some(input) = input {
-        engine.set_input(input);
-    }
-    engine.set_execution_timer_config(budget(moment));
-    engine
+    let (engine, _) =
+        prepare(&sources.modules, sources.data, sources.version, &[]).map_err(QueryError::Load)?;
+    let mut ready = Ready::new(engine).map_err(QueryError::Eval)?;
+    ready.set(input.unwrap_or(Value::Undefined), moment);
+    ready
+        .engine
         .eval_query(query.to_owned(), false)
         .map(Rows)
         .map_err(|error| QueryError::Eval(eval_error(&error)))
@@ -87,8 +77,4 @@ impl Rows {
             serde_json::json!({ "result": rows })
         }
     }
-}
-
-fn load_error(file: &str, error: &dyn std::fmt::Display) -> QueryError {
-    QueryError::Load(LoadErrors::from(LoadError::new(file, error.to_string())))
 }

@@ -1,0 +1,164 @@
+//! regorus's virtual machine, in the mode in which it stops for what the host must answer: our
+//! builtins, and the guards that stand where it would take a conflict for undefined.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use regorus::{
+    Engine,
+    languages::rego::compiler::Compiler,
+    rvm::{
+        program::Program,
+        vm::{ExecutionMode, RegoVM, SuspendReason, VmError},
+    },
+};
+
+use crate::{
+    builtins,
+    error::{self, EvalError},
+    guard::{self, Conflicts, Guarded},
+    policy::Moment,
+    source::{Entrypoint, RegoVersion},
+    value::Value,
+};
+
+/// As many machines wait for the next evaluation.
+const POOLED: usize = 4;
+
+pub(crate) struct Rvm {
+    program: Arc<Program>,
+    data: Value,
+    pool: Mutex<Vec<RegoVM>>,
+}
+
+impl Rvm {
+    /// # Errors
+    /// Why the policy cannot be compiled for the machine.
+    pub fn compile(
+        guarded: &Guarded,
+        version: RegoVersion,
+        data: &Value,
+        entrypoint: &Entrypoint,
+    ) -> Result<Rvm, String> {
+        let told = |text: String| error::one_line(&text);
+        let mut engine = Engine::new();
+        engine.set_rego_v0(version == RegoVersion::V0);
+        for module in guarded.as_ref().map_err(Clone::clone)? {
+            engine
+                .add_policy(module.path.clone(), module.text.clone())
+                .map_err(|error| told(error.to_string()))?;
+        }
+        let compiled = engine
+            .compile_with_entrypoint(&entrypoint.as_str().into())
+            .map_err(|error| told(error.to_string()))?;
+        let answered: Vec<(&str, usize)> = builtins::OWN
+            .iter()
+            .map(|own| (own.name, own.arity))
+            .chain(guard::NAMES)
+            .collect();
+        let program = Compiler::compile_from_policy_with_host_await(
+            &compiled,
+            &[entrypoint.as_str()],
+            &answered,
+        )
+        .map_err(|error| told(error.to_string()))?;
+        let rvm = Rvm {
+            program,
+            data: data.clone(),
+            pool: Mutex::new(Vec::new()),
+        };
+        let machine = rvm.machine().map_err(|error| told(error.to_string()))?;
+        rvm.give_back(machine);
+        Ok(rvm)
+    }
+
+    pub fn evaluate(&self, input: Value, moment: &Moment) -> Result<Option<Value>, EvalError> {
+        let pooled = self
+            .pool
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let mut machine = match pooled {
+            Some(machine) => machine,
+            None => self.machine().map_err(|error| self.failed(&error))?,
+        };
+        machine.set_input(input);
+        machine.set_max_instructions(usize::try_from(moment.instructions).unwrap_or(usize::MAX));
+        let value = self.run(&mut machine, moment)?;
+        // One that erred is not reused.
+        machine.set_input(Value::Undefined);
+        self.give_back(machine);
+        Ok((value != Value::Undefined).then_some(value))
+    }
+
+    fn run(&self, machine: &mut RegoVM, moment: &Moment) -> Result<Value, EvalError> {
+        let mut conflicts = Conflicts::default();
+        let mut step = machine.execute_entry_point_by_index(0);
+        loop {
+            let value = step.map_err(|error| self.failed(&error))?;
+            let answer = match machine.suspend_reason() {
+                None => return Ok(value),
+                Some(SuspendReason::HostAwait {
+                    argument,
+                    identifier,
+                    ..
+                }) => self.answer(machine, identifier, argument, moment, &mut conflicts)?,
+                Some(other) => {
+                    return Err(EvalError::Failed(format!("the machine stopped: {other:?}")));
+                }
+            };
+            step = machine.resume(Some(answer));
+        }
+    }
+
+    fn answer(
+        &self,
+        machine: &RegoVM,
+        identifier: &Value,
+        argument: &Value,
+        moment: &Moment,
+        conflicts: &mut Conflicts,
+    ) -> Result<Value, EvalError> {
+        let (Value::String(name), Value::Array(arguments)) = (identifier, argument) else {
+            return Err(EvalError::Failed("a call without a name".to_owned()));
+        };
+        if let Some(own) = builtins::find(name) {
+            return Ok((own.call)(arguments.as_slice(), moment).unwrap_or(Value::Undefined));
+        }
+        conflicts
+            .answer(name, arguments.as_slice(), machine)
+            .map_err(|conflict| {
+                EvalError::Failed(match self.place(machine.get_pc()) {
+                    Some(place) => format!("{place}: {conflict}"),
+                    None => conflict,
+                })
+            })
+    }
+
+    fn failed(&self, error: &VmError) -> EvalError {
+        match error {
+            VmError::InstructionLimitExceeded { .. } => EvalError::Budget,
+            other => EvalError::Failed(other.to_string()),
+        }
+    }
+
+    fn place(&self, pc: usize) -> Option<String> {
+        let span = self.program.get_instruction_span(pc)?;
+        let file = span.get_source_name(&self.program.sources)?;
+        Some(format!("{file}:{}", span.line))
+    }
+
+    fn machine(&self) -> Result<RegoVM, VmError> {
+        let mut machine = RegoVM::new();
+        machine.load_program(Arc::clone(&self.program));
+        machine.set_execution_mode(ExecutionMode::Suspendable);
+        machine.set_data(self.data.clone())?;
+        Ok(machine)
+    }
+
+    fn give_back(&self, machine: RegoVM) {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.len() < POOLED {
+            pool.push(machine);
+        }
+    }
+}

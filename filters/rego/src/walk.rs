@@ -1,0 +1,404 @@
+//! A walk over a rule's syntax tree that knows which names are variables.
+
+use std::collections::BTreeSet;
+
+use regorus::unstable::{
+    AssignOp, Expr, Literal, LiteralStmt, Module, Query, Ref, Rule, RuleAssign, RuleHead, Span,
+};
+
+use crate::forms::Form;
+
+pub(crate) trait Visitor {
+    /// A reference whose root is no variable. A segment is none where it is only known when it runs.
+    fn reference(&mut self, _span: &Span, _root: &str, _segments: &[Option<String>]) {}
+    fn call(&mut self, _call: &Call<'_>) {}
+    fn replaced(&mut self, _span: &Span, _name: &str) {}
+    fn object_comprehension(&mut self, _whole: &Span, _key: &Expr, _value: &Expr) {}
+    fn form(&mut self, _form: Form) {}
+}
+
+pub(crate) struct Call<'a> {
+    pub span: &'a Span,
+    /// None where it is no plain name.
+    pub name: Option<String>,
+    pub arguments: usize,
+    /// A statement of its own, where the last argument may take the result.
+    pub is_statement: bool,
+}
+
+pub(crate) fn rule(rule: &Rule, visitor: &mut dyn Visitor) {
+    let mut walk = Walk {
+        visitor,
+        scopes: vec![BTreeSet::new()],
+        guarded: 0,
+    };
+    match rule {
+        Rule::Spec { head, bodies, .. } => {
+            let (arguments, key, assign) = match head {
+                RuleHead::Compr { refr, assign, .. } => {
+                    (&[][..], dynamic_keys(refr), assign.as_ref())
+                }
+                RuleHead::Set { refr, key, .. } => {
+                    let mut keys = dynamic_keys(refr);
+                    keys.extend(key.as_deref());
+                    (&[][..], keys, None)
+                }
+                RuleHead::Func { args, assign, .. } => {
+                    (args.as_slice(), Vec::new(), assign.as_ref())
+                }
+            };
+            for argument in arguments {
+                walk.declare(argument);
+            }
+            for argument in arguments {
+                walk.expr(argument);
+            }
+            if bodies.is_empty() {
+                walk.body(None, &key, assign);
+            }
+            for body in bodies {
+                // The head's key and value see the variables of the bodies that are no `else`.
+                if body.is_else {
+                    walk.body(Some(&body.query), &[], body.assign.as_ref());
+                } else {
+                    walk.body(Some(&body.query), &key, assign);
+                }
+            }
+        }
+        Rule::Default { value, .. } => walk.expr(value),
+    }
+}
+
+/// The path of a module's package, without `data`.
+pub(crate) fn package_path(module: &Module) -> Vec<String> {
+    static_prefix(&module.package.refr)
+}
+
+/// The segments of a head or a package up to the first that is only known when it runs.
+pub(crate) fn static_prefix(refr: &Expr) -> Vec<String> {
+    let Some((root, segments)) = reference(refr) else {
+        return Vec::new();
+    };
+    std::iter::once(root)
+        .chain(segments.into_iter().map_while(|segment| segment))
+        .collect()
+}
+
+/// The root and the segments of a reference.
+pub(crate) fn reference(expr: &Expr) -> Option<(String, Vec<Option<String>>)> {
+    let mut segments = Vec::new();
+    let mut here = expr;
+    loop {
+        match here {
+            Expr::Var { span, .. } => {
+                segments.reverse();
+                return Some((span.text().to_owned(), segments));
+            }
+            Expr::RefDot { refr, field, .. } => {
+                segments.push(Some(field.0.text().to_owned()));
+                here = refr;
+            }
+            Expr::RefBrack { refr, index, .. } => {
+                segments.push(text_of(index));
+                here = refr;
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// A reference that is a plain name, such as `time.now_ns`.
+fn name(expr: &Expr) -> Option<String> {
+    let (root, segments) = reference(expr)?;
+    let segments: Option<Vec<String>> = segments.into_iter().collect();
+    let parts: Vec<String> = std::iter::once(root).chain(segments?).collect();
+    Some(parts.join("."))
+}
+
+/// Where a span begins. regorus gives an operator's line and column to what it joins.
+pub(crate) fn place(span: &Span) -> (u32, u32) {
+    let start = usize::try_from(span.start).unwrap_or_default();
+    let before = span.source.contents().get(..start).unwrap_or_default();
+    let line = before.matches('\n').count().saturating_add(1);
+    let column = before
+        .rsplit('\n')
+        .next()
+        .map_or(1, |text| text.chars().count().saturating_add(1));
+    (
+        u32::try_from(line).unwrap_or(u32::MAX),
+        u32::try_from(column).unwrap_or(u32::MAX),
+    )
+}
+
+fn text_of(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::String { value, .. } | Expr::RawString { value, .. } => {
+            value.as_string().ok().map(|text| text.to_string())
+        }
+        _ => None,
+    }
+}
+
+/// The keys of a head that are only known when it runs.
+fn dynamic_keys(refr: &Expr) -> Vec<&Expr> {
+    let mut keys = Vec::new();
+    let mut here = refr;
+    loop {
+        match here {
+            Expr::RefDot { refr, .. } => here = refr,
+            Expr::RefBrack { refr, index, .. } => {
+                keys.push(index.as_ref());
+                here = refr;
+            }
+            _ => return keys,
+        }
+    }
+}
+
+struct Walk<'a> {
+    visitor: &'a mut dyn Visitor,
+    scopes: Vec<BTreeSet<String>>,
+    /// How many `not`s, comprehensions and `every`s we are in.
+    guarded: usize,
+}
+
+impl Walk<'_> {
+    fn body(&mut self, query: Option<&Query>, keys: &[&Expr], assign: Option<&RuleAssign>) {
+        self.scopes.push(BTreeSet::new());
+        if let Some(query) = query {
+            self.query(query);
+        }
+        for key in keys {
+            self.expr(key);
+        }
+        if let Some(assign) = assign {
+            self.expr(&assign.value);
+        }
+        self.scopes.pop();
+    }
+
+    /// A query's statements; its variables stay in scope for the caller.
+    fn query(&mut self, query: &Query) {
+        for statement in &query.stmts {
+            self.declare_statement(statement);
+        }
+        for statement in &query.stmts {
+            self.statement(statement);
+        }
+    }
+
+    fn declare_statement(&mut self, statement: &LiteralStmt) {
+        match &statement.literal {
+            Literal::SomeVars { vars, .. } => {
+                for var in vars {
+                    self.declare_name(var.text());
+                }
+            }
+            Literal::SomeIn { key, value, .. } => {
+                for pattern in key.iter().chain([value]) {
+                    self.declare(pattern);
+                }
+            }
+            Literal::Expr { expr, .. } => {
+                if let Expr::AssignExpr {
+                    op: AssignOp::ColEq,
+                    lhs,
+                    ..
+                } = expr.as_ref()
+                {
+                    self.declare(lhs);
+                }
+            }
+            Literal::NotExpr { .. } | Literal::Every { .. } => {}
+        }
+    }
+
+    /// The variables of a pattern.
+    fn declare(&mut self, pattern: &Expr) {
+        match pattern {
+            Expr::Var { span, .. } => self.declare_name(span.text()),
+            Expr::Array { items, .. } => items.iter().for_each(|item| self.declare(item)),
+            Expr::Object { fields, .. } => {
+                fields.iter().for_each(|(_, _, value)| self.declare(value));
+            }
+            _ => {}
+        }
+    }
+
+    fn declare_name(&mut self, name: &str) {
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.insert(name.to_owned());
+        }
+    }
+
+    fn statement(&mut self, statement: &LiteralStmt) {
+        match &statement.literal {
+            Literal::SomeVars { .. } => {}
+            Literal::SomeIn {
+                key,
+                value,
+                collection,
+                ..
+            } => {
+                for expr in key.iter().chain([value, collection]) {
+                    self.expr(expr);
+                }
+            }
+            Literal::Expr { expr, .. } => match expr.as_ref() {
+                Expr::Call { .. } => self.call(expr, true),
+                _ => self.expr(expr),
+            },
+            Literal::NotExpr { expr, .. } => self.guarded(|walk| match expr.as_ref() {
+                Expr::Call { .. } => walk.call(expr, true),
+                _ => walk.expr(expr),
+            }),
+            Literal::Every {
+                key,
+                value,
+                domain,
+                query,
+                ..
+            } => {
+                self.expr(domain);
+                self.guarded(|walk| {
+                    walk.scopes.push(BTreeSet::new());
+                    for name in key.iter().chain([value]) {
+                        walk.declare_name(name.text());
+                    }
+                    walk.query(query);
+                    walk.scopes.pop();
+                });
+            }
+        }
+        for modifier in &statement.with_mods {
+            if let Some(name) = name(&modifier.refr) {
+                self.visitor.replaced(modifier.refr.span(), &name);
+            }
+            // This may be a function's name: a reference to it is a use.
+            self.expr(&modifier.r#as);
+        }
+    }
+
+    fn guarded(&mut self, inner: impl FnOnce(&mut Self)) {
+        self.guarded = self.guarded.saturating_add(1);
+        inner(self);
+        self.guarded = self.guarded.saturating_sub(1);
+    }
+
+    fn expr(&mut self, expr: &Expr) {
+        match expr {
+            Expr::String { .. }
+            | Expr::RawString { .. }
+            | Expr::Number { .. }
+            | Expr::Bool { .. }
+            | Expr::Null { .. } => {}
+            Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => self.reference(expr),
+            Expr::Array { items, .. } | Expr::Set { items, .. } => {
+                items.iter().for_each(|item| self.expr(item));
+            }
+            Expr::Object { fields, .. } => {
+                for (_, key, value) in fields {
+                    self.expr(key);
+                    self.expr(value);
+                }
+            }
+            Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
+                self.comprehension(query, &[term]);
+            }
+            Expr::ObjectCompr {
+                span,
+                key,
+                value,
+                query,
+                ..
+            } => {
+                self.visitor.object_comprehension(span, key, value);
+                self.comprehension(query, &[key, value]);
+            }
+            Expr::Call { .. } => self.call(expr, false),
+            Expr::UnaryExpr { expr, .. } => self.expr(expr),
+            Expr::ArithExpr { span, lhs, rhs, .. } => {
+                if self.guarded > 0 {
+                    self.visitor.form(Form::new(
+                        span,
+                        "computes inside `not`, `every` or a comprehension, where an error must not \
+                         undo the whole rule",
+                    ));
+                }
+                self.expr(lhs);
+                self.expr(rhs);
+            }
+            Expr::BinExpr { lhs, rhs, .. }
+            | Expr::BoolExpr { lhs, rhs, .. }
+            | Expr::AssignExpr { lhs, rhs, .. } => {
+                self.expr(lhs);
+                self.expr(rhs);
+            }
+            Expr::Membership {
+                key,
+                value,
+                collection,
+                ..
+            } => {
+                for expr in key.iter().chain([value, collection]) {
+                    self.expr(expr);
+                }
+            }
+        }
+    }
+
+    fn comprehension(&mut self, query: &Query, terms: &[&Ref<Expr>]) {
+        self.guarded(|walk| {
+            walk.scopes.push(BTreeSet::new());
+            walk.query(query);
+            terms.iter().for_each(|term| walk.expr(term));
+            walk.scopes.pop();
+        });
+    }
+
+    fn reference(&mut self, expr: &Expr) {
+        for key in dynamic_keys(expr) {
+            self.expr(key);
+        }
+        match reference(expr) {
+            Some((root, segments)) => {
+                if !self.scopes.iter().any(|scope| scope.contains(&root)) {
+                    self.visitor.reference(expr.span(), &root, &segments);
+                }
+            }
+            None => self.expr_at_root(expr),
+        }
+    }
+
+    /// The root of a reference that is no name, such as `f(x)` in `f(x).y`.
+    fn expr_at_root(&mut self, expr: &Expr) {
+        let mut here = expr;
+        while let Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } = here {
+            here = refr;
+        }
+        self.expr(here);
+    }
+
+    fn call(&mut self, expr: &Expr, is_statement: bool) {
+        let Expr::Call {
+            span, fcn, params, ..
+        } = expr
+        else {
+            return;
+        };
+        let name = name(fcn);
+        if params.len() > 8 {
+            self.visitor.form(Form::new(
+                span,
+                "calls a function with more than 8 arguments",
+            ));
+        }
+        self.visitor.call(&Call {
+            span,
+            name,
+            arguments: params.len(),
+            is_statement,
+        });
+        params.iter().for_each(|param| self.expr(param));
+    }
+}
