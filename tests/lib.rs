@@ -1,1 +1,48 @@
-//! End-to-end tests: see the files beside this one.
+//! What the end-to-end tests beside this file share: where things are, and one run of all scenarios.
+
+use portcullis_runner::{Error, On, Options, Report, Runner, Scenario};
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+/// The repository.
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+/// The module that `make build` leaves, or the one that `PORTCULLIS_WASM` names.
+pub fn module() -> PathBuf {
+    match std::env::var_os("PORTCULLIS_WASM") {
+        Some(path) => path.into(),
+        None => root().join("target/wasm32-wasip1/release/portcullis.wasm"),
+    }
+}
+
+/// In CI nothing that is missing is skipped.
+pub fn strict() -> bool {
+    std::env::var_os("CI").is_some_and(|value| value == "true")
+}
+
+pub fn scenarios() -> Result<Vec<Scenario>, Error> {
+    portcullis_runner::scenarios(&root().join("tests/scenarios"))
+}
+
+pub fn runner(on: &[On]) -> Result<Runner, Error> {
+    Runner::new(Options {
+        on: on.to_vec(),
+        module: module(),
+        minter: Some(root().join("tests/minter/mint.py")),
+        strict: strict(),
+    })
+}
+
+/// Every scenario on every subject, run once: one Envoy serves all tests of a process.
+pub fn everything() -> &'static Result<Report, String> {
+    static REPORT: OnceLock<Result<Report, String>> = OnceLock::new();
+    REPORT.get_or_init(|| {
+        let run = || runner(On::ALL)?.run(&scenarios()?);
+        run().map_err(|error: Error| error.to_string())
+    })
+}

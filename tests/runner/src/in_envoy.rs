@@ -113,7 +113,7 @@ impl InEnvoy {
                 .ok_or_else(|| failed(format!("no listener `{name}`")))?;
             let mut of_scenario = Vec::new();
             let mut of_lines = Vec::new();
-            for (case, exchange) in prepared.cases() {
+            for (case, exchange) in prepared.cases.iter().zip(&prepared.exchanges) {
                 if case.skip.contains_key(On::Envoy.as_str()) {
                     of_scenario.push(Err("skipped".into()));
                     of_lines.push(None);

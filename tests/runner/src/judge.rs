@@ -2,8 +2,9 @@
 
 use crate::{
     On,
+    prepare::Prepared,
     report::{Result, Verdict},
-    scenario::{Case, Expect, ExpectBody, ExpectLoadError, ExpectUpstream, Scenario},
+    scenario::{Case, Expect, ExpectBody, ExpectLoadError, ExpectUpstream},
     subject::{Observation, Ran, Received},
 };
 use portcullis_engine::Reason;
@@ -12,7 +13,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The verdicts on one scenario, on all its subjects.
-pub fn scenario(scenario: &Scenario, ran: &[(On, &Ran)]) -> Vec<Verdict> {
+pub fn scenario(prepared: &Prepared<'_>, ran: &[(On, &Ran)]) -> Vec<Verdict> {
+    let scenario = prepared.scenario;
     let mut verdicts = Vec::new();
     let mut say = |case: &str, on: On, result: Result| {
         verdicts.push(Verdict {
@@ -43,7 +45,7 @@ pub fn scenario(scenario: &Scenario, ran: &[(On, &Ran)]) -> Vec<Verdict> {
             (Ran::Cases(_), None) => {}
         }
     }
-    for (index, case) in scenario.file.cases.iter().enumerate() {
+    for (index, case) in prepared.cases.iter().enumerate() {
         let mut first: Option<(On, &Observation)> = None;
         for (on, ran) in ran {
             let Ran::Cases(answers) = ran else { continue };

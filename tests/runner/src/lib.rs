@@ -26,6 +26,7 @@ pub use report::{Report, Result, Verdict};
 pub use scenario::Scenario;
 pub use subject::{Exchange, Observation, Received};
 
+
 use keys::Keyring;
 use std::{
     cell::RefCell,
@@ -136,7 +137,7 @@ impl Runner {
                 .collect();
             report
                 .verdicts
-                .extend(judge::scenario(prepared.scenario, &of_scenario));
+                .extend(judge::scenario(prepared, &of_scenario));
         }
         Ok(report)
     }

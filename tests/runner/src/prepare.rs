@@ -4,7 +4,7 @@
 use crate::{
     error::Error,
     keys::Keyring,
-    scenario::{Case, HeaderText, RequestSpec, Scenario},
+    scenario::{Case, HeaderText, OneOrMany, RequestSpec, Scenario},
     subject::Exchange,
     template::{self, Names},
     token::{Minters, Purse},
@@ -18,6 +18,8 @@ pub struct Prepared<'a> {
     pub document: Vec<u8>,
     /// Of each case, in order.
     pub exchanges: Vec<Exchange>,
+    /// The cases, with the templates in what they expect expanded.
+    pub(crate) cases: Vec<Case>,
 }
 
 impl<'a> Prepared<'a> {
@@ -42,15 +44,20 @@ impl<'a> Prepared<'a> {
                 })
             })
             .collect::<Result<_, _>>()?;
+        let mut cases = scenario.file.cases.clone();
+        for case in &mut cases {
+            let upstream = &mut case.expect.upstream;
+            let headers = upstream.headers.values_mut().flat_map(OneOrMany::values_mut);
+            for text in headers.chain(&mut upstream.path) {
+                *text = template::text(&purse, text).map_err(named)?;
+            }
+        }
         Ok(Prepared {
             scenario,
             document,
             exchanges,
+            cases,
         })
-    }
-
-    pub fn cases(&self) -> impl Iterator<Item = (&'a Case, &Exchange)> {
-        self.scenario.file.cases.iter().zip(&self.exchanges)
     }
 }
 

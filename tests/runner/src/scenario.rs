@@ -267,6 +267,13 @@ pub enum OneOrMany {
 }
 
 impl OneOrMany {
+    pub fn values_mut(&mut self) -> &mut [String] {
+        match self {
+            OneOrMany::One(value) => std::slice::from_mut(value),
+            OneOrMany::Many(values) => values,
+        }
+    }
+
     pub fn to_vec(&self) -> Vec<String> {
         match self {
             OneOrMany::One(value) => vec![value.clone()],
@@ -329,6 +336,11 @@ impl Scenario {
             .iter()
             .map(|folder| Scenario::read(root, folder))
             .collect()
+    }
+
+    /// The reasons that its cases expect.
+    pub fn expected_reasons(&self) -> impl Iterator<Item = &str> {
+        self.file.cases.iter().map(|case| &*case.expect.reason)
     }
 
     fn check(&self) -> Result<(), Error> {

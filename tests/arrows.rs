@@ -1,0 +1,81 @@
+//! Who may depend on whom: the arrows between the rooms, and the dependencies that only one room has.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+/// Every crate of ours with those of ours it may depend on.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("portcullis-rego", &[]),
+    ("portcullis-engine", &["portcullis-rego"]),
+    ("portcullis-filter", &["portcullis-engine"]),
+    ("portcullis-host", &[]),
+    ("portcullis-gatefile", &["portcullis-engine", "portcullis-rego"]),
+    ("portcullis-runner", &["portcullis-engine", "portcullis-gatefile", "portcullis-host"]),
+    (
+        "portcullis-cli",
+        &[
+            "portcullis-engine",
+            "portcullis-gatefile",
+            "portcullis-host",
+            "portcullis-rego",
+            "portcullis-runner",
+        ],
+    ),
+    ("portcullis-tests", &["portcullis-engine", "portcullis-host", "portcullis-runner"]),
+];
+
+/// Crates from elsewhere, and who alone may name them.
+const ONLY: &[(&str, &[&str])] = &[
+    ("regorus", &["portcullis-rego"]),
+    ("proxy-wasm", &["portcullis-filter"]),
+    ("wasmtime", &["portcullis-host"]),
+];
+
+#[test]
+fn each_room_depends_only_on_the_rooms_below_it() {
+    let found = ours();
+    let known: BTreeMap<&str, &[&str]> = ARROWS.iter().copied().collect();
+    for (name, dependencies) in &found {
+        let allowed = known.get(&**name).unwrap_or_else(|| {
+            panic!("the crate `{name}` is new: say here what it may depend on")
+        });
+        for dependency in dependencies.iter().filter(|dependency| found.contains_key(*dependency)) {
+            assert!(allowed.contains(&&**dependency), "`{name}` may not depend on `{dependency}`");
+        }
+    }
+    assert_eq!(found.len(), known.len(), "a crate that is listed here is gone");
+}
+
+#[test]
+fn each_danger_has_one_room() {
+    let found = ours();
+    for (crate_name, owners) in ONLY {
+        let users: BTreeSet<&str> = found
+            .iter()
+            .filter(|(_, dependencies)| dependencies.contains(*crate_name))
+            .map(|(name, _)| &**name)
+            .collect();
+        assert_eq!(users, owners.iter().copied().collect(), "`{crate_name}`");
+    }
+}
+
+/// The workspace's crates with the names of everything each depends on, tests included.
+fn ours() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(portcullis_tests::root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    packages
+        .iter()
+        .map(|package| {
+            let dependencies = package["dependencies"].as_array().unwrap();
+            (text(&package["name"]), dependencies.iter().map(|it| text(&it["name"])).collect())
+        })
+        .collect()
+}

@@ -1,0 +1,141 @@
+//! Whatever a client sends, there is a decision, natively and in the module the same, and it is
+//! never a yes where the policy asks for a proof that nobody has.
+
+use portcullis_runner::{Exchange, Module, Observation, PluginGate, Scenario, native};
+use proptest::{prelude::*, test_runner::{Config, TestRunner}};
+
+/// Allows verified subjects only, and looks everywhere for credentials.
+const SCENARIO: &str = "tests/robust";
+
+#[test]
+fn whatever_comes_is_decided_alike_and_refused() {
+    let folder = portcullis_tests::root().join(SCENARIO);
+    let scenario = Scenario::read(&folder, &folder).unwrap();
+    let runner = portcullis_tests::runner(&[]).unwrap();
+    let prepared = runner.prepare(&scenario).unwrap();
+    let gate = native::load(&prepared).unwrap();
+    let module = Module::compile(&std::fs::read(portcullis_tests::module()).unwrap()).unwrap();
+    let mut plugin = PluginGate::load(&module, &prepared).unwrap();
+
+    // Pieces of the real thing, so that more than the first check is reached.
+    let good: Vec<Exchange> = prepared.exchanges.clone();
+    for exchange in &good {
+        let seen = native::exchange_with(&gate, exchange).unwrap();
+        assert_eq!(reason(&seen), "policy.allowed", "the neighbour must be allowed");
+        assert_eq!(reason(&plugin.exchange(exchange).unwrap()), "policy.allowed");
+    }
+    let tokens: Vec<Vec<u8>> = good
+        .iter()
+        .flat_map(|exchange| &exchange.lines)
+        .filter(|(name, _)| name == "authorization")
+        .map(|(_, value)| value.strip_prefix(b"Bearer ").unwrap_or(value).to_vec())
+        .collect();
+
+    let config = Config { cases: 1500, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, proptest::test_runner::TestRng::deterministic_rng(
+        proptest::test_runner::RngAlgorithm::ChaCha,
+    ));
+    let plugin = std::cell::RefCell::new(plugin);
+    runner
+        .run(&exchange(tokens), |exchange| {
+            let first = native::exchange_with(&gate, &exchange);
+            let second = plugin.borrow_mut().exchange(&exchange);
+            match (first, second) {
+                // Envoy itself would refuse it: there is nothing to decide.
+                (Err(first), Err(second)) => prop_assert_eq!(first, second),
+                (Ok(first), Ok(second)) => {
+                    prop_assert_eq!(reason(&first), reason(&second));
+                    prop_assert_eq!(first.status, second.status);
+                    prop_assert!(first.upstream.is_none(), "allowed: {}", reason(&first));
+                }
+                (first, second) => prop_assert!(false, "{:?} and {:?}", first.err(), second.err()),
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+fn reason(seen: &Observation) -> String {
+    let record = seen.record.as_ref();
+    record.map_or("none".into(), |record| record["reason"].as_str().unwrap_or("none").to_owned())
+}
+
+fn exchange(tokens: Vec<Vec<u8>>) -> impl Strategy<Value = Exchange> {
+    let line = (name(), value(tokens));
+    let lines = prop::collection::vec(line, 0..8);
+    let method = prop_oneof!["GET", "POST", "OPTIONS", "HEAD", "[A-Z]{1,8}"];
+    (method, path(), lines).prop_map(|(method, path, mut lines)| {
+        lines.insert(0, ("host".into(), b"gate.test".to_vec()));
+        Exchange {
+            method,
+            path,
+            lines,
+            body: Vec::new(),
+            route: "all".into(),
+            virtual_host: "scenario".into(),
+        }
+    })
+}
+
+fn path() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        Just("/".to_owned()),
+        Just("%2f".to_owned()),
+        Just("..".to_owned()),
+        Just("%".to_owned()),
+        Just("%00".to_owned()),
+        Just("%ff".to_owned()),
+        Just("?".to_owned()),
+        Just("&key=".to_owned()),
+        Just("access_token=".to_owned()),
+        Just("\\".to_owned()),
+        Just("#".to_owned()),
+        "[a-z0-9=&;+%]{0,12}",
+    ];
+    prop::collection::vec(part, 0..8).prop_map(|parts| format!("/{}", parts.concat()))
+}
+
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => prop::sample::select(vec![
+            "authorization", "cookie", "x-api-key", "x-user", "x_user", "host", "content-type",
+            "content-length", "origin", "connection", "te", "x-forwarded-for", "transfer-encoding",
+            "access-control-request-method",
+        ]).prop_map(str::to_owned),
+        1 => "[a-zA-Z0-9!#$%&'*+.^_`|~-]{1,12}",
+    ]
+}
+
+fn value(tokens: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+    let pieces = tokens.clone();
+    let piece = prop_oneof![
+        Just(b"Bearer ".to_vec()),
+        Just(b"bearer  ".to_vec()),
+        Just(b"ApiKey ".to_vec()),
+        Just(b",".to_vec()),
+        Just(b"session=".to_vec()),
+        Just(b"; ".to_vec()),
+        Just(b".".to_vec()),
+        Just(b"https://gate.test".to_vec()),
+        prop::collection::vec(any::<u8>().prop_filter("no line ends", |byte| !b"\r\n\0".contains(byte)), 0..24),
+        (any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>())
+            .prop_map(move |(which, at, byte)| mutated(&pieces, which, at, byte)),
+    ];
+    prop::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat())
+}
+
+/// A real token with one byte changed, or cut there.
+fn mutated(tokens: &[Vec<u8>], which: prop::sample::Index, at: prop::sample::Index, byte: u8) -> Vec<u8> {
+    let mut token = which.get(tokens).clone();
+    let at = at.index(token.len());
+    // Any change inside the signed part or the signature must show; the last character may carry
+    // bits that base64url does not use, so it is left alone.
+    if byte % 3 == 0 || at + 1 == token.len() {
+        token.truncate(at);
+    } else {
+        let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+        let new = letters[usize::from(byte) % letters.len()];
+        token[at] = if new == token[at] { b'!' } else { new };
+    }
+    token
+}

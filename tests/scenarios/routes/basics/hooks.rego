@@ -1,0 +1,5 @@
+package hooks
+
+default allow := false
+
+allow if input.attributes.request.http.headers["x-hook"] == "yes"
