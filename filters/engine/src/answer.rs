@@ -7,21 +7,29 @@ use portcullis_rego::Value;
 /// The policy's word on a request, checked in every part that will be used.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    Allow {
-        /// Header values to set on the request: several replace the first.
-        headers: Vec<(String, Vec<String>)>,
-        remove_headers: Vec<String>,
-        response_headers: Vec<(String, Vec<String>)>,
-        set_query: Vec<(String, Vec<String>)>,
-        remove_query: Vec<String>,
-        note: Note,
-    },
-    Deny {
-        status: Option<u16>,
-        headers: Vec<(String, Vec<String>)>,
-        body: Option<String>,
-        note: Note,
-    },
+    Allow(Edits, Note),
+    Deny(Shape, Note),
+}
+
+/// A name and the values to set it to, in place of all it had.
+pub type Values = (String, Vec<String>);
+
+/// What an allowed request is changed by.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Edits {
+    pub headers: Vec<Values>,
+    pub remove_headers: Vec<String>,
+    pub response_headers: Vec<Values>,
+    pub set_query: Vec<Values>,
+    pub remove_query: Vec<String>,
+}
+
+/// How a refusal is to look; what is absent is the gate's to say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Shape {
+    pub status: Option<u16>,
+    pub headers: Vec<Values>,
+    pub body: Option<String>,
 }
 
 /// What goes to logs, whichever way it went.
@@ -36,13 +44,8 @@ pub type Fault = String;
 
 pub fn read(result: &Value, limits: &Limits) -> Result<Answer, Fault> {
     match result {
-        Value::Bool(true) => Ok(allow(&Value::new_object(), limits, Note::default())?),
-        Value::Bool(false) => Ok(Answer::Deny {
-            status: None,
-            headers: Vec::new(),
-            body: None,
-            note: Note::default(),
-        }),
+        Value::Bool(true) => Ok(Answer::Allow(Edits::default(), Note::default())),
+        Value::Bool(false) => Ok(Answer::Deny(Shape::default(), Note::default())),
         Value::Object(_) => {
             let note = Note {
                 reason: text(result, "reason")?,
@@ -53,8 +56,8 @@ pub fn read(result: &Value, limits: &Limits) -> Result<Answer, Fault> {
                 },
             };
             match member(result, "allowed") {
-                Some(Value::Bool(true)) => allow(result, limits, note),
-                Some(Value::Bool(false)) => deny(result, limits, note),
+                Some(Value::Bool(true)) => Ok(Answer::Allow(edits(result, limits)?, note)),
+                Some(Value::Bool(false)) => Ok(Answer::Deny(shape(result, limits)?, note)),
                 Some(_) => Err("`allowed` is no boolean".into()),
                 None => Err("the result is an object without `allowed`".into()),
             }
@@ -63,7 +66,7 @@ pub fn read(result: &Value, limits: &Limits) -> Result<Answer, Fault> {
     }
 }
 
-fn allow(result: &Value, limits: &Limits, note: Note) -> Result<Answer, Fault> {
+fn edits(result: &Value, limits: &Limits) -> Result<Edits, Fault> {
     let mut remove_headers = Vec::new();
     for name in list(result, "request_headers_to_remove")? {
         let name = name.to_ascii_lowercase();
@@ -74,7 +77,7 @@ fn allow(result: &Value, limits: &Limits, note: Note) -> Result<Answer, Fault> {
         writable(&name, limits)?;
         remove_headers.push(name);
     }
-    Ok(Answer::Allow {
+    Ok(Edits {
         headers: headers(result, "headers", limits)?,
         remove_headers,
         response_headers: headers(result, "response_headers_to_add", limits)?,
@@ -83,11 +86,10 @@ fn allow(result: &Value, limits: &Limits, note: Note) -> Result<Answer, Fault> {
             Some(set) => entries(set, "query_parameters_to_set")?,
         },
         remove_query: list(result, "query_parameters_to_remove")?,
-        note,
     })
 }
 
-fn deny(result: &Value, limits: &Limits, note: Note) -> Result<Answer, Fault> {
+fn shape(result: &Value, limits: &Limits) -> Result<Shape, Fault> {
     let status = match member(result, "http_status") {
         None => None,
         Some(number) => {
@@ -99,11 +101,10 @@ fn deny(result: &Value, limits: &Limits, note: Note) -> Result<Answer, Fault> {
             Some(status.ok_or("`http_status` is no status from 200 to 599 that Envoy knows")?)
         }
     };
-    Ok(Answer::Deny {
+    Ok(Shape {
         status,
         headers: headers(result, "headers", limits)?,
         body: text(result, "body")?,
-        note,
     })
 }
 
@@ -117,11 +118,7 @@ fn is_known_status(status: u16) -> bool {
     )
 }
 
-fn headers(
-    result: &Value,
-    key: &str,
-    limits: &Limits,
-) -> Result<Vec<(String, Vec<String>)>, Fault> {
+fn headers(result: &Value, key: &str, limits: &Limits) -> Result<Vec<Values>, Fault> {
     let all = match member(result, key) {
         None => Vec::new(),
         Some(Value::Array(objects)) => {
@@ -160,7 +157,7 @@ fn writable(name: &str, limits: &Limits) -> Result<(), Fault> {
 }
 
 /// An object of texts, or of lists of texts.
-fn entries(object: &Value, key: &str) -> Result<Vec<(String, Vec<String>)>, Fault> {
+fn entries(object: &Value, key: &str) -> Result<Vec<Values>, Fault> {
     let wrong = || format!("`{key}` is no object of texts");
     let Value::Object(entries) = object else {
         return Err(wrong());

@@ -78,6 +78,18 @@ pub struct Record {
 }
 
 impl Record {
+    pub(crate) fn new(decision_id: &str, reason: Reason) -> Record {
+        Record {
+            decision_id: decision_id.to_owned(),
+            reason,
+            rule: None,
+            subject: None,
+            key_id: None,
+            detail: None,
+            metadata: None,
+        }
+    }
+
     /// The record as it stands in the filter state, in `serve`'s line and, later, in decision logs.
     /// Absent fields are left out; `allowed` says which way it went.
     pub fn to_json(&self) -> serde_json::Value {

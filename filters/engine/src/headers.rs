@@ -70,6 +70,14 @@ impl<'a> Headers<'a> {
         self.remove_where(|found| found == name);
     }
 
+    /// Puts these values in place of all the name had.
+    pub fn replace(&mut self, name: &str, values: Vec<String>) {
+        self.remove(name);
+        for value in values {
+            self.append(name, value);
+        }
+    }
+
     pub fn append(&mut self, name: &str, value: String) {
         self.touched.insert(name.to_owned());
         self.lines

@@ -46,6 +46,14 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::Bool(value))
     }
 
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
         Ok(Value::String(value.to_owned()))
     }
@@ -65,9 +73,9 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(key) = members.next_key::<String>()? {
-            // With `arbitrary_precision` a number arrives as a map of this one private member; an
-            // object of a client's that spells it is read as serde_json itself would: a number or
-            // an error.
+            // With `arbitrary_precision` a number that is no 64-bit integer arrives as a map of this
+            // one private member; an object of a client's that spells it is read as serde_json
+            // itself would: a number or an error.
             if key == NUMBER_TOKEN {
                 let digits: String = members.next_value()?;
                 return number(&digits);

@@ -2,8 +2,8 @@
 //! policy, and its answer becomes a [`Decision`]. No sockets, no clock, no randomness: the shells
 //! bring them.
 //!
-//! The way of a request: [`request`] → `hygiene` → `route` → `credential` → `verified` → `input` →
-//! the policy → `answer` → [`decision`], in the order of `gate`.
+//! The way of a request: `request` → `hygiene` → `route` → `credential` → `verified` → `input`, in the
+//! order of `pass`; then the policy → `answer` → [`decision`], in the order of `enforce`.
 #![deny(clippy::arithmetic_side_effects)]
 
 mod answer;
@@ -11,6 +11,7 @@ mod config;
 mod credential;
 mod crypto;
 pub mod decision;
+mod enforce;
 mod error;
 mod fields;
 mod gate;
@@ -18,6 +19,7 @@ mod headers;
 mod hygiene;
 mod input;
 mod json;
+mod pass;
 mod path;
 mod query;
 mod refusal;

@@ -3,6 +3,7 @@
 //! a `grpc-status`.
 
 use crate::{
+    answer::Shape,
     config::{Config, source::Source},
     decision::Deny,
     words::{PROBLEM_JSON, Reason, grpc},
@@ -40,14 +41,12 @@ pub fn of_reason(config: &Config, client: Client, reason: Reason, decision_id: &
 }
 
 /// A refusal that the policy shaped.
-pub fn of_policy(
-    config: &Config,
-    client: Client,
-    status: Option<u16>,
-    headers: Vec<(String, Vec<String>)>,
-    body: Option<String>,
-    decision_id: &str,
-) -> Deny {
+pub fn of_policy(config: &Config, client: Client, shape: Shape, decision_id: &str) -> Deny {
+    let Shape {
+        status,
+        headers,
+        body,
+    } = shape;
     let reason = Reason::PolicyDenied;
     let mut deny = Deny {
         status: status.unwrap_or(reason.status()),

@@ -42,17 +42,17 @@ impl Stream {
     fn decide(&self) -> Decision {
         let decision_id = decision_id();
         let now_ns = host::now_ns();
-        let moment = Moment {
-            now_ns: now_ns.unwrap_or(0),
-            decision_id: decision_id.as_deref().unwrap_or("none"),
-        };
-        let fail = |detail| host_failure(&moment, detail);
+        let fail = |detail| host_failure(decision_id.as_deref().unwrap_or("none"), detail);
         let Some(gate) = &self.gate else {
             return fail("no configuration was accepted");
         };
-        if now_ns.is_none() || decision_id.is_none() {
+        let (Some(now_ns), Some(decision_id)) = (now_ns, &decision_id) else {
             return fail("the host gave no time or no randomness");
-        }
+        };
+        let moment = Moment {
+            now_ns,
+            decision_id,
+        };
         // Envoy answers Ok with nothing where it should fail, and every request has headers.
         let pairs = match host::header_pairs(MapType::HttpRequestHeaders) {
             Some(pairs) if !pairs.is_empty() => pairs,
@@ -86,16 +86,10 @@ impl Stream {
                         response: allow.response,
                     }
                 }
-                Err(host::Refused) => {
-                    let moment = Moment {
-                        now_ns: 0,
-                        decision_id: &decision.record.decision_id,
-                    };
-                    self.enforce(host_failure(
-                        &moment,
-                        "the host refused a change of headers",
-                    ));
-                }
+                Err(host::Refused) => self.enforce(host_failure(
+                    &decision.record.decision_id,
+                    "the host refused a change of headers",
+                )),
             },
         }
     }

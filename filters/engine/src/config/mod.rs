@@ -16,9 +16,8 @@ use crate::{
 use portcullis_rego::{Entrypoint, Module, RegoVersion, Sources};
 use source::Source;
 
-/// A document that was checked in every part but its Rego.
+/// A document that was checked in every part but its Rego, which stands beside it as `Sources`.
 pub struct Config {
-    pub sources: Sources,
     /// The most instructions one evaluation may take.
     pub instructions: u32,
     pub providers: Vec<jwt::Provider>,
@@ -31,7 +30,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub fn parse(document: &[u8], secrets: &dyn Secrets) -> Result<Config, LoadErrors> {
+    pub fn parse(document: &[u8], secrets: &dyn Secrets) -> Result<(Config, Sources), LoadErrors> {
         let value = json::parse(document).map_err(|error| {
             LoadError::field(
                 "",
@@ -73,7 +72,11 @@ fn from_serde(error: serde_path_to_error::Error<serde_json::Error>) -> LoadError
     LoadError::field(path, message)
 }
 
-fn check(raw: raw::Document, secrets: &dyn Secrets, findings: &mut Findings) -> Option<Config> {
+fn check(
+    raw: raw::Document,
+    secrets: &dyn Secrets,
+    findings: &mut Findings,
+) -> Option<(Config, Sources)> {
     let Some(policy) = raw.policy else {
         findings.add(
             "policy",
@@ -109,7 +112,6 @@ fn check(raw: raw::Document, secrets: &dyn Secrets, findings: &mut Findings) -> 
         context_extensions: policy.context_extensions,
     };
     let config = Config {
-        sources: sources?,
         instructions: match policy.budget.instructions {
             Some(0) => {
                 findings.add(
@@ -133,7 +135,7 @@ fn check(raw: raw::Document, secrets: &dyn Secrets, findings: &mut Findings) -> 
         reason_header: reason_header(raw.response.reason_header, findings),
     };
     check_sources(&config, findings);
-    Some(config)
+    Some((config, sources?))
 }
 
 fn sources(policy: &raw::Policy, findings: &mut Findings) -> Option<Sources> {
