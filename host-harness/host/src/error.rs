@@ -72,6 +72,10 @@ pub enum Breach {
         "local reply with status {0}: Envoy does not check it, and below 200 or above 599 the connection breaks or hangs"
     )]
     LocalReplyStatus(u32),
+    #[error(
+        "the local reply left the filter's own response callbacks without a `:status` of 200 to 599"
+    )]
+    ResponseStatus,
     #[error("a second local reply for one request: Envoy resets the stream")]
     SecondLocalReply,
     #[error("header `{name}`: the value has a CR, LF or NUL, which splits the message on the wire")]

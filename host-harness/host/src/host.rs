@@ -14,6 +14,9 @@ use crate::proxy::{MetricKind, Proxy};
 use crate::stream::Stream;
 use crate::vm::Log;
 
+/// Lines that the error of a refused configuration carries at most.
+const MAX_CAPTURED: usize = 1000;
+
 pub(crate) struct Host {
     pub vm_id: String,
     pub vm_configuration: Vec<u8>,
@@ -94,7 +97,9 @@ impl Host {
             return;
         }
         let message = String::from_utf8_lossy(message);
-        if let Some(captured) = &mut self.captured {
+        if let Some(captured) = &mut self.captured
+            && captured.len() < MAX_CAPTURED
+        {
             captured.push(LogLine {
                 level,
                 message: message.clone().into_owned(),

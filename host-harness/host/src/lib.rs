@@ -27,6 +27,7 @@ mod module;
 mod options;
 mod properties;
 mod proxy;
+mod settle;
 mod stream;
 mod stream_calls;
 mod vm;

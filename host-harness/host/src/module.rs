@@ -32,6 +32,9 @@ impl Module {
     pub fn compile(bytes: &[u8]) -> Result<Self, ModuleError> {
         let mut config = Config::new();
         config.epoch_interruption(true);
+        // As much as V8 gives; wasmtime's own default is half of it.
+        config.max_wasm_stack(1 << 20);
+        config.wasm_memory64(false);
         let engine =
             Engine::new(&config).map_err(|error| ModuleError::Compile(error.to_string()))?;
         let module = wasmtime::Module::from_binary(&engine, bytes)

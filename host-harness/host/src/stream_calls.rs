@@ -1,9 +1,8 @@
-//! A stream's callbacks, in Envoy's order and with Envoy's rules for what pauses and what releases.
+//! A stream's callbacks, in the order Envoy makes them.
 
 use crate::error::VmError;
 use crate::headers::Headers;
-use crate::local_reply::{LocalReply, Response};
-use crate::stream::{Actions, Half, Outcome, State, Stream};
+use crate::stream::{Half, Outcome, State, Stream};
 use crate::vm::{StreamId, Vm, size};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -13,7 +12,7 @@ pub(crate) enum Side {
 }
 
 #[derive(Clone, Copy)]
-enum Part {
+pub(crate) enum Part {
     Headers,
     Body,
     Trailers,
@@ -114,7 +113,7 @@ impl Vm {
         result.map(|_| ())
     }
 
-    fn headers(
+    pub(crate) fn headers(
         &mut self,
         stream: StreamId,
         side: Side,
@@ -157,7 +156,7 @@ impl Vm {
         self.settle(stream, side, Part::Headers, answer)
     }
 
-    fn body(
+    pub(crate) fn body(
         &mut self,
         stream: StreamId,
         side: Side,
@@ -185,7 +184,7 @@ impl Vm {
         self.call_body(stream, side)
     }
 
-    fn call_body(&mut self, stream: StreamId, side: Side) -> Result<Outcome, VmError> {
+    pub(crate) fn call_body(&mut self, stream: StreamId, side: Side) -> Result<Outcome, VmError> {
         let half = self.half(stream, side)?;
         half.body_readable = true;
         let length = size(half.body.len());
@@ -224,7 +223,11 @@ impl Vm {
         self.call_trailers(stream, side)
     }
 
-    fn call_trailers(&mut self, stream: StreamId, side: Side) -> Result<Outcome, VmError> {
+    pub(crate) fn call_trailers(
+        &mut self,
+        stream: StreamId,
+        side: Side,
+    ) -> Result<Outcome, VmError> {
         let half = self.half(stream, side)?;
         half.trailers_readable = true;
         let count = size(half.trailers.as_ref().map_or(0, Headers::len));
@@ -243,201 +246,6 @@ impl Vm {
             ),
         }?;
         self.settle(stream, side, Part::Trailers, answer)
-    }
-
-    /// What follows from a callback: from what it did first, from what it answered otherwise.
-    fn settle(
-        &mut self,
-        stream: StreamId,
-        side: Side,
-        part: Part,
-        answer: Option<u32>,
-    ) -> Result<Outcome, VmError> {
-        self.settle_others(Some(stream.0))?;
-        let actions = std::mem::take(&mut self.stream_mut(stream)?.actions);
-        let continues = match side {
-            Side::Request => actions.continue_request,
-            Side::Response => actions.continue_response,
-        };
-        let other_continues = match side {
-            Side::Request => actions.continue_response,
-            Side::Response => actions.continue_request,
-        };
-        if let Some(outcome) = self.carry_out(stream, actions)? {
-            return Ok(outcome);
-        }
-        if other_continues {
-            let decided = self.resume(stream, side.other())?;
-            self.stream_mut(stream)?.decided = decided;
-        }
-        // A callback that the guest does not export lets everything pass.
-        let answer = if continues { 0 } else { answer.unwrap_or(0) };
-        if answer == 0 {
-            let half = self.half(stream, side)?;
-            match part {
-                Part::Headers => half.headers_readable = false,
-                Part::Body => half.body_readable = false,
-                Part::Trailers => half.trailers_readable = false,
-            }
-            return self.release(stream, side);
-        }
-        self.hold(stream, side, part, answer)
-    }
-
-    /// `FilterHeadersStatus`, `FilterDataStatus` and `FilterTrailersStatus` of proxy-wasm-cpp-host.
-    fn hold(
-        &mut self,
-        stream: StreamId,
-        side: Side,
-        part: Part,
-        answer: u32,
-    ) -> Result<Outcome, VmError> {
-        let stop_iteration = self.allows_stop_iteration(stream)?;
-        let limit = self.buffer_limit;
-        let half = self.half(stream, side)?;
-        half.state = match part {
-            Part::Headers if answer == 1 && stop_iteration => State::HeadersHeld,
-            Part::Headers => State::StoppedAll,
-            Part::Trailers => State::TrailersHeld,
-            Part::Body => {
-                // `StopIterationNoBuffer` drops what it was shown.
-                if answer >= 3 {
-                    half.body.clear();
-                }
-                State::BodyHeld
-            }
-        };
-        if half.state == State::BodyHeld && half.body.len() > limit {
-            return self.too_large(stream, side);
-        }
-        Ok(Outcome::Pause)
-    }
-
-    /// Everything of one side goes on; for a local reply that means it is complete.
-    fn release(&mut self, stream: StreamId, side: Side) -> Result<Outcome, VmError> {
-        let half = self.half(stream, side)?;
-        half.release();
-        let held = self.stream_mut(stream)?;
-        if side == Side::Response
-            && held.response.end_of_stream
-            && let Some(reply) = held.reply.take()
-        {
-            held.over = true;
-            return Ok(Outcome::LocalReply {
-                reply,
-                response: Response {
-                    headers: held.response.headers.clone(),
-                    body: std::mem::take(&mut held.response.released),
-                },
-            });
-        }
-        Ok(Outcome::Continue)
-    }
-
-    /// `proxy_continue_stream` for a side that is held. What came while all iteration was stopped is shown now.
-    fn resume(&mut self, stream: StreamId, side: Side) -> Result<Option<Outcome>, VmError> {
-        let half = self.half(stream, side)?;
-        if matches!(half.state, State::Idle | State::Flowing) {
-            return Ok(None);
-        }
-        half.headers_released = true;
-        if !std::mem::take(&mut half.unseen) {
-            return self.release(stream, side).map(Some);
-        }
-        half.state = State::Flowing;
-        let has_trailers = half.trailers.is_some();
-        if !half.body.is_empty() || !has_trailers {
-            let outcome = self.call_body(stream, side)?;
-            if !has_trailers || !matches!(outcome, Outcome::Continue | Outcome::Pause) {
-                return Ok(Some(outcome));
-            }
-        }
-        self.call_trailers(stream, side).map(Some)
-    }
-
-    /// For a stream that was acted on from another context.
-    pub(crate) fn settle_outside(&mut self, id: u32) -> Result<Option<Outcome>, VmError> {
-        let stream = StreamId(id);
-        let actions = std::mem::take(&mut self.stream_mut(stream)?.actions);
-        let sides = [
-            (actions.continue_request, Side::Request),
-            (actions.continue_response, Side::Response),
-        ];
-        if let Some(outcome) = self.carry_out(stream, actions)? {
-            return Ok(Some(outcome));
-        }
-        let mut outcome = None;
-        for (_, side) in sides.into_iter().filter(|(continues, _)| *continues) {
-            outcome = self.resume(stream, side)?.or(outcome);
-        }
-        Ok(outcome)
-    }
-
-    fn carry_out(
-        &mut self,
-        stream: StreamId,
-        actions: Actions,
-    ) -> Result<Option<Outcome>, VmError> {
-        let held = self.stream_mut(stream)?;
-        if let Some(breach) = actions.breach {
-            held.over = true;
-            return Ok(Some(Outcome::Broken(breach)));
-        }
-        if actions.close {
-            held.over = true;
-            return Ok(Some(Outcome::Reset));
-        }
-        match actions.reply {
-            Some(reply) => self.reply(stream, reply).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// `FilterManager::sendLocalReply`: through the filter's own response callbacks where no response has begun,
-    /// directly where its headers are still held, and a reset where they are gone.
-    fn reply(&mut self, stream: StreamId, reply: LocalReply) -> Result<Outcome, VmError> {
-        let held = self.stream_mut(stream)?;
-        held.replied = true;
-        let response = reply.clone().into_response(&held.original);
-        if held.response.state == State::Idle {
-            let end_of_stream = response.body.is_empty();
-            held.reply = Some(reply);
-            let outcome = self.headers(stream, Side::Response, response.headers, end_of_stream)?;
-            if end_of_stream || !matches!(outcome, Outcome::Continue | Outcome::Pause) {
-                return Ok(outcome);
-            }
-            return self.body(stream, Side::Response, &response.body, true);
-        }
-        held.over = true;
-        if held.response.headers_released {
-            return Ok(Outcome::Reset);
-        }
-        Ok(Outcome::LocalReply { reply, response })
-    }
-
-    /// Envoy's own answers to a body that outgrows its buffer.
-    fn too_large(&mut self, stream: StreamId, side: Side) -> Result<Outcome, VmError> {
-        let (status, details, body) = match side {
-            Side::Request => (413, "request_payload_too_large", "Payload Too Large"),
-            Side::Response => (500, "response_payload_too_large", "Internal Server Error"),
-        };
-        self.half(stream, side)?.body.clear();
-        self.reply(
-            stream,
-            LocalReply {
-                status,
-                details: details.to_owned(),
-                headers: Headers::new(),
-                body: body.as_bytes().to_vec(),
-                grpc_status: None,
-            },
-        )
-    }
-
-    fn allows_stop_iteration(&mut self, stream: StreamId) -> Result<bool, VmError> {
-        let root = self.stream_mut(stream)?.root;
-        let root = self.store.data().roots.get(&root);
-        Ok(root.is_some_and(|root| root.plugin.allow_on_headers_stop_iteration))
     }
 
     fn expect_more(
@@ -460,7 +268,7 @@ impl Vm {
         Err(VmError::OutOfOrder { found, wanted })
     }
 
-    fn stream_mut(&mut self, stream: StreamId) -> Result<&mut Stream, VmError> {
+    pub(crate) fn stream_mut(&mut self, stream: StreamId) -> Result<&mut Stream, VmError> {
         self.store
             .data_mut()
             .streams
@@ -468,25 +276,16 @@ impl Vm {
             .ok_or(VmError::UnknownStream)
     }
 
-    fn half(&mut self, stream: StreamId, side: Side) -> Result<&mut Half, VmError> {
+    pub(crate) fn half(&mut self, stream: StreamId, side: Side) -> Result<&mut Half, VmError> {
         Ok(self.stream_mut(stream)?.half(side))
     }
 }
 
 impl Stream {
-    fn half(&mut self, side: Side) -> &mut Half {
+    pub(crate) fn half(&mut self, side: Side) -> &mut Half {
         match side {
             Side::Request => &mut self.request,
             Side::Response => &mut self.response,
-        }
-    }
-}
-
-impl Side {
-    fn other(self) -> Self {
-        match self {
-            Self::Request => Self::Response,
-            Self::Response => Self::Request,
         }
     }
 }

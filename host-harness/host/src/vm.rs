@@ -14,6 +14,9 @@ use crate::options::{PluginOptions, VmOptions};
 use crate::properties::Properties;
 use crate::stream::{Outcome, Stream};
 
+/// V8's limit.
+const MAX_TABLE: usize = 10_000_000;
+
 /// Receives the lines that the guest logs.
 pub type Log = Box<dyn FnMut(LogLevel, &str) + Send>;
 
@@ -43,6 +46,7 @@ impl Vm {
     pub fn start(module: &Module, options: VmOptions, log: Log) -> Result<Self, VmError> {
         let limits = StoreLimitsBuilder::new()
             .memory_size(options.memory_limit_bytes)
+            .table_elements(MAX_TABLE)
             .build();
         let mut store = Store::new(module.engine(), Host::new(&options, limits, log));
         store.limiter(|host| &mut host.limits);

@@ -99,7 +99,17 @@ fn attribute(stream: &Stream, path: &[u8], segments: &[&[u8]]) -> Result<Vec<u8>
         // A wrapper whose keys CEL cannot list.
         None if stream.properties.has_below(path) => Err(Status::SerializationFailure),
         None if segments == [b"request".as_slice()] => Err(Status::SerializationFailure),
-        None => Err(Status::NotFound),
+        None => unset(segments).ok_or(Status::NotFound),
+    }
+}
+
+/// Attributes that Envoy answers also where there is nothing to tell.
+fn unset(segments: &[&[u8]]) -> Option<Vec<u8>> {
+    match segments {
+        [b"request", b"size"] => Some(0_i64.to_le_bytes().to_vec()),
+        [b"connection", b"mtls"] => Some(vec![0]),
+        [b"connection", b"requested_server_name"] => Some(Vec::new()),
+        _ => None,
     }
 }
 
