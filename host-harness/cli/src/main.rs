@@ -1,1 +1,60 @@
-fn main() {}
+//! The `portcullis` command: one file per subcommand, each thin over a library.
+
+mod dev_key;
+mod eval;
+mod failure;
+mod http_file;
+mod init;
+mod input;
+mod module;
+mod moment;
+mod render;
+mod scenario;
+mod schema;
+mod secrets;
+mod serve;
+mod terminal;
+mod token;
+
+use clap::{Parser, Subcommand};
+use failure::Exit;
+use std::process::ExitCode;
+
+/// The gate inside the proxy: verifies what a request claims, asks a Rego policy, enforces its answer
+#[derive(Parser)]
+#[command(name = "portcullis", version, max_term_width = 100)]
+struct Portcullis {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Init(init::Init),
+    Serve(serve::Serve),
+    Eval(eval::Eval),
+    Input(input::Input),
+    Render(render::Render),
+    Token(token::Token),
+    Schema(schema::Schema),
+    #[command(subcommand)]
+    Scenario(scenario::Scenario),
+}
+
+fn main() -> ExitCode {
+    let done = match Portcullis::parse().command {
+        Command::Init(command) => command.run(),
+        Command::Serve(command) => command.run(),
+        Command::Eval(command) => command.run(),
+        Command::Input(command) => command.run(),
+        Command::Render(command) => command.run(),
+        Command::Token(command) => command.run(),
+        Command::Schema(command) => command.run(),
+        Command::Scenario(command) => command.run(),
+    };
+    done.unwrap_or_else(|failure| {
+        terminal::report(&failure);
+        Exit::BadInput
+    })
+    .into()
+}

@@ -108,9 +108,6 @@ pub(crate) fn read_text(file: &Path) -> Result<String, Finding> {
     if metadata.is_dir() {
         return Err(finding("this is a folder; a file is needed".into()));
     }
-    if !metadata.is_file() {
-        return Err(finding("this is not a regular file".into()));
-    }
     let bytes = fs::read(file).map_err(|error| finding(unreadable(&error)))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         finding(format!(

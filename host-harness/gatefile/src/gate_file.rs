@@ -54,6 +54,11 @@ impl GateFile {
         Gate::load(&bytes, secrets).map_err(|errors| self.locate(&errors))
     }
 
+    /// What the module paths of the document are relative to.
+    pub fn base(&self) -> &Path {
+        &self.base
+    }
+
     /// The engine's errors with their places: fields in this file, Rego in its own.
     pub fn locate(&self, errors: &LoadErrors) -> Findings {
         let findings = errors.iter().map(|error| self.finding(error)).collect();

@@ -1,0 +1,113 @@
+//! A request written down: request line, header lines, an empty line, a body.
+
+use crate::{failure::Failure, moment};
+use portcullis_engine::{Attributes, Gate, Moment, Request};
+use portcullis_gatefile::{Finding, Place};
+use portcullis_host::Headers;
+use std::path::Path;
+
+/// A request as a filter would see it.
+pub struct HttpFile {
+    headers: Headers,
+    protocol: String,
+}
+
+impl HttpFile {
+    pub fn read(file: &Path) -> Result<HttpFile, Failure> {
+        let fail = |line: usize, message: String| {
+            let place = Place {
+                file: file.to_owned(),
+                line,
+                column: 0,
+            };
+            Failure::from(Finding::new(place, message))
+        };
+        let bytes = std::fs::read(file).map_err(|error| fail(0, error.to_string()))?;
+        let text = String::from_utf8(bytes).map_err(|_| fail(0, "this is not text".into()))?;
+        parse(&text).map_err(|(line, message)| fail(line, message))
+    }
+
+    /// The policy's input for this request, or the decision that refuses it before.
+    pub fn input(
+        &self,
+        gate: &Gate,
+    ) -> Result<serde_json::Value, Box<portcullis_engine::Decision>> {
+        let now_ns = moment::nanoseconds(moment::now());
+        let headers: Vec<(&str, &[u8])> = self.headers.iter().collect();
+        let text = |name| std::str::from_utf8(self.headers.get(name)?).ok();
+        let request = Request {
+            headers: &headers,
+            attributes: Attributes {
+                request_id: text("x-request-id"),
+                request_time_ns: Some(now_ns),
+                protocol: Some(&self.protocol),
+                scheme: text(":scheme"),
+                size: text("content-length").and_then(|length| length.parse().ok()),
+                ..Attributes::default()
+            },
+        };
+        let decision_id = moment::unique_id();
+        let moment = Moment {
+            now_ns,
+            decision_id: &decision_id,
+        };
+        gate.input(&request, &moment)
+    }
+}
+
+type Wrong = (usize, String);
+
+fn parse(text: &str) -> Result<HttpFile, Wrong> {
+    let mut lines = text
+        .lines()
+        .enumerate()
+        .map(|(index, line)| (index.saturating_add(1), line))
+        .skip_while(|(_, line)| line.trim().is_empty() || line.starts_with('#'));
+    let (number, line) = lines
+        .next()
+        .ok_or((0, "there is no request in it".into()))?;
+    let example = "a request line is `GET /path HTTP/1.1`";
+    let wrong = |found: &str| (number, format!("found `{found}`; {example}"));
+
+    let mut words = line.split_ascii_whitespace();
+    let (Some(method), Some(target)) = (words.next(), words.next()) else {
+        return Err(wrong(line));
+    };
+    let protocol = words.next().unwrap_or("HTTP/1.1");
+    if words.next().is_some() || !protocol.starts_with("HTTP/") {
+        return Err(wrong(line));
+    }
+    let mut pseudo = vec![(":method", method)];
+    match target.split_once("://") {
+        Some((scheme @ ("http" | "https"), rest)) => {
+            let (authority, path) = match rest.find(['/', '?']) {
+                Some(at) => rest.split_at(at),
+                None => (rest, "/"),
+            };
+            pseudo.extend([
+                (":scheme", scheme),
+                (":authority", authority),
+                (":path", path),
+            ]);
+        }
+        _ if target.starts_with('/') || target == "*" => {
+            pseudo.extend([(":scheme", "http"), (":path", target)]);
+        }
+        _ => return Err(wrong(line)),
+    }
+
+    let mut headers = Vec::new();
+    for (number, line) in lines.take_while(|(_, line)| !line.trim().is_empty()) {
+        let header = line.split_once(':').filter(|(name, _)| {
+            !name.is_empty() && !name.contains(|char: char| char.is_ascii_whitespace())
+        });
+        let example = "a header line is `name: value`";
+        headers.push(header.ok_or((number, format!("found `{line}`; {example}")))?);
+    }
+    let headers = Headers::from_wire(&pseudo, headers)
+        .map_err(|error| (number, format!("a proxy refuses this request: {error}")))?;
+    Ok(HttpFile {
+        headers,
+        protocol: protocol.to_owned(),
+    })
+}

@@ -1,0 +1,42 @@
+//! Where `{env: NAME}` is looked up.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The command's own environment, as the proxy looks in its.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// For checking a configuration away from its proxy: a secret that is not here stands in for the
+/// one that is there. It fits every use: long enough for any HMAC, and valid base64.
+pub fn environment_or_placeholder(name: &str) -> Option<String> {
+    environment(name).or_else(|| Some("cGxhY2Vob2xkZXIg".repeat(8)))
+}
+
+/// The variables that a document names as `{env: NAME}`, and that are set: a guest gets no others,
+/// as with Envoy's `host_env_keys`.
+pub fn named(document: &Value) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    collect(document, &mut found);
+    found
+}
+
+fn collect(value: &Value, found: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+        Value::Object(fields) => {
+            if let Some(name) = fields.get("env").and_then(Value::as_str)
+                && let Some(value) = environment(name)
+            {
+                found.insert(name.to_owned(), value);
+            }
+            // What a policy's data holds is no configuration.
+            fields
+                .iter()
+                .filter(|(name, _)| *name != "data" && *name != "modules")
+                .for_each(|(_, value)| collect(value, found));
+        }
+        _ => {}
+    }
+}

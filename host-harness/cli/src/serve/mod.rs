@@ -1,0 +1,147 @@
+//! `portcullis serve`: a reverse proxy around the very module that Envoy loads.
+
+mod line;
+mod proxy;
+mod vm;
+mod watch;
+
+use crate::{
+    failure::{Exit, Failure},
+    module, secrets,
+};
+use clap::Args;
+use hyper::Uri;
+use portcullis_gatefile::GateFile;
+use portcullis_host::Module;
+use proxy::Proxy;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+};
+use tokio::net::TcpListener;
+use vm::Filter;
+
+/// Serve the gate in front of an upstream, on this machine
+///
+/// A reverse proxy for HTTP/1.1 and HTTP/2 without TLS, around the module that Envoy loads. Each
+/// decision is a line on stdout: JSON, or text on a terminal. It ends with SIGTERM or SIGINT, after
+/// the requests that run. Upgrades (WebSocket) and CONNECT are answered with 501.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  portcullis serve --config gate.yaml --upstream http://127.0.0.1:9000
+  portcullis serve --config gate.yaml --upstream http://127.0.0.1:9000 --watch
+  portcullis serve --upstream http://127.0.0.1:9000 --listen 127.0.0.1:0    # any free port")]
+pub struct Serve {
+    /// The configuration, YAML or JSON
+    #[arg(long, value_name = "FILE", default_value = "gate.yaml")]
+    config: PathBuf,
+    /// Where allowed requests go: `http://HOST:PORT`
+    #[arg(long, value_name = "URL")]
+    upstream: String,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: String,
+    /// The module [default: PORTCULLIS_WASM, or the one near this command]
+    #[arg(long, value_name = "FILE")]
+    wasm: Option<PathBuf>,
+    /// Read configuration, policies and data again when they change
+    #[arg(long)]
+    watch: bool,
+}
+
+impl Serve {
+    pub fn run(self) -> Result<Exit, Failure> {
+        let upstream = upstream(&self.upstream)?;
+        let listen: SocketAddr = self.listen.parse().map_err(|_| {
+            Failure::new(format!(
+                "--listen: found `{}`, which is no address",
+                self.listen
+            ))
+            .hint("an address and a port, such as 127.0.0.1:8080")
+        })?;
+        let document = Document::read(&self.config)?;
+        let module = compile(&module::find(self.wasm.as_deref())?)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::io("the runtime", &error))?;
+        runtime.block_on(async {
+            let listener = TcpListener::bind(listen).await.map_err(|error| {
+                let failure = Failure::io(format!("--listen {listen}"), &error);
+                match error.kind() {
+                    std::io::ErrorKind::AddrInUse => failure.hint("port 0 takes a free one"),
+                    _ => failure,
+                }
+            })?;
+            let current = Current::new(document.start(&module)?);
+            if self.watch {
+                watch::spawn(self.config.clone(), module, current.clone());
+            }
+            Proxy::new(upstream, current).serve(listener).await
+        })?;
+        Ok(Exit::Fine)
+    }
+}
+
+/// The filter that new requests go to. Requests keep the one they began with.
+#[derive(Clone)]
+pub struct Current(Arc<RwLock<Arc<Filter>>>);
+
+impl Current {
+    fn new(filter: Filter) -> Current {
+        Current(Arc::new(RwLock::new(Arc::new(filter))))
+    }
+
+    pub fn get(&self) -> Arc<Filter> {
+        // A swap is one assignment: a panic elsewhere leaves nothing half done.
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn swap(&self, filter: Filter) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(filter);
+    }
+}
+
+/// A configuration that the engine takes.
+struct Document(GateFile);
+
+impl Document {
+    /// Checked here first: the engine's errors have places, the guest's are log lines.
+    fn read(config: &Path) -> Result<Document, Failure> {
+        let file = GateFile::read(config)?;
+        file.gate(&secrets::environment)?;
+        Ok(Document(file))
+    }
+
+    fn start(&self, module: &Module) -> Result<Filter, Failure> {
+        let document = &self.0.document;
+        Filter::start(
+            module.clone(),
+            document.to_string().into_bytes(),
+            secrets::named(document),
+        )
+        .map_err(|message| Failure::new(format!("the module refuses the configuration: {message}")))
+    }
+}
+
+fn compile(file: &Path) -> Result<Module, Failure> {
+    let bytes = std::fs::read(file).map_err(|error| Failure::io(file.display(), &error))?;
+    Module::compile(&bytes).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
+}
+
+fn upstream(url: &str) -> Result<Uri, Failure> {
+    let wrong = |why: &str| {
+        Failure::new(format!("--upstream: found `{}`, {why}", url.escape_debug()))
+            .hint("a URL without a path, such as http://127.0.0.1:9000")
+    };
+    let uri: Uri = url.parse().map_err(|_| wrong("which is no URL"))?;
+    match (uri.scheme_str(), uri.authority()) {
+        (Some("http"), Some(_)) if matches!(uri.path(), "" | "/") && uri.query().is_none() => {
+            Ok(uri)
+        }
+        (Some("http"), Some(_)) => Err(wrong("which has a path; requests keep their own")),
+        (Some("https"), _) => Err(wrong("but TLS to the upstream is not supported yet")),
+        _ => Err(wrong("which is no http:// URL")),
+    }
+}

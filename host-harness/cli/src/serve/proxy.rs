@@ -1,0 +1,339 @@
+//! The HTTP side: what comes in becomes what Envoy would show a filter, and goes on as the filter
+//! left it. Bodies stream through both ways.
+
+use super::{
+    Current,
+    line::Line,
+    vm::{Exchange, Verdict},
+};
+use crate::{failure::Failure, moment, terminal};
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use hyper::{
+    Method, Request, Response, StatusCode, Uri, Version,
+    body::{Body, Bytes, Frame, Incoming, SizeHint},
+    header::{self, HeaderMap, HeaderName, HeaderValue},
+    http::uri::PathAndQuery,
+    service::service_fn,
+};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+};
+use portcullis_host::{Headers, Properties};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+/// As Envoy's `max_request_headers_kb`, rounded up.
+const MAX_HEADER_BYTES: usize = 64 * 1024;
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// What running requests get after the signal to stop.
+const LAST_REQUESTS: Duration = Duration::from_secs(5);
+
+type Answer = Response<UnsyncBoxBody<Bytes, hyper::Error>>;
+
+pub struct Proxy {
+    upstream: Uri,
+    current: Current,
+    http1: Client<HttpConnector, Incoming>,
+    /// gRPC needs HTTP/2 all the way.
+    http2: Client<HttpConnector, Incoming>,
+}
+
+#[derive(Clone, Copy)]
+struct Peer {
+    remote: SocketAddr,
+    local: SocketAddr,
+}
+
+impl Proxy {
+    pub fn new(upstream: Uri, current: Current) -> Arc<Proxy> {
+        Arc::new(Proxy {
+            upstream,
+            current,
+            http1: Client::builder(TokioExecutor::new()).build_http(),
+            http2: Client::builder(TokioExecutor::new())
+                .http2_only(true)
+                .build_http(),
+        })
+    }
+
+    /// Serves until SIGTERM or SIGINT, then finishes what runs.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener) -> Result<(), Failure> {
+        let io = |error| Failure::io("the listener", &error);
+        let mut terminate = signal(SignalKind::terminate()).map_err(io)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
+        let local = listener.local_addr().map_err(io)?;
+        terminal::say(&format!("listening on http://{local}"));
+
+        let mut server = auto::Builder::new(TokioExecutor::new());
+        server
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .max_buf_size(MAX_HEADER_BYTES);
+        server
+            .http2()
+            .timer(TokioTimer::new())
+            .max_header_list_size(u32::try_from(MAX_HEADER_BYTES).unwrap_or(u32::MAX));
+        let graceful = GracefulShutdown::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            };
+            let Ok((stream, remote)) = accepted else {
+                // Out of file descriptors, say: others may close meanwhile.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            let local = stream.local_addr().unwrap_or(local);
+            let peer = Peer { remote, local };
+            let proxy = Arc::clone(&self);
+            let service = service_fn(move |request| {
+                let proxy = Arc::clone(&proxy);
+                async move { Ok::<_, Infallible>(proxy.answer(request, peer).await) }
+            });
+            let connection = server.serve_connection(TokioIo::new(stream), service);
+            let connection = graceful.watch(connection.into_owned());
+            // A connection that breaks is its client's matter.
+            tokio::spawn(async move { drop(connection.await) });
+        }
+        drop(listener);
+        let _ = tokio::time::timeout(LAST_REQUESTS, graceful.shutdown()).await;
+        Ok(())
+    }
+
+    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Answer {
+        if let Some(status) = refused_unseen(&request) {
+            return bare(status);
+        }
+        let Ok(headers) = shown(&request) else {
+            return bare(StatusCode::BAD_REQUEST);
+        };
+        let mut line = Line::new(&text(headers.get(":method")), &text(headers.get(":path")));
+        let properties = Properties::new()
+            .source(peer.remote)
+            .destination(peer.local)
+            .protocol(match request.version() {
+                Version::HTTP_2 => "HTTP/2",
+                _ => "HTTP/1.1",
+            })
+            .request_time(moment::now())
+            .bool("connection.mtls", false);
+
+        let end = request.body().is_end_stream();
+        let asked = self.current.get().request(headers, properties, end).await;
+        line.decided(asked.record, asked.took);
+        let answer = match (asked.verdict, asked.exchange) {
+            (Verdict::Continue(headers), Some(exchange)) => {
+                self.forward(request.into_body(), &headers, exchange).await
+            }
+            (Verdict::Reply(reply), _) => local_reply(reply),
+            (Verdict::Failed(message), _) => failed(&message),
+            (Verdict::Continue(_), None) => failed("a request went on without a stream"),
+        };
+        line.status = answer.status().as_u16();
+        answer
+    }
+
+    /// To the upstream and back, through the filter's response callbacks.
+    async fn forward(&self, body: Incoming, headers: &Headers, exchange: Exchange) -> Answer {
+        let request = match self.to_upstream(headers, body) {
+            Ok(request) => request,
+            Err(message) => return failed(&message),
+        };
+        let grpc = text(headers.get("content-type")).starts_with("application/grpc");
+        let client = match grpc {
+            true => &self.http2,
+            false => &self.http1,
+        };
+        let (status, lines, body) = match client.request(request).await {
+            Ok(response) => {
+                let (parts, body) = response.into_parts();
+                (parts.status, parts.headers, Some(body))
+            }
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                let cause = error.source().map(|cause| format!(": {cause}"));
+                terminal::warn(&format!("upstream: {error}{}", cause.unwrap_or_default()));
+                (StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), None)
+            }
+        };
+        let lines = lines
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let Ok(headers) = Headers::from_wire(&[(":status", status.as_str())], lines) else {
+            return failed("the upstream's `Connection` nominates headers it must not");
+        };
+        let end = body.as_ref().is_none_or(Body::is_end_stream);
+        let headers = match exchange.response(headers, end).await {
+            Verdict::Continue(headers) => headers,
+            Verdict::Reply(reply) => return local_reply(reply),
+            Verdict::Failed(message) => return failed(&message),
+        };
+        let body = match body {
+            Some(body) => Streamed {
+                body,
+                _exchange: exchange,
+            }
+            .boxed_unsync(),
+            None => full(Vec::new()),
+        };
+        built(&headers, body).unwrap_or_else(|message| failed(&message))
+    }
+
+    fn to_upstream(&self, headers: &Headers, body: Incoming) -> Result<Request<Incoming>, String> {
+        let wrong = |error: hyper::http::Error| error.to_string();
+        let mut parts = self.upstream.clone().into_parts();
+        let path = headers.get(":path").unwrap_or_default();
+        let path = PathAndQuery::try_from(path).map_err(|error| wrong(error.into()))?;
+        parts.path_and_query = Some(path);
+        let uri = Uri::from_parts(parts).map_err(|error| wrong(error.into()))?;
+        let method = headers.get(":method").unwrap_or_default();
+        let method = Method::from_bytes(method).map_err(|error| wrong(error.into()))?;
+        let authority = headers.get(":authority").unwrap_or_default();
+
+        let mut request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .body(body)
+            .map_err(wrong)?;
+        *request.headers_mut() = lines(headers)?;
+        let authority = HeaderValue::from_bytes(authority).map_err(|error| wrong(error.into()))?;
+        request.headers_mut().insert(header::HOST, authority);
+        Ok(request)
+    }
+}
+
+/// What Envoy refuses before any filter runs, and what this proxy does not do.
+fn refused_unseen(request: &Request<Incoming>) -> Option<StatusCode> {
+    let headers = request.headers();
+    if request.version() < Version::HTTP_11 {
+        return Some(StatusCode::UPGRADE_REQUIRED);
+    }
+    if request.method() == Method::CONNECT || headers.contains_key(header::UPGRADE) {
+        return Some(StatusCode::NOT_IMPLEMENTED);
+    }
+    let framed_twice = headers.contains_key(header::CONTENT_LENGTH)
+        && headers.contains_key(header::TRANSFER_ENCODING);
+    let host = headers.contains_key(header::HOST) || request.uri().authority().is_some();
+    (framed_twice || !host).then_some(StatusCode::BAD_REQUEST)
+}
+
+/// The request as Envoy shows it to a filter.
+fn shown(request: &Request<Incoming>) -> Result<Headers, portcullis_host::WireError> {
+    let uri = request.uri();
+    let mut pseudo = vec![
+        (":method", request.method().as_str()),
+        (":scheme", "http"),
+        (
+            ":path",
+            uri.path_and_query().map_or("/", PathAndQuery::as_str),
+        ),
+    ];
+    if let Some(authority) = uri.authority() {
+        pseudo.push((":authority", authority.as_str()));
+    }
+    let lines = request.headers().iter();
+    // Envoy answers `100-continue` itself, and so does hyper.
+    let lines = lines.filter(|(name, _)| *name != header::EXPECT);
+    let mut headers =
+        Headers::from_wire(&pseudo, lines.map(|(name, value)| (name, value.as_bytes())))?;
+    if headers.get("x-forwarded-proto").is_none() {
+        headers.add("x-forwarded-proto", b"http");
+    }
+    if headers.get("x-request-id").is_none() {
+        headers.add("x-request-id", moment::unique_id().as_bytes());
+    }
+    Ok(headers)
+}
+
+fn built(headers: &Headers, body: UnsyncBoxBody<Bytes, hyper::Error>) -> Result<Answer, String> {
+    let status = headers.get(":status").unwrap_or_default();
+    let status = StatusCode::from_bytes(status).map_err(|error| error.to_string())?;
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = lines(headers)?;
+    Ok(response)
+}
+
+/// Without the pseudo-headers.
+fn lines(headers: &Headers) -> Result<HeaderMap, String> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers.iter().filter(|(name, _)| !name.starts_with(':')) {
+        let wrong = |_| {
+            format!(
+                "the filter left the header `{}` as none",
+                name.escape_debug()
+            )
+        };
+        let value = HeaderValue::from_bytes(value).map_err(|error| wrong(error.to_string()))?;
+        let name = HeaderName::try_from(name).map_err(|error| wrong(error.to_string()))?;
+        map.append(name, value);
+    }
+    Ok(map)
+}
+
+fn local_reply(reply: portcullis_host::Response) -> Answer {
+    built(&reply.headers, full(reply.body)).unwrap_or_else(|message| failed(&message))
+}
+
+/// The client learns nothing but that; stderr tells why.
+fn failed(message: &str) -> Answer {
+    terminal::warn(&format!("a request was answered with 503: {message}"));
+    bare(StatusCode::SERVICE_UNAVAILABLE)
+}
+
+fn bare(status: StatusCode) -> Answer {
+    let mut response = Response::new(full(Vec::new()));
+    *response.status_mut() = status;
+    response
+}
+
+fn full(body: Vec<u8>) -> UnsyncBoxBody<Bytes, hyper::Error> {
+    Full::new(Bytes::from(body))
+        .map_err(|never: Infallible| match never {})
+        .boxed_unsync()
+}
+
+fn text(value: Option<&[u8]>) -> String {
+    String::from_utf8_lossy(value.unwrap_or_default()).into_owned()
+}
+
+/// The upstream's body; the filter's stream is over when it is.
+struct Streamed {
+    body: Incoming,
+    _exchange: Exchange,
+}
+
+impl Body for Streamed {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
