@@ -121,9 +121,17 @@ impl Rules {
             rules: self,
             names,
             uses: BTreeSet::new(),
-            forms: forms::of_rule(rule),
+            forms: forms::of_rule(rule, &|name| names.is_rule(name)),
             errors: Vec::new(),
         };
+        if let Rule::Default { value, .. } = rule
+            && !forms::may_be_default(value)
+        {
+            inspector.errors.push(
+                at(value.span(), "the default depends on something")
+                    .hint("a default is a constant or a comprehension"),
+            );
+        }
         walk::rule(rule, &mut inspector);
         let Inspector {
             uses,
@@ -305,6 +313,11 @@ impl Names {
         }
     }
 
+    /// Whether a name may be undefined where every variable is bound.
+    fn is_rule(&self, name: &str) -> bool {
+        name == "input" || self.resolve(name).is_some()
+    }
+
     /// Where a name points that no variable shadows: a path below `data`.
     fn resolve(&self, root: &str) -> Option<Vec<String>> {
         if root == "data" {
@@ -354,6 +367,10 @@ impl Visitor for Inspector<'_> {
                 Some((index, arity)) => {
                     self.uses.insert(index);
                     self.arity(call, name, arity);
+                    if builtins::find(name).is_some() {
+                        self.forms
+                            .push(Form::new(call.span, "calls a rule by a builtin's name"));
+                    }
                 }
                 None => self.builtin(call, name),
             }
@@ -372,6 +389,15 @@ impl Visitor for Inspector<'_> {
             None => format!("`with` replaces `{name}`, which is not there"),
         };
         self.errors.push(at(span, message));
+    }
+
+    fn array_comprehension(&mut self, whole: &Span, term: &Expr) {
+        if !forms::is_defined(term, &|name| self.names.is_rule(name)) {
+            self.forms.push(Form::new(
+                whole,
+                "collects into an array what may be undefined",
+            ));
+        }
     }
 
     fn form(&mut self, form: Form) {

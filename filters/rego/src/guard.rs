@@ -145,47 +145,122 @@ fn pairs_to_object<'a>(pairs: impl Iterator<Item = &'a Value>) -> Result<Value, 
 
 /// The rules of which more than one value may come. Partial sets cannot conflict.
 fn conflicting(trees: &[Ref<ast::Module>]) -> BTreeSet<Vec<String>> {
-    let mut alternatives: BTreeMap<Vec<String>, Vec<Option<Value>>> = BTreeMap::new();
+    let mut definitions: BTreeMap<Vec<String>, Vec<Definition>> = BTreeMap::new();
     for tree in trees {
         let package = walk::package_path(tree);
         for rule in &tree.policy {
-            let known = alternatives.entry(path_of(&package, rule)).or_default();
-            known.extend(alternatives_of(rule));
+            definitions
+                .entry(path_of(&package, rule))
+                .or_default()
+                .extend(Definition::of(rule));
         }
     }
-    alternatives
-        .into_iter()
-        .filter(|(_, values)| match values.as_slice() {
-            [Some(first), rest @ ..] => rest.iter().any(|value| value.as_ref() != Some(first)),
-            [None, ..] => true,
+    let mut conflicting: BTreeSet<Vec<String>> = definitions
+        .iter()
+        .filter(|(_, definitions)| match definitions.as_slice() {
             [] => false,
+            [only] => only.may_repeat && !only.is_constant(),
+            [first, ..] => {
+                !first.is_constant() || definitions.iter().any(|other| other.values != first.values)
+            }
         })
-        .map(|(path, _)| path)
-        .collect()
+        .map(|(path, _)| path.clone())
+        .collect();
+    // A single definition conflicts with itself where its body succeeds more than once.
+    for tree in trees {
+        let package = walk::package_path(tree);
+        for rule in &tree.policy {
+            let path = path_of(&package, rule);
+            if let Some([only]) = definitions.get(&path).map(Vec::as_slice)
+                && only.values.contains(&None)
+                && iterates(rule, &package, tree, &definitions)
+            {
+                conflicting.insert(path);
+            }
+        }
+    }
+    conflicting
 }
 
-/// One for each value the definition may have, with the value where it is constant; none at all
-/// where a single definition cannot have two.
-fn alternatives_of(rule: &Rule) -> Vec<Option<Value>> {
-    let Rule::Spec { head, bodies, .. } = rule else {
-        return Vec::new();
-    };
-    let assign = match head {
-        RuleHead::Compr { assign, .. } | RuleHead::Func { assign, .. } => assign.as_ref(),
-        RuleHead::Set { .. } => return Vec::new(),
-    };
-    let value = |assign: Option<&RuleAssign>| match assign {
-        Some(assign) => constant(&assign.value),
-        None => Some(Value::Bool(true)),
-    };
-    let mut values = vec![value(assign)];
-    values.extend(
-        bodies
+/// One definition of a rule: the values it may have, each where it is constant.
+struct Definition {
+    values: Vec<Option<Value>>,
+    may_repeat: bool,
+}
+
+impl Definition {
+    fn of(rule: &Rule) -> Option<Definition> {
+        let Rule::Spec { head, bodies, .. } = rule else {
+            return None;
+        };
+        let (assign, may_repeat) = match head {
+            RuleHead::Compr { refr, assign, .. } => (
+                assign.as_ref(),
+                matches!(refr.as_ref(), Expr::RefBrack { .. }),
+            ),
+            RuleHead::Func { assign, .. } => (assign.as_ref(), false),
+            RuleHead::Set { .. } => return None,
+        };
+        let value = |assign: Option<&RuleAssign>| match assign {
+            Some(assign) => constant(&assign.value),
+            None => Some(Value::Bool(true)),
+        };
+        let elses = bodies
             .iter()
             .filter(|body| body.is_else)
-            .map(|body| value(body.assign.as_ref())),
+            .map(|body| value(body.assign.as_ref()));
+        // Rego v0 lets one head have several bodies: as many values.
+        let heads = bodies.iter().filter(|body| !body.is_else).count().max(1);
+        Some(Definition {
+            values: std::iter::repeat_n(value(assign), heads)
+                .chain(elses)
+                .collect(),
+            may_repeat: may_repeat || heads > 1,
+        })
+    }
+
+    /// Always one and the same value.
+    fn is_constant(&self) -> bool {
+        match self.values.as_slice() {
+            [Some(first), rest @ ..] => rest.iter().all(|value| value.as_ref() == Some(first)),
+            _ => false,
+        }
+    }
+}
+
+fn iterates(
+    rule: &Rule,
+    package: &[String],
+    tree: &ast::Module,
+    rules: &BTreeMap<Vec<String>, Vec<Definition>>,
+) -> bool {
+    let mut names: BTreeSet<&str> = rules
+        .keys()
+        .filter_map(|path| path.strip_prefix(package)?.first().map(String::as_str))
+        .collect();
+    names.extend(
+        tree.imports
+            .iter()
+            .filter_map(|import| import.r#as.as_ref().map(|alias| alias.text())),
     );
-    values
+    let mut finder = Iterates {
+        names,
+        found: false,
+    };
+    walk::rule(rule, &mut finder);
+    finder.found
+}
+
+struct Iterates<'a> {
+    /// What a bare name may be other than a variable.
+    names: BTreeSet<&'a str>,
+    found: bool,
+}
+
+impl Visitor for Iterates<'_> {
+    fn iterates(&mut self, variable: Option<&str>) {
+        self.found |= !variable.is_some_and(|name| name != "_" && self.names.contains(name));
+    }
 }
 
 /// The value of an expression that has no variables.

@@ -7,6 +7,8 @@ use regorus::{
     Engine,
     languages::rego::compiler::Compiler,
     rvm::{
+        Instruction,
+        instructions::GuardMode,
         program::Program,
         vm::{ExecutionMode, RegoVM, SuspendReason, VmError},
     },
@@ -62,7 +64,7 @@ impl Rvm {
         )
         .map_err(|error| told(error.to_string()))?;
         let rvm = Rvm {
-            program,
+            program: Arc::new(refuse_undefined(&program)?),
             data: data.clone(),
             pool: Mutex::new(Vec::new()),
         };
@@ -161,4 +163,56 @@ impl Rvm {
             pool.push(machine);
         }
     }
+}
+
+/// The machine enters a function though an argument is undefined, and `f(_) := true` is then true.
+/// Each definition begins with a block that matches the arguments with its patterns: in its place
+/// comes one that first asks whether they are defined.
+fn refuse_undefined(program: &Program) -> Result<Program, String> {
+    let mut program = program.clone();
+    let mut rules = std::mem::take(&mut program.rule_infos);
+    for rule in &mut rules {
+        let Some(function) = &rule.function_info else {
+            continue;
+        };
+        let unfit = || {
+            format!(
+                "`{}` matches its arguments in a way that is not known",
+                rule.name
+            )
+        };
+        let arguments = u8::try_from(function.num_params).map_err(|_| unfit())?;
+        for block in &mut rule.destructuring_blocks {
+            let start = block.ok_or_else(unfit)?;
+            let start = usize::try_from(start).map_err(|_| unfit())?;
+            *block = Some(u32::try_from(program.instructions.len()).map_err(|_| unfit())?);
+            for register in 1..=arguments {
+                let mode = GuardMode::NotUndefined;
+                program.add_instruction(Instruction::Guard { register, mode }, None);
+            }
+            // No jump among them, so that they run anywhere.
+            for pc in start.. {
+                let instruction = *program.instructions.get(pc).ok_or_else(unfit)?;
+                program.add_instruction(instruction, program.get_instruction_span(pc).cloned());
+                match instruction {
+                    Instruction::DestructuringSuccess {} => break,
+                    Instruction::Load { .. }
+                    | Instruction::LoadTrue { .. }
+                    | Instruction::LoadFalse { .. }
+                    | Instruction::LoadBool { .. }
+                    | Instruction::LoadNull { .. }
+                    | Instruction::Move { .. }
+                    | Instruction::Index { .. }
+                    | Instruction::IndexLiteral { .. }
+                    | Instruction::Count { .. }
+                    | Instruction::Eq { .. }
+                    | Instruction::AssertEq { .. }
+                    | Instruction::Guard { .. } => {}
+                    _ => return Err(unfit()),
+                }
+            }
+        }
+    }
+    program.rule_infos = rules;
+    Ok(program)
 }

@@ -13,6 +13,9 @@ pub(crate) trait Visitor {
     fn reference(&mut self, _span: &Span, _root: &str, _segments: &[Option<String>]) {}
     fn call(&mut self, _call: &Call<'_>) {}
     fn replaced(&mut self, _span: &Span, _name: &str) {}
+    /// A body may succeed more than once; by which variable, where it may be bound elsewhere.
+    fn iterates(&mut self, _variable: Option<&str>) {}
+    fn array_comprehension(&mut self, _whole: &Span, _term: &Expr) {}
     fn object_comprehension(&mut self, _whole: &Span, _key: &Expr, _value: &Expr) {}
     fn form(&mut self, _form: Form) {}
 }
@@ -233,25 +236,20 @@ impl Walk<'_> {
 
     fn statement(&mut self, statement: &LiteralStmt) {
         match &statement.literal {
-            Literal::SomeVars { .. } => {}
+            Literal::SomeVars { .. } => self.iterates(None),
             Literal::SomeIn {
                 key,
                 value,
                 collection,
                 ..
             } => {
+                self.iterates(None);
                 for expr in key.iter().chain([value, collection]) {
                     self.expr(expr);
                 }
             }
-            Literal::Expr { expr, .. } => match expr.as_ref() {
-                Expr::Call { .. } => self.call(expr, true),
-                _ => self.expr(expr),
-            },
-            Literal::NotExpr { expr, .. } => self.guarded(|walk| match expr.as_ref() {
-                Expr::Call { .. } => walk.call(expr, true),
-                _ => walk.expr(expr),
-            }),
+            Literal::Expr { expr, .. } => self.condition(expr),
+            Literal::NotExpr { expr, .. } => self.guarded(|walk| walk.condition(expr)),
             Literal::Every {
                 key,
                 value,
@@ -279,6 +277,19 @@ impl Walk<'_> {
         }
     }
 
+    fn condition(&mut self, expr: &Expr) {
+        match expr {
+            Expr::Call { .. } => self.call(expr, true),
+            _ => self.expr(expr),
+        }
+    }
+
+    fn iterates(&mut self, variable: Option<&str>) {
+        if self.guarded == 0 {
+            self.visitor.iterates(variable);
+        }
+    }
+
     fn guarded(&mut self, inner: impl FnOnce(&mut Self)) {
         self.guarded = self.guarded.saturating_add(1);
         inner(self);
@@ -302,9 +313,13 @@ impl Walk<'_> {
                     self.expr(value);
                 }
             }
-            Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
+            Expr::ArrayCompr {
+                span, term, query, ..
+            } => {
+                self.visitor.array_comprehension(span, term);
                 self.comprehension(query, &[term]);
             }
+            Expr::SetCompr { term, query, .. } => self.comprehension(query, &[term]),
             Expr::ObjectCompr {
                 span,
                 key,
@@ -317,7 +332,7 @@ impl Walk<'_> {
             }
             Expr::Call { .. } => self.call(expr, false),
             Expr::UnaryExpr { expr, .. } => self.expr(expr),
-            Expr::ArithExpr { span, lhs, rhs, .. } => {
+            Expr::ArithExpr { span, lhs, rhs, .. } | Expr::BinExpr { span, lhs, rhs, .. } => {
                 if self.guarded > 0 {
                     self.visitor.form(Form::new(
                         span,
@@ -328,18 +343,21 @@ impl Walk<'_> {
                 self.expr(lhs);
                 self.expr(rhs);
             }
-            Expr::BinExpr { lhs, rhs, .. }
-            | Expr::BoolExpr { lhs, rhs, .. }
-            | Expr::AssignExpr { lhs, rhs, .. } => {
+            Expr::BoolExpr { lhs, rhs, .. } | Expr::AssignExpr { lhs, rhs, .. } => {
                 self.expr(lhs);
                 self.expr(rhs);
             }
             Expr::Membership {
+                span,
                 key,
                 value,
                 collection,
                 ..
             } => {
+                if key.is_some() {
+                    let form = Form::new(span, "asks for a key and a value with `in`");
+                    self.visitor.form(form);
+                }
                 for expr in key.iter().chain([value, collection]) {
                     self.expr(expr);
                 }
@@ -358,16 +376,27 @@ impl Walk<'_> {
 
     fn reference(&mut self, expr: &Expr) {
         for key in dynamic_keys(expr) {
+            match key {
+                Expr::Var { span, .. } if !self.is_variable(span.text()) => {
+                    self.iterates(Some(span.text()));
+                }
+                Expr::Array { .. } | Expr::Object { .. } | Expr::Set { .. } => self.iterates(None),
+                _ => {}
+            }
             self.expr(key);
         }
         match reference(expr) {
             Some((root, segments)) => {
-                if !self.scopes.iter().any(|scope| scope.contains(&root)) {
+                if !self.is_variable(&root) {
                     self.visitor.reference(expr.span(), &root, &segments);
                 }
             }
             None => self.expr_at_root(expr),
         }
+    }
+
+    fn is_variable(&self, name: &str) -> bool {
+        self.scopes.iter().any(|scope| scope.contains(name))
     }
 
     /// The root of a reference that is no name, such as `f(x)` in `f(x).y`.
@@ -387,6 +416,9 @@ impl Walk<'_> {
             return;
         };
         let name = name(fcn);
+        if name.as_deref() == Some("walk") {
+            self.iterates(None);
+        }
         if params.len() > 8 {
             self.visitor.form(Form::new(
                 span,

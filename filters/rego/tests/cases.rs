@@ -1,6 +1,13 @@
 //! Runs tests/cases/*.json: each case is a policy, an input and what must come of it, asked of both
 //! evaluators. Adding a case is adding an entry.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test, outside of its test function"
+)]
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use portcullis_rego::{
@@ -98,7 +105,7 @@ impl Case {
                 }),
             json["load_errors"]
                 .as_array()
-                .map(|errors| Want::LoadErrors(errors.iter().map(|error| text(error)).collect())),
+                .map(|errors| Want::LoadErrors(errors.iter().map(text).collect())),
         ];
         let mut wants = wants.into_iter().flatten();
         let want = wants
