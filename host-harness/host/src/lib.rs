@@ -7,13 +7,29 @@
 //!
 //! What Envoy does was read from its source (`source/extensions/common/wasm`) and from proxy-wasm-cpp-host
 //! (`src/exports.cc`, `src/wasm.cc`, `src/context.cc`), ABI 0.2.1.
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unreachable,
-        reason = "a test fails by panicking, and says so in one word"
-    )
-)]
+//!
+//! ```
+//! # let wasm = wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "proxy_abi_version_0_2_1"))
+//! #   (func (export "malloc") (param i32) (result i32) (i32.const 0)))"#)?;
+//! use portcullis_host::{Headers, Module, Outcome, PluginOptions, Properties, Vm, VmOptions};
+//!
+//! let module = Module::compile(&wasm)?;
+//! let log = Box::new(|level, line: &str| eprintln!("[{level}] {line}"));
+//! let mut vm = Vm::start(&module, VmOptions::default(), log)?;
+//! let plugin = vm.configure(PluginOptions { configuration: b"{}".to_vec(), ..PluginOptions::default() })?;
+//!
+//! let stream = vm.open_stream(plugin, Properties::new().protocol("HTTP/1.1"))?;
+//! let pseudo = [(":path", "/"), (":method", "GET"), (":scheme", "http")];
+//! let request = Headers::from_wire(&pseudo, [("Host", "orders.example.com")])?;
+//! match vm.request_headers(stream, request, true)? {
+//!     Outcome::Continue => println!("upstream gets {:?}", vm.stream(stream)?.request_headers()),
+//!     Outcome::LocalReply { response, .. } => println!("client gets {:?}", response.status()),
+//!     Outcome::Pause | Outcome::Reset | Outcome::Broken(_) => println!("nothing goes on"),
+//! }
+//! vm.log(stream)?;
+//! vm.close(stream)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod abi;
 mod clock;

@@ -29,9 +29,8 @@ impl Vm {
         if let Some(outcome) = self.carry_out(stream, actions)? {
             return Ok(outcome);
         }
-        if other_continues {
-            let decided = self.resume(stream, side.other())?;
-            self.stream_mut(stream)?.decided = decided;
+        if other_continues && let Some(outcome) = self.resume(stream, side.other())? {
+            self.stream_mut(stream)?.decided = Some(outcome);
         }
         // A callback that the guest does not export lets everything pass.
         let answer = if continues { 0 } else { answer.unwrap_or(0) };

@@ -123,13 +123,10 @@ fn fd_fdstat_get(guest: &mut Guest<'_>, fd: u32, stat_at: u32) -> u32 {
     if fd != 1 && fd != 2 {
         return BADF;
     }
-    let mut stat = [0; 24];
-    let rights: &mut [u8] = &mut stat;
-    if let Some(rights) = rights.get_mut(8..16) {
-        rights.copy_from_slice(&64_u64.to_le_bytes());
-    }
+    // `fs_rights_base` is the second of three words.
+    let stat = [0, 64_u64, 0].map(u64::to_le_bytes);
     // Envoy does not look whether this write succeeded.
-    let _ = guest.write(stat_at, &stat);
+    let _ = guest.write(stat_at, stat.as_flattened());
     SUCCESS
 }
 

@@ -22,7 +22,7 @@ pub(super) fn define(
     let host = guest.host();
     let index = u32::try_from(host.metrics.len()).map_err(|_| Status::BadArgument)?;
     let id = index
-        .checked_shl(KIND_BITS)
+        .checked_mul(1 << KIND_BITS)
         .map(|id| id | kind as u32)
         .ok_or(Status::BadArgument)?;
     host.proxy.with_metric(&name, kind, |_| ());

@@ -4,6 +4,13 @@
 //! result pointers, and `@2` for a second result pointer. Helpers: `(call $status X)` logs a status as a number,
 //! `(call $show)` logs the bytes that the last result pointers name, `(call $show_int)` the 64-bit integer at `@R`.
 #![allow(dead_code, reason = "each test file uses its own part of it")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
 
 use std::sync::{Arc, Mutex};
 
@@ -205,8 +212,10 @@ pub struct Guest {
     pub vm: Vm,
     pub plugin: PluginId,
     pub stream: StreamId,
-    logs: Arc<Mutex<Vec<String>>>,
+    logs: Logs,
 }
+
+type Logs = Arc<Mutex<Vec<String>>>;
 
 impl Guest {
     pub fn new(callbacks: &[(&str, &str)]) -> Self {
@@ -244,10 +253,7 @@ pub fn plugin() -> PluginOptions {
     }
 }
 
-pub fn start(
-    module: &Module,
-    options: VmOptions,
-) -> Result<(Vm, Arc<Mutex<Vec<String>>>), VmError> {
+pub fn start(module: &Module, options: VmOptions) -> Result<(Vm, Logs), VmError> {
     let logs = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&logs);
     let log = Box::new(move |_: LogLevel, line: &str| {
