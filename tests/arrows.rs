@@ -10,8 +10,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("portcullis-engine", &["portcullis-rego"]),
     ("portcullis-filter", &["portcullis-engine"]),
     ("portcullis-host", &[]),
-    ("portcullis-gatefile", &["portcullis-engine", "portcullis-rego"]),
-    ("portcullis-runner", &["portcullis-engine", "portcullis-gatefile", "portcullis-host"]),
+    (
+        "portcullis-gatefile",
+        &["portcullis-engine", "portcullis-rego"],
+    ),
+    (
+        "portcullis-runner",
+        &[
+            "portcullis-engine",
+            "portcullis-gatefile",
+            "portcullis-host",
+        ],
+    ),
     (
         "portcullis-cli",
         &[
@@ -22,7 +32,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "portcullis-runner",
         ],
     ),
-    ("portcullis-tests", &["portcullis-engine", "portcullis-host", "portcullis-runner"]),
+    (
+        "portcullis-tests",
+        &["portcullis-engine", "portcullis-host", "portcullis-runner"],
+    ),
 ];
 
 /// Crates from elsewhere, and who alone may name them.
@@ -37,14 +50,24 @@ fn each_room_depends_only_on_the_rooms_below_it() {
     let found = ours();
     let known: BTreeMap<&str, &[&str]> = ARROWS.iter().copied().collect();
     for (name, dependencies) in &found {
-        let allowed = known.get(&**name).unwrap_or_else(|| {
-            panic!("the crate `{name}` is new: say here what it may depend on")
-        });
-        for dependency in dependencies.iter().filter(|dependency| found.contains_key(*dependency)) {
-            assert!(allowed.contains(&&**dependency), "`{name}` may not depend on `{dependency}`");
+        let allowed = known
+            .get(&**name)
+            .unwrap_or_else(|| panic!("the crate `{name}` is new: say here what it may depend on"));
+        for dependency in dependencies
+            .iter()
+            .filter(|dependency| found.contains_key(*dependency))
+        {
+            assert!(
+                allowed.contains(&&**dependency),
+                "`{name}` may not depend on `{dependency}`"
+            );
         }
     }
-    assert_eq!(found.len(), known.len(), "a crate that is listed here is gone");
+    assert_eq!(
+        found.len(),
+        known.len(),
+        "a crate that is listed here is gone"
+    );
 }
 
 #[test]
@@ -63,11 +86,21 @@ fn each_danger_has_one_room() {
 /// The workspace's crates with the names of everything each depends on, tests included.
 fn ours() -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
         .current_dir(portcullis_tests::root())
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -75,7 +108,10 @@ fn ours() -> BTreeMap<String, BTreeSet<String>> {
         .iter()
         .map(|package| {
             let dependencies = package["dependencies"].as_array().unwrap();
-            (text(&package["name"]), dependencies.iter().map(|it| text(&it["name"])).collect())
+            (
+                text(&package["name"]),
+                dependencies.iter().map(|it| text(&it["name"])).collect(),
+            )
         })
         .collect()
 }

@@ -6,14 +6,16 @@ use portcullis_host::{HOSTCALLS, Module, WASI_FUNCTIONS};
 #[test]
 fn the_module_imports_only_what_every_envoy_has() {
     let file = portcullis_tests::module();
-    let bytes = std::fs::read(&file).unwrap_or_else(|error| {
-        panic!("{}: {error}; `make build` makes it", file.display())
-    });
+    let bytes = std::fs::read(&file)
+        .unwrap_or_else(|error| panic!("{}: {error}; `make build` makes it", file.display()));
     // Compiling checks too; this says which one it is, and that the lists are not empty.
     let module = Module::compile(&bytes).unwrap();
     assert_eq!(WASI_FUNCTIONS.len(), 18);
     let imports = module.imports();
-    assert!(imports.iter().any(|import| import == "env.proxy_log"), "{imports:?}");
+    assert!(
+        imports.iter().any(|import| import == "env.proxy_log"),
+        "{imports:?}"
+    );
     for import in imports {
         let known = match import.split_once('.') {
             Some(("wasi_snapshot_preview1", name)) => WASI_FUNCTIONS.contains(&name),

@@ -22,15 +22,23 @@ fn every_reason_is_expected_somewhere() {
 #[test]
 fn no_case_expects_a_reason_that_is_not_in_the_vocabulary() {
     for code in expected().keys() {
-        assert!(Reason::ALL.iter().any(|reason| reason.code() == code), "{code}");
+        assert!(
+            Reason::ALL.iter().any(|reason| reason.code() == code),
+            "{code}"
+        );
     }
 }
 
 #[test]
 fn every_refusal_has_an_allowed_neighbour() {
     for (code, neighbours) in expected() {
-        let refuses = Reason::ALL.iter().any(|reason| reason.code() == code && !reason.allows());
-        assert!(!refuses || neighbours, "`{code}` has no scenario in which another case is allowed");
+        let refuses = Reason::ALL
+            .iter()
+            .any(|reason| reason.code() == code && !reason.allows());
+        assert!(
+            !refuses || neighbours,
+            "`{code}` has no scenario in which another case is allowed"
+        );
     }
 }
 
@@ -39,7 +47,9 @@ fn expected() -> BTreeMap<String, bool> {
     let mut expected = BTreeMap::new();
     for scenario in portcullis_tests::scenarios().unwrap() {
         let codes: BTreeSet<&str> = scenario.expected_reasons().collect();
-        let allows = Reason::ALL.iter().any(|reason| reason.allows() && codes.contains(reason.code()));
+        let allows = Reason::ALL
+            .iter()
+            .any(|reason| reason.allows() && codes.contains(reason.code()));
         for code in codes {
             *expected.entry(code.to_owned()).or_insert(false) |= allows;
         }

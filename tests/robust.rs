@@ -2,7 +2,10 @@
 //! never a yes where the policy asks for a proof that nobody has.
 
 use portcullis_runner::{Exchange, Module, Observation, PluginGate, Scenario, native};
-use proptest::{prelude::*, test_runner::{Config, TestRunner}};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
 
 /// Allows verified subjects only, and looks everywhere for credentials.
 const SCENARIO: &str = "tests/robust";
@@ -21,8 +24,15 @@ fn whatever_comes_is_decided_alike_and_refused() {
     let good: Vec<Exchange> = prepared.exchanges.clone();
     for exchange in &good {
         let seen = native::exchange_with(&gate, exchange).unwrap();
-        assert_eq!(reason(&seen), "policy.allowed", "the neighbour must be allowed");
-        assert_eq!(reason(&plugin.exchange(exchange).unwrap()), "policy.allowed");
+        assert_eq!(
+            reason(&seen),
+            "policy.allowed",
+            "the neighbour must be allowed"
+        );
+        assert_eq!(
+            reason(&plugin.exchange(exchange).unwrap()),
+            "policy.allowed"
+        );
     }
     let tokens: Vec<Vec<u8>> = good
         .iter()
@@ -31,10 +41,17 @@ fn whatever_comes_is_decided_alike_and_refused() {
         .map(|(_, value)| value.strip_prefix(b"Bearer ").unwrap_or(value).to_vec())
         .collect();
 
-    let config = Config { cases: 1500, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, proptest::test_runner::TestRng::deterministic_rng(
-        proptest::test_runner::RngAlgorithm::ChaCha,
-    ));
+    let config = Config {
+        cases: 1500,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let mut runner = TestRunner::new_with_rng(
+        config,
+        proptest::test_runner::TestRng::deterministic_rng(
+            proptest::test_runner::RngAlgorithm::ChaCha,
+        ),
+    );
     let plugin = std::cell::RefCell::new(plugin);
     runner
         .run(&exchange(tokens), |exchange| {
@@ -57,7 +74,9 @@ fn whatever_comes_is_decided_alike_and_refused() {
 
 fn reason(seen: &Observation) -> String {
     let record = seen.record.as_ref();
-    record.map_or("none".into(), |record| record["reason"].as_str().unwrap_or("none").to_owned())
+    record.map_or("none".into(), |record| {
+        record["reason"].as_str().unwrap_or("none").to_owned()
+    })
 }
 
 fn exchange(tokens: Vec<Vec<u8>>) -> impl Strategy<Value = Exchange> {
@@ -117,15 +136,27 @@ fn value(tokens: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
         Just(b"; ".to_vec()),
         Just(b".".to_vec()),
         Just(b"https://gate.test".to_vec()),
-        prop::collection::vec(any::<u8>().prop_filter("no line ends", |byte| !b"\r\n\0".contains(byte)), 0..24),
-        (any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>())
+        prop::collection::vec(
+            any::<u8>().prop_filter("no line ends", |byte| !b"\r\n\0".contains(byte)),
+            0..24
+        ),
+        (
+            any::<prop::sample::Index>(),
+            any::<prop::sample::Index>(),
+            any::<u8>()
+        )
             .prop_map(move |(which, at, byte)| mutated(&pieces, which, at, byte)),
     ];
     prop::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat())
 }
 
 /// A real token with one byte changed, or cut there.
-fn mutated(tokens: &[Vec<u8>], which: prop::sample::Index, at: prop::sample::Index, byte: u8) -> Vec<u8> {
+fn mutated(
+    tokens: &[Vec<u8>],
+    which: prop::sample::Index,
+    at: prop::sample::Index,
+    byte: u8,
+) -> Vec<u8> {
     let mut token = which.get(tokens).clone();
     let at = at.index(token.len());
     // Any change inside the signed part or the signature must show; the last character may carry

@@ -29,7 +29,7 @@ type Line = (usize, u16);
 const LOG_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Subject for InEnvoy {
-    fn run(&mut self, scenarios: &[Prepared<'_>]) -> Result<Vec<Ran>, Error> {
+    fn run(&mut self, scenarios: &[&Prepared<'_>]) -> Result<Vec<Ran>, Error> {
         let mut ran: Vec<Ran> = scenarios
             .iter()
             .map(|prepared| self.refusal(prepared))
@@ -42,7 +42,7 @@ impl Subject for InEnvoy {
             .collect();
         let chosen: Vec<&Prepared<'_>> = together
             .iter()
-            .filter_map(|index| scenarios.get(*index))
+            .filter_map(|index| scenarios.get(*index).copied())
             .collect();
         if chosen.is_empty() {
             return Ok(ran);
@@ -158,18 +158,18 @@ impl InEnvoy {
     }
 }
 
-/// What Envoy adds to a request, whatever the filter does:
-/// the scheme it was reached by, and the router's deadline.
-const ENVOYS_OWN_REQUEST: &[&str] = &[
-    "x-forwarded-proto",
-    "x-envoy-expected-rq-timeout-ms",
-    "x-request-id",
-];
+/// What Envoy adds to a request, whatever the filter does: the scheme it was reached by, and the
+/// router's deadline.
+const ENVOYS_OWN_REQUEST: &[&str] = &["x-forwarded-proto", "x-envoy-expected-rq-timeout-ms"];
 
+/// Also without the `content-length: 0` that its codec writes where a method may have a body.
 fn without_envoys_own(headers: &Headers) -> Headers {
     headers
         .iter()
-        .filter(|(name, _)| !ENVOYS_OWN_REQUEST.contains(name))
+        .filter(|(name, value)| {
+            !ENVOYS_OWN_REQUEST.contains(name)
+                && (*name, *value) != ("content-length", b"0".as_slice())
+        })
         .collect()
 }
 

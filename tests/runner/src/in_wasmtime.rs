@@ -34,7 +34,7 @@ impl InWasmtime {
 }
 
 impl Subject for InWasmtime {
-    fn run(&mut self, scenarios: &[Prepared<'_>]) -> Result<Vec<Ran>, Error> {
+    fn run(&mut self, scenarios: &[&Prepared<'_>]) -> Result<Vec<Ran>, Error> {
         scenarios
             .iter()
             .map(|prepared| match PluginGate::load(&self.module, prepared) {

@@ -102,7 +102,12 @@ fn generate(name: &str, algorithm: &str) -> Result<Key, Error> {
                 jwk,
             )
         }
-        "EdDSA" => pair!(Ed25519KeyPair::generate()),
+        "EdDSA" => {
+            // ed25519-compact writes the public key after the private one.
+            let (both, public, jwk) = pair!(Ed25519KeyPair::generate());
+            let private = both.replace(public.trim(), "");
+            (private, public, jwk)
+        }
         "HS256" | "HS384" | "HS512" => return secret(name, algorithm),
         other => {
             return Err(failed(&format!(

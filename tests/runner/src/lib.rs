@@ -26,7 +26,6 @@ pub use report::{Report, Result, Verdict};
 pub use scenario::Scenario;
 pub use subject::{Exchange, Observation, Received};
 
-
 use keys::Keyring;
 use std::{
     cell::RefCell,
@@ -117,7 +116,15 @@ impl Runner {
         let mut ran: Vec<(On, Vec<Ran>)> = Vec::new();
         for on in &self.options.on {
             match self.subject(*on) {
-                Ok(mut subject) => ran.push((*on, subject.run(&prepared)?)),
+                Ok(mut subject) => match among_loaded(&mut *subject, &prepared, &ran) {
+                    Ok(answers) => ran.push((*on, answers)),
+                    Err(error) => report.verdicts.push(Verdict {
+                        scenario: "all".into(),
+                        case: "start".into(),
+                        on: *on,
+                        result: Result::Failed(vec![error.to_string()]),
+                    }),
+                },
                 Err(message) if self.options.strict => {
                     return Err(Error::Unavailable(*on, message));
                 }
@@ -163,6 +170,40 @@ impl Runner {
             }
         })
     }
+}
+
+/// Leaves out what an earlier subject refused to load, which is a failure of its own: one such
+/// configuration would keep the Envoy of all scenarios from starting.
+fn among_loaded(
+    subject: &mut dyn Subject,
+    prepared: &[Prepared<'_>],
+    before: &[(On, Vec<Ran>)],
+) -> std::result::Result<Vec<Ran>, Error> {
+    let refused_by = |index: usize| {
+        before
+            .iter()
+            .find(|(_, all)| matches!(all.get(index), Some(Ran::Refused(_))))
+            .map(|(on, _)| *on)
+    };
+    let mut ran: Vec<Option<Ran>> = Vec::new();
+    let mut left: Vec<&Prepared<'_>> = Vec::new();
+    for (index, prepared) in prepared.iter().enumerate() {
+        match refused_by(index) {
+            Some(on) if prepared.scenario.file.expect_load_error.is_none() => {
+                ran.push(Some(Ran::NotRun(format!("{on} refused the configuration"))));
+            }
+            _ => {
+                ran.push(None);
+                left.push(prepared);
+            }
+        }
+    }
+    let mut answers = subject.run(&left)?.into_iter();
+    let missing = || Ran::NotRun("the subject gave no answer".into());
+    Ok(ran
+        .into_iter()
+        .map(|slot| slot.or_else(|| answers.next()).unwrap_or_else(missing))
+        .collect())
 }
 
 /// Reads every scenario at or below a folder, in order of name.

@@ -6,17 +6,15 @@ use crate::{
     prepare::Prepared,
     subject::{Exchange, Observation, Ran, Received, Subject, UPSTREAM_BODY, upstream_response},
 };
-use portcullis_engine::{
-    Allow, Attributes, Decision, Deny, Effect, Gate, HeaderEdit, Moment, Request,
-};
+use portcullis_engine::{Attributes, Decision, Deny, Effect, Gate, HeaderEdit, Moment, Request};
 use portcullis_host::{Headers, LocalReply, Response};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub struct Native;
 
 impl Subject for Native {
-    fn run(&mut self, scenarios: &[Prepared<'_>]) -> Result<Vec<Ran>, Error> {
-        Ok(scenarios.iter().map(run).collect())
+    fn run(&mut self, scenarios: &[&Prepared<'_>]) -> Result<Vec<Ran>, Error> {
+        Ok(scenarios.iter().map(|prepared| run(prepared)).collect())
     }
 }
 
@@ -52,11 +50,8 @@ pub fn exchange_with(gate: &Gate, exchange: &Exchange) -> Result<Observation, St
             observe(response, record, details, None)
         }
         Effect::Allow(allow) => {
-            let upstream = Received::from_filter(edited(headers, &allow), &exchange.body);
-            let mut headers = upstream_response();
-            for (name, value) in &allow.response {
-                headers.set(name, value.as_bytes());
-            }
+            let upstream = Received::from_filter(edited(headers, &allow.request), &exchange.body);
+            let headers = edited(upstream_response(), &allow.response);
             let body = if exchange.method == "HEAD" {
                 Vec::new()
             } else {
@@ -101,8 +96,8 @@ pub fn decide(gate: &Gate, exchange: &Exchange, headers: &Headers) -> Decision {
     )
 }
 
-fn edited(mut headers: Headers, allow: &Allow) -> Headers {
-    for edit in &allow.request {
+fn edited(mut headers: Headers, edits: &[HeaderEdit]) -> Headers {
+    for edit in edits {
         match edit {
             HeaderEdit::Remove(name) => headers.remove(name),
             HeaderEdit::Set(name, value) => headers.set(name, value.as_bytes()),

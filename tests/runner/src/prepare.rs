@@ -47,7 +47,10 @@ impl<'a> Prepared<'a> {
         let mut cases = scenario.file.cases.clone();
         for case in &mut cases {
             let upstream = &mut case.expect.upstream;
-            let headers = upstream.headers.values_mut().flat_map(OneOrMany::values_mut);
+            let headers = upstream
+                .headers
+                .values_mut()
+                .flat_map(OneOrMany::values_mut);
             for text in headers.chain(&mut upstream.path) {
                 *text = template::text(&purse, text).map_err(named)?;
             }

@@ -7,7 +7,7 @@ use serde_json::Value;
 /// One way to run the gate.
 pub trait Subject {
     /// Runs every scenario; the answers are in the same order. An error ends the whole run.
-    fn run(&mut self, scenarios: &[Prepared<'_>]) -> Result<Vec<Ran>, Error>;
+    fn run(&mut self, scenarios: &[&Prepared<'_>]) -> Result<Vec<Ran>, Error>;
 }
 
 /// What one subject made of one scenario.

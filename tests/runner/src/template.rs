@@ -27,14 +27,14 @@ pub fn value(names: &dyn Names, text: &str) -> Result<Value, Error> {
 
 /// Expands every template inside a text.
 pub fn text(names: &dyn Names, text: &str) -> Result<String, Error> {
-    replace(text, |inner, _| {
+    replace(text, false, |inner, _| {
         evaluate(names, inner).map(|value| plain(&value))
     })
 }
 
 /// Expands the text of a YAML document: `"{{jwk a}}"`, quotes and all, becomes JSON.
 pub fn document(names: &dyn Names, text: &str) -> Result<String, Error> {
-    replace(text, |inner, quoted| {
+    replace(text, true, |inner, quoted| {
         let value = evaluate(names, inner)?;
         Ok(if quoted {
             value.to_string()
@@ -72,9 +72,10 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// `quoted` tells whether the template stands alone between double quotes, which then go too.
+/// With `quotes`, those around a template that stands alone in them go too, and `expand` is told.
 fn replace(
     text: &str,
+    quotes: bool,
     mut expand: impl FnMut(&str, bool) -> Result<String, Error>,
 ) -> Result<String, Error> {
     let mut out = String::new();
@@ -83,18 +84,14 @@ fn replace(
         let Some((inner, after)) = after.split_once("}}") else {
             return Err(fault(after, "is not closed"));
         };
-        match (before.strip_suffix('"'), after.strip_prefix('"')) {
-            (Some(before), Some(after)) => {
-                out.push_str(before);
-                out.push_str(&expand(inner, true)?);
-                rest = after;
-            }
-            _ => {
-                out.push_str(before);
-                out.push_str(&expand(inner, false)?);
-                rest = after;
-            }
-        }
+        let quoted = before
+            .strip_suffix('"')
+            .zip(after.strip_prefix('"'))
+            .filter(|_| quotes);
+        let (before, after) = quoted.unwrap_or((before, after));
+        out.push_str(before);
+        out.push_str(&expand(inner, quoted.is_some())?);
+        rest = after;
     }
     out.push_str(rest);
     Ok(out)

@@ -23,13 +23,3 @@ allow if {
 	path[0] == "divide"
 	10 / to_number(path[1]) > 1
 }
-
-allow if {
-	path[0] == "glob"
-	glob.match("user:*", [":"], concat(":", array.slice(path, 1, 10)))
-}
-
-allow if {
-	path[0] == "digits"
-	regex.match(`^\d+$`, path[1])
-}

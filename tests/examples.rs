@@ -1,0 +1,104 @@
+//! The examples work as they stand: the policies' own tests pass, and the gate goes through its
+//! demonstration on both hosts.
+
+mod command;
+
+use command::command;
+use portcullis_tests::{root, strict};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+#[test]
+fn the_tests_of_the_policies_pass() {
+    let folder = root().join("policies/rbac");
+    let tests = fs::read_to_string(folder.join("authz_test.rego")).unwrap();
+    let names: Vec<&str> = tests
+        .lines()
+        .filter(|line| line.starts_with("test_"))
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert!(names.len() > 10);
+    for name in names {
+        let query = format!("data.envoy.authz_test.{name}");
+        let output = run(command()
+            .arg("eval")
+            .arg("-d")
+            .arg(&folder)
+            .args(["--format", "pretty", &query]));
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && said.trim() == "true",
+            "{name}: {said}{}",
+            err(&output)
+        );
+    }
+}
+
+#[test]
+fn the_envoy_configuration_holds_what_render_prints() {
+    let output = run(command()
+        .arg("render")
+        .arg("--config")
+        .arg(root().join("envoy/gate.yaml")));
+    assert!(output.status.success(), "{}", err(&output));
+    let rendered = String::from_utf8(output.stdout).unwrap();
+    let envoy = fs::read_to_string(root().join("envoy/envoy.yaml")).unwrap();
+    let found: Vec<&str> = envoy
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with('{'))
+        .collect();
+    assert_eq!(
+        found,
+        [rendered.trim()],
+        "put what `portcullis render` prints into envoy/envoy.yaml"
+    );
+}
+
+#[test]
+fn the_demonstration_goes_as_it_should_on_wasmtime() {
+    let output = demo(Path::new("python3"), "wasmtime");
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        err(&output)
+    );
+}
+
+#[test]
+fn the_demonstration_goes_as_it_should_on_envoy() {
+    let python = root().join(".venv/bin/python");
+    let has_envoy = python.is_file()
+        && run(Command::new(&python).args(["-c", "import envoy"]))
+            .status
+            .success();
+    if !has_envoy && !strict() {
+        eprintln!("skipped: there is no Envoy in .venv, which tests/setup.py puts there");
+        return;
+    }
+    let output = demo(&python, "envoy");
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        err(&output)
+    );
+}
+
+fn demo(python: &Path, on: &str) -> Output {
+    run(Command::new(python)
+        .arg(root().join("tests/demo.py"))
+        .args(["--on", on]))
+}
+
+fn run(command: &mut Command) -> Output {
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}

@@ -1,0 +1,423 @@
+//! The README stays true: its commands run, its configuration loads, its tables are complete.
+
+mod command;
+
+use command::command;
+use portcullis_engine::Reason;
+use portcullis_tests::root;
+use serde_json::Value;
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+    thread,
+    time::Duration,
+};
+
+/// What a command may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn the_first_ten_minutes_go_as_written() {
+    let folder = tempfile::tempdir().unwrap();
+    // The blocks begin in the repository, of which they need the build only.
+    std::os::unix::fs::symlink(root().join("target"), folder.path().join("target")).unwrap();
+    let (gate, upstream) = (free_port(), free_port());
+    let mut shell = Shell::start(folder.path());
+    let mut codes = Vec::new();
+    for step in steps(&page("README.md")) {
+        match step {
+            Step::Run(block) => {
+                codes.extend(expected_codes(&block));
+                let block = block.replace("8080", &gate).replace("9000", &upstream);
+                shell.run(&block);
+            }
+            Step::Wait(words) => shell.wait_for(&words),
+        }
+    }
+    assert!(
+        codes.len() >= 4,
+        "the README shows the status of each request"
+    );
+    assert_eq!(shell.codes(), codes, "{}", shell.said.join("\n"));
+}
+
+#[test]
+fn what_it_says_of_a_policy_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    run(command().args(["init", "my-gate"]).current_dir(&folder));
+    let gate = folder.path().join("my-gate");
+    for block in marked(&page("README.md"), "shell") {
+        let answers = run(bash(&block).current_dir(&gate));
+        assert!(answers.contains("\"value\": true"), "{answers}");
+    }
+    for block in marked(&page("policies/README.md"), "eval") {
+        assert_eq!(
+            run(bash(&block).current_dir(root())).trim(),
+            "true",
+            "{block}"
+        );
+    }
+}
+
+#[test]
+fn its_make_targets_exist() {
+    let makefile = page("Makefile");
+    for block in marked(&page("README.md"), "make") {
+        for line in block.lines() {
+            let target = line.split_whitespace().nth(1).unwrap();
+            assert!(
+                makefile
+                    .lines()
+                    .any(|rule| rule.starts_with(&format!("{target}:"))),
+                "{line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_shell_block_is_run() {
+    let known =
+        ["make", "ten-minutes", "shell", "eval"].map(|name| format!("<!-- test: {name} -->"));
+    for name in pages() {
+        let page = page(&name);
+        let lines: Vec<&str> = page.lines().collect();
+        for pair in lines.windows(2).filter(|pair| pair[1] == "```sh") {
+            assert!(
+                known.iter().any(|marker| marker == pair[0]),
+                "{name}: a block follows `{}`",
+                pair[0]
+            );
+        }
+    }
+}
+
+#[test]
+fn every_configuration_loads() {
+    let blocks = fenced(&page("README.md"), "yaml");
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        let folder = tempfile::tempdir().unwrap();
+        let gate = folder.path().join("gate");
+        run(command().args(["init", "gate"]).current_dir(&folder));
+        fs::write(gate.join("gate.yaml"), &block).unwrap();
+        run(command()
+            .args(["render", "--config", "gate.yaml"])
+            .current_dir(&gate));
+    }
+}
+
+#[test]
+fn the_reason_table_is_the_vocabulary() {
+    let rows: Vec<(String, String)> = rows(&page("README.md"), "## Reason codes")
+        .into_iter()
+        .map(|cells| (code_spans(&cells[0]).concat(), cells[1].clone()))
+        .collect();
+    let reasons: Vec<(String, String)> = Reason::ALL
+        .iter()
+        .map(|it| (it.code().to_owned(), it.status().to_string()))
+        .collect();
+    assert_eq!(rows, reasons);
+}
+
+#[test]
+fn the_configuration_table_is_the_schema() {
+    let schema: Value = serde_json::from_str(&run(command().arg("schema"))).unwrap();
+    let mut keys = BTreeSet::new();
+    collect_keys(&schema, &schema, String::new(), &mut keys);
+    let table: BTreeSet<String> = rows(&page("README.md"), "## Configuration")
+        .iter()
+        .flat_map(|cells| code_spans(&cells[0]))
+        .collect();
+    assert_eq!(table, keys);
+}
+
+#[test]
+fn every_link_to_a_file_leads_somewhere() {
+    for name in pages() {
+        let folder = root().join(&name).parent().unwrap().to_owned();
+        for target in links(&page(&name)) {
+            assert!(folder.join(&target).exists(), "{name} links to {target}");
+        }
+    }
+}
+
+// Pages.
+
+fn pages() -> Vec<String> {
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "policies/README.md",
+        "policies/rbac/README.md",
+    ]
+    .map(String::from)
+    .into()
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap()
+}
+
+enum Step {
+    Run(String),
+    /// Until the shell, or what it started, has said so.
+    Wait(String),
+}
+
+/// The ten minutes, in order.
+fn steps(page: &str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        if let Some(words) = line.strip_prefix("<!-- wait: ") {
+            steps.push(Step::Wait(words.trim_end_matches(" -->").to_owned()));
+        }
+        if line == "<!-- test: ten-minutes -->" {
+            steps.push(Step::Run(block(&mut lines)));
+        }
+    }
+    steps
+}
+
+fn marked(page: &str, name: &str) -> Vec<String> {
+    let marker = format!("<!-- test: {name} -->");
+    let mut found = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        if line == marker {
+            found.push(block(&mut lines));
+        }
+    }
+    assert!(!found.is_empty(), "no block is marked `{name}`");
+    found
+}
+
+/// The fenced block that the next line opens.
+fn block<'l>(lines: &mut impl Iterator<Item = &'l str>) -> String {
+    assert_eq!(lines.next(), Some("```sh"));
+    lines
+        .take_while(|line| *line != "```")
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+fn fenced(page: &str, language: &str) -> Vec<String> {
+    let open = format!("```{language}");
+    let mut found = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        if line == open {
+            found.push(
+                lines
+                    .by_ref()
+                    .take_while(|line| *line != "```")
+                    .map(|line| format!("{line}\n"))
+                    .collect(),
+            );
+        }
+    }
+    found
+}
+
+/// The cells of the first table below a heading, without its head.
+fn rows(page: &str, heading: &str) -> Vec<Vec<String>> {
+    page.lines()
+        .skip_while(|line| *line != heading)
+        .skip_while(|line| !line.starts_with('|'))
+        .take_while(|line| line.starts_with('|'))
+        .skip(2)
+        .map(|line| {
+            line.trim_matches('|')
+                .split(" | ")
+                .map(|cell| cell.trim().to_owned())
+                .collect()
+        })
+        .collect()
+}
+
+fn code_spans(text: &str) -> Vec<String> {
+    text.split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn links(page: &str) -> Vec<String> {
+    page.split("](")
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once(')')?.0.to_owned()))
+        .filter(|target| !target.contains("://") && !target.starts_with('#'))
+        .collect()
+}
+
+/// Every key that holds a value, with the path to it: `a.*.b` below names of one's own, `a[].b` in
+/// lists. What is refused has no schema that anything fits.
+fn collect_keys(schema: &Value, root: &Value, path: String, keys: &mut BTreeSet<String>) {
+    const LEAVES: [&str; 4] = ["source", "secret", "duration", "algorithm"];
+    if schema.get("not").is_some() {
+        return;
+    }
+    if let Some(name) = schema["$ref"]
+        .as_str()
+        .and_then(|it| it.strip_prefix("#/$defs/"))
+    {
+        if LEAVES.contains(&name) {
+            keys.insert(path);
+            return;
+        }
+        return collect_keys(&root["$defs"][name], root, path, keys);
+    }
+    if let Some(properties) = schema["properties"].as_object() {
+        for (name, below) in properties {
+            let path = if path.is_empty() {
+                name.clone()
+            } else {
+                format!("{path}.{name}")
+            };
+            collect_keys(below, root, path, keys);
+        }
+        return;
+    }
+    let below = &schema["additionalProperties"];
+    if below.get("$ref").is_some() {
+        return collect_keys(below, root, format!("{path}.*"), keys);
+    }
+    let items = &schema["items"];
+    let is_list_of_objects = items.get("properties").is_some()
+        || items["$ref"]
+            .as_str()
+            .is_some_and(|it| !LEAVES.iter().any(|leaf| it.ends_with(leaf)));
+    if is_list_of_objects {
+        return collect_keys(items, root, format!("{path}[]"), keys);
+    }
+    keys.insert(path);
+}
+
+// Commands.
+
+fn bash(script: &str) -> Command {
+    let command = command();
+    let folder = Path::new(command.get_program()).parent().unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let mut bash = Command::new("bash");
+    bash.args(["-euc", script]).env("PATH", path);
+    bash
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "{command:?}\n{out}{err}");
+    out.into_owned()
+}
+
+fn free_port() -> String {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+        .to_string()
+}
+
+/// `... # 403` at the end of a request.
+fn expected_codes(block: &str) -> Vec<String> {
+    block
+        .lines()
+        .filter_map(|line| line.split_once("# "))
+        .map(|(_, code)| code.to_owned())
+        .collect()
+}
+
+/// One bash that runs block after block, as a reader's does.
+struct Shell {
+    bash: Child,
+    lines: Receiver<String>,
+    said: Vec<String>,
+}
+
+impl Shell {
+    fn start(folder: &Path) -> Shell {
+        let mut bash = Command::new("bash")
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = channel();
+        let output = bash.stdout.take().unwrap();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let mut shell = Shell {
+            bash,
+            lines,
+            said: Vec::new(),
+        };
+        shell.say("exec 2>&1; trap 'kill $(jobs -p) 2>/dev/null' EXIT\n");
+        shell
+    }
+
+    fn run(&mut self, block: &str) {
+        self.say(block);
+        self.say("echo \"done: $?\"\n");
+        self.wait_for("done: 0");
+    }
+
+    fn say(&mut self, text: &str) {
+        self.bash
+            .stdin
+            .as_mut()
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
+    }
+
+    fn wait_for(&mut self, words: &str) {
+        // What was waited for may have been said while the last block ran.
+        if self.said.iter().any(|line| line.starts_with(words)) && !words.starts_with("done") {
+            return;
+        }
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE);
+            let line =
+                line.unwrap_or_else(|_| panic!("`{words}` never came:\n{}", self.said.join("\n")));
+            self.said.push(line.clone());
+            assert!(
+                !line.starts_with("done: ") || line == "done: 0",
+                "{}",
+                self.said.join("\n")
+            );
+            if line.starts_with(words) {
+                return;
+            }
+        }
+    }
+
+    fn codes(&self) -> Vec<String> {
+        let is_code =
+            |line: &&String| line.len() == 3 && line.bytes().all(|byte| byte.is_ascii_digit());
+        self.said.iter().filter(is_code).cloned().collect()
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        // The end of its input is the end of bash, whose trap ends what it started.
+        drop(self.bash.stdin.take());
+        let _ = self.bash.wait();
+    }
+}
