@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead, Span};
+use regorus::unstable::{Expr, Module, Query, Ref, Rule, RuleHead, Span};
 
 use crate::{
     builtins::{self, Known},
@@ -391,7 +391,7 @@ impl Visitor for Inspector<'_> {
         self.errors.push(at(span, message));
     }
 
-    fn array_comprehension(&mut self, whole: &Span, term: &Expr) {
+    fn array_comprehension(&mut self, whole: &Span, term: &Expr, _: &Query) {
         if !forms::is_defined(term, &|name| self.names.is_rule(name)) {
             self.forms.push(Form::new(
                 whole,

@@ -8,10 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::{
     rvm::vm::RegoVM,
-    unstable::{self as ast, Expr, Ref, Rule, RuleAssign, RuleHead, Span},
+    unstable::{self as ast, Expr, Literal, Query, Ref, Rule, RuleAssign, RuleHead, Span},
 };
 
 use crate::{
+    edit::{self, Edits},
+    forms,
     source::Module,
     value::Value,
     walk::{self, Visitor},
@@ -36,23 +38,20 @@ pub(crate) fn modules(sources: &[Module], trees: &[Ref<ast::Module>]) -> Guarded
         .iter()
         .zip(trees)
         .map(|(source, tree)| {
-            if source.text.contains("__portcullis") {
-                return Err(format!("{} uses a name of ours", source.path));
-            }
-            let mut edits = Edits::default();
+            let mut guards = Guards::default();
             let package = walk::package_path(tree);
             for rule in &tree.policy {
                 if values.contains(&path_of(&package, rule)) {
-                    edits.values_of(rule)?;
+                    guards.values_of(rule)?;
                 }
-                walk::rule(rule, &mut edits);
+                walk::rule(rule, &mut guards);
             }
-            if let Some(reason) = edits.unfit {
+            if let Some(reason) = guards.unfit {
                 return Err(reason);
             }
             Ok(Module {
                 path: source.path.clone(),
-                text: edits.apply(&source.text),
+                text: guards.edits.apply(&source.text),
             })
         })
         .collect()
@@ -173,7 +172,7 @@ fn conflicting(trees: &[Ref<ast::Module>]) -> BTreeSet<Vec<String>> {
             let path = path_of(&package, rule);
             if let Some([only]) = definitions.get(&path).map(Vec::as_slice)
                 && only.values.contains(&None)
-                && iterates(rule, &package, tree, &definitions)
+                && walk::iterates(rule, &walk::names(tree, trees))
             {
                 conflicting.insert(path);
             }
@@ -228,41 +227,6 @@ impl Definition {
     }
 }
 
-fn iterates(
-    rule: &Rule,
-    package: &[String],
-    tree: &ast::Module,
-    rules: &BTreeMap<Vec<String>, Vec<Definition>>,
-) -> bool {
-    let mut names: BTreeSet<&str> = rules
-        .keys()
-        .filter_map(|path| path.strip_prefix(package)?.first().map(String::as_str))
-        .collect();
-    names.extend(
-        tree.imports
-            .iter()
-            .filter_map(|import| import.r#as.as_ref().map(|alias| alias.text())),
-    );
-    let mut finder = Iterates {
-        names,
-        found: false,
-    };
-    walk::rule(rule, &mut finder);
-    finder.found
-}
-
-struct Iterates<'a> {
-    /// What a bare name may be other than a variable.
-    names: BTreeSet<&'a str>,
-    found: bool,
-}
-
-impl Visitor for Iterates<'_> {
-    fn iterates(&mut self, variable: Option<&str>) {
-        self.found |= !variable.is_some_and(|name| name != "_" && self.names.contains(name));
-    }
-}
-
 /// The value of an expression that has no variables.
 fn constant(expr: &Expr) -> Option<Value> {
     match expr {
@@ -302,45 +266,17 @@ fn path_of(package: &[String], rule: &Rule) -> Vec<String> {
         .collect()
 }
 
-/// Texts to put in, and single bytes to replace, by where.
+/// The guards of one module.
 #[derive(Default)]
-struct Edits {
-    /// At one place, what closes stands before what opens.
-    closing: BTreeMap<usize, String>,
-    opening: BTreeMap<usize, String>,
-    colons: BTreeSet<usize>,
+struct Guards {
+    edits: Edits,
     objects: BTreeSet<(usize, usize)>,
+    queries: BTreeSet<(usize, usize)>,
     /// Why there is no guarding this module.
     unfit: Option<String>,
 }
 
-impl Edits {
-    fn apply(&self, text: &str) -> String {
-        let mut edited = String::with_capacity(text.len());
-        for (offset, character) in text.char_indices() {
-            self.at(offset, &mut edited);
-            if self.colons.contains(&offset) {
-                edited.push(',');
-            } else {
-                edited.push(character);
-            }
-        }
-        self.at(text.len(), &mut edited);
-        edited
-    }
-
-    fn at(&self, offset: usize, edited: &mut String) {
-        for texts in [&self.closing, &self.opening] {
-            edited.push_str(texts.get(&offset).map_or("", String::as_str));
-        }
-    }
-
-    fn around(&mut self, (start, end): (usize, usize), open: &str, close: &str) {
-        // What is put around later is inside: the walk goes from the outside in.
-        self.opening.entry(start).or_default().push_str(open);
-        self.closing.entry(end).or_default().insert_str(0, close);
-    }
-
+impl Guards {
     fn values_of(&mut self, rule: &Rule) -> Result<(), String> {
         let Rule::Spec { head, bodies, span } = rule else {
             return Ok(());
@@ -374,16 +310,42 @@ impl Edits {
                     "is `true` in one place and something else in another",
                 ));
             };
-            self.around(assigned(assign), &open, ")");
+            self.edits.around(edit::assigned(assign), &open, ")");
         }
         Ok(())
     }
 }
 
-impl Visitor for Edits {
+impl Visitor for Guards {
+    /// The machine goes on past `x := input.nothing`; it does stop at `x == x`.
+    fn query(&mut self, query: &Query) {
+        for statement in &query.stmts {
+            let Literal::Expr { expr, .. } = &statement.literal else {
+                continue;
+            };
+            let Expr::AssignExpr { lhs, rhs, .. } = expr.as_ref() else {
+                continue;
+            };
+            let place = edit::range(&statement.span);
+            if let Expr::Var { span, .. } = lhs.as_ref()
+                && span.text() != "_"
+                && !forms::is_defined(rhs, &|_| true)
+                && self.queries.insert(place)
+            {
+                edit::append(
+                    &mut self.edits,
+                    query,
+                    statement,
+                    &format!("{0} == {0}", span.text()),
+                );
+            }
+        }
+    }
+
     fn object_comprehension(&mut self, whole: &Span, key: &Expr, value: &Expr) {
         let source = whole.source.contents();
-        let (place, key, value) = (range(whole), range(key.span()), range(value.span()));
+        let place = edit::range(whole);
+        let (key, value) = (edit::range(key.span()), edit::range(value.span()));
         // A body of several rule values is walked more than once.
         if !self.objects.insert(place) {
             return;
@@ -396,43 +358,13 @@ impl Visitor for Edits {
             ));
             return;
         };
-        self.around(place, &format!("{PAIRS}("), ")");
-        self.around((key.0, value.1), "[", "]");
-        self.colons.insert(key.1.saturating_add(colon));
+        self.edits.around(place, &format!("{PAIRS}("), ")");
+        self.edits.around((key.0, value.1), "[", "]");
+        let colon = key.1.saturating_add(colon);
+        self.edits.replace((colon, colon.saturating_add(1)), ",");
     }
 }
 
 fn why(span: &Span, what: &str) -> String {
     format!("{}:{} {what}", span.source.file(), walk::place(span).0)
-}
-
-/// What a span covers. regorus leaves out the quotes of a string at either end.
-fn range(span: &Span) -> (usize, usize) {
-    let offset = |at: u32| usize::try_from(at).unwrap_or_default();
-    let (start, end) = (offset(span.start), offset(span.end));
-    let bytes = span.source.contents().as_bytes();
-    let quote = |at: Option<usize>| {
-        let at = at.and_then(|at| bytes.get(at));
-        usize::from(matches!(at, Some(b'"' | b'`')))
-    };
-    (
-        start.saturating_sub(quote(start.checked_sub(1))),
-        end.saturating_add(quote(Some(end))),
-    )
-}
-
-/// Where an assigned value stands: after the operator and what is blank.
-fn assigned(assign: &RuleAssign) -> (usize, usize) {
-    let (start, end) = range(&assign.span);
-    let text = assign
-        .span
-        .source
-        .contents()
-        .get(start..end)
-        .unwrap_or_default();
-    let value = text.trim_start_matches([':', '=']).trim_start();
-    (
-        start.saturating_add(text.len().saturating_sub(value.len())),
-        end,
-    )
 }

@@ -3,6 +3,7 @@
 use regorus::Engine;
 
 use crate::{
+    bind,
     check::Rules,
     error::{self, LoadError, LoadErrors},
     guard,
@@ -14,12 +15,13 @@ use crate::{
 };
 
 pub(crate) fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Loaded, LoadErrors> {
-    let Sources {
+    let version = sources.version;
+    let data = sources.data.clone();
+    let Prepared {
+        mut engine,
         modules,
-        data,
-        version,
-    } = sources;
-    let (mut engine, rules) = prepare(&modules, data.clone(), version, entrypoints)?;
+        rules,
+    } = prepare(sources, entrypoints)?;
     // Compiling analyzes every rule: a variable that is never bound is found here.
     for entrypoint in entrypoints {
         engine
@@ -51,13 +53,68 @@ pub(crate) fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Loade
     })
 }
 
-/// An engine that has modules and data which passed every check.
+/// What passed every check.
+pub(crate) struct Prepared {
+    /// Has the modules and the data.
+    pub engine: Engine,
+    /// As the evaluators see them.
+    modules: Vec<Module>,
+    rules: Rules,
+}
+
 pub(crate) fn prepare(
-    modules: &[Module],
-    data: Value,
-    version: RegoVersion,
+    sources: Sources,
     entrypoints: &[Entrypoint],
-) -> Result<(Engine, Rules), LoadErrors> {
+) -> Result<Prepared, LoadErrors> {
+    let Sources {
+        mut modules,
+        data,
+        version,
+    } = sources;
+    let mut errors: Vec<LoadError> = modules
+        .iter()
+        .filter(|module| module.text.contains("__portcullis"))
+        .map(|module| {
+            LoadError::new(
+                &module.path,
+                "names that begin with `__portcullis` are ours",
+            )
+        })
+        .collect();
+    LoadErrors::refuse(std::mem::take(&mut errors))?;
+    let mut engine = parse(&modules, version)?;
+    let mut rules = Rules::check(engine.get_modules(), &data, entrypoints);
+    if !matches!(data, Value::Object(_)) {
+        errors.push(LoadError::new("data", "the base data is no object"));
+    }
+    for error in &rules.errors {
+        if !errors.contains(error) {
+            errors.push(error.clone());
+        }
+    }
+    LoadErrors::refuse(errors)?;
+    // As often as comprehensions stand in one another, and not without end.
+    for _ in 0..MAX_ROUNDS {
+        let Some(bound) = bind::modules(&modules, engine.get_modules(), version) else {
+            break;
+        };
+        modules = bound;
+        engine = parse(&modules, version)?;
+        rules = Rules::check(engine.get_modules(), &data, entrypoints);
+    }
+    engine
+        .add_data(data)
+        .map_err(|error| error::from_regorus("data", &error.to_string()))?;
+    Ok(Prepared {
+        engine,
+        modules,
+        rules,
+    })
+}
+
+const MAX_ROUNDS: usize = 16;
+
+fn parse(modules: &[Module], version: RegoVersion) -> Result<Engine, LoadErrors> {
     let mut errors = Vec::new();
     let mut engine = Engine::new();
     engine.set_rego_v0(version == RegoVersion::V0);
@@ -68,19 +125,6 @@ pub(crate) fn prepare(
             errors.push(error::from_regorus(&module.path, &error.to_string()));
         }
     }
-    LoadErrors::refuse(std::mem::take(&mut errors))?;
-    let rules = Rules::check(engine.get_modules(), &data, entrypoints);
-    if !matches!(data, Value::Object(_)) {
-        errors.push(LoadError::new("data", "the base data is no object"));
-    }
-    for error in &rules.errors {
-        if !errors.contains(error) {
-            errors.push(error.clone());
-        }
-    }
     LoadErrors::refuse(errors)?;
-    engine
-        .add_data(data)
-        .map_err(|error| error::from_regorus("data", &error.to_string()))?;
-    Ok((engine, rules))
+    Ok(engine)
 }

@@ -25,8 +25,7 @@ pub fn query(
     query: &str,
     moment: &Moment,
 ) -> Result<Rows, QueryError> {
-    let (engine, _) =
-        prepare(&sources.modules, sources.data, sources.version, &[]).map_err(QueryError::Load)?;
+    let engine = prepare(sources, &[]).map_err(QueryError::Load)?.engine;
     let mut ready = Ready::new(engine).map_err(QueryError::Eval)?;
     ready.set(input.unwrap_or(Value::Undefined), moment);
     ready

@@ -13,9 +13,10 @@ pub(crate) trait Visitor {
     fn reference(&mut self, _span: &Span, _root: &str, _segments: &[Option<String>]) {}
     fn call(&mut self, _call: &Call<'_>) {}
     fn replaced(&mut self, _span: &Span, _name: &str) {}
+    fn query(&mut self, _query: &Query) {}
     /// A body may succeed more than once; by which variable, where it may be bound elsewhere.
     fn iterates(&mut self, _variable: Option<&str>) {}
-    fn array_comprehension(&mut self, _whole: &Span, _term: &Expr) {}
+    fn array_comprehension(&mut self, _whole: &Span, _term: &Expr, _query: &Query) {}
     fn object_comprehension(&mut self, _whole: &Span, _key: &Expr, _value: &Expr) {}
     fn form(&mut self, _form: Form) {}
 }
@@ -70,6 +71,53 @@ pub(crate) fn rule(rule: &Rule, visitor: &mut dyn Visitor) {
         }
         Rule::Default { value, .. } => walk.expr(value),
     }
+}
+
+/// Whether a rule's body, or what stands in its head, may succeed more than once.
+pub(crate) fn iterates(of: &Rule, names: &BTreeSet<String>) -> bool {
+    struct Finder<'a> {
+        names: &'a BTreeSet<String>,
+        found: bool,
+    }
+    impl Visitor for Finder<'_> {
+        fn iterates(&mut self, variable: Option<&str>) {
+            self.found |= !variable.is_some_and(|name| name != "_" && self.names.contains(name));
+        }
+    }
+    let mut finder = Finder {
+        names,
+        found: false,
+    };
+    rule(of, &mut finder);
+    finder.found
+}
+
+/// What a bare name in a module may be other than a variable: a rule of its package, an import.
+pub(crate) fn names(module: &Module, modules: &[Ref<Module>]) -> BTreeSet<String> {
+    let package = package_path(module);
+    let rules = modules
+        .iter()
+        .filter(|other| package_path(other) == package)
+        .flat_map(|other| &other.policy)
+        .filter_map(|rule| {
+            let refr = match rule.as_ref() {
+                Rule::Spec { head, .. } => match head {
+                    RuleHead::Compr { refr, .. }
+                    | RuleHead::Set { refr, .. }
+                    | RuleHead::Func { refr, .. } => refr,
+                },
+                Rule::Default { refr, .. } => refr,
+            };
+            reference(refr).map(|(root, _)| root)
+        });
+    let imports = module
+        .imports
+        .iter()
+        .filter_map(|import| match &import.r#as {
+            Some(alias) => Some(alias.text().to_owned()),
+            None => static_prefix(&import.refr).pop(),
+        });
+    rules.chain(imports).collect()
 }
 
 /// The path of a module's package, without `data`.
@@ -182,6 +230,7 @@ impl Walk<'_> {
 
     /// A query's statements; its variables stay in scope for the caller.
     fn query(&mut self, query: &Query) {
+        self.visitor.query(query);
         for statement in &query.stmts {
             self.declare_statement(statement);
         }
@@ -316,7 +365,7 @@ impl Walk<'_> {
             Expr::ArrayCompr {
                 span, term, query, ..
             } => {
-                self.visitor.array_comprehension(span, term);
+                self.visitor.array_comprehension(span, term, query);
                 self.comprehension(query, &[term]);
             }
             Expr::SetCompr { term, query, .. } => self.comprehension(query, &[term]),

@@ -1,0 +1,168 @@
+//! Both evaluators lose what they collected when a head's or a member's value is undefined in one
+//! of several rounds: `deny contains input[k] if some k in ["a", "b"]` comes out empty. OPA binds
+//! such a value in the body, where undefined ends the round; so do we, before they see the policy.
+//!
+//! Nothing moves to another line.
+
+use std::collections::BTreeSet;
+
+use regorus::unstable::{self as ast, Expr, Query, Ref, Rule, RuleBody, RuleHead, Span};
+
+use crate::{
+    edit::{self, Edits},
+    forms,
+    source::{Module, RegoVersion},
+    walk::{self, Visitor},
+};
+
+/// One round over all modules: what stands inside another such value waits for the next. None where
+/// nothing is left to bind.
+pub(crate) fn modules(
+    sources: &[Module],
+    trees: &[Ref<ast::Module>],
+    version: RegoVersion,
+) -> Option<Vec<Module>> {
+    let mut changed = false;
+    let bound = sources
+        .iter()
+        .zip(trees)
+        .map(|(source, tree)| {
+            let mut binder = Binder {
+                names: walk::names(tree, trees),
+                opening: match version {
+                    RegoVersion::V0 if !tree.rego_v1 => " { ",
+                    _ => " if { ",
+                },
+                edits: Edits::default(),
+                taken: Vec::new(),
+            };
+            for rule in &tree.policy {
+                binder.rule(rule);
+            }
+            changed |= !binder.taken.is_empty();
+            Module {
+                path: source.path.clone(),
+                text: binder.edits.apply(&source.text),
+            }
+        })
+        .collect();
+    changed.then_some(bound)
+}
+
+struct Binder {
+    names: BTreeSet<String>,
+    opening: &'static str,
+    edits: Edits,
+    /// The places of the values that are bound in this round.
+    taken: Vec<(usize, usize)>,
+}
+
+impl Binder {
+    fn rule(&mut self, rule: &Rule) {
+        let Rule::Spec { head, bodies, .. } = rule else {
+            return walk::rule(rule, self);
+        };
+        // Of several bodies each would want its own value: left to the interpreter as it is.
+        if bodies.iter().filter(|body| !body.is_else).count() < 2 {
+            match head {
+                RuleHead::Set { span, key, .. } => {
+                    if let Some(key) = key {
+                        self.value(key, edit::range(key.span()), span, bodies.first());
+                    }
+                }
+                RuleHead::Compr { span, refr, assign } => {
+                    if let Expr::RefBrack { index, .. } = refr.as_ref() {
+                        self.value(index, edit::range(index.span()), span, bodies.first());
+                        if let Some(assign) = assign {
+                            let place = edit::assigned(assign);
+                            self.value(&assign.value, place, span, bodies.first());
+                        }
+                    } else {
+                        self.complete(rule, span, assign.as_ref(), bodies);
+                    }
+                }
+                RuleHead::Func { span, assign, .. } => {
+                    self.complete(rule, span, assign.as_ref(), bodies);
+                }
+            }
+        }
+        walk::rule(rule, self);
+    }
+
+    /// A rule of one value has rounds where its body iterates, and something after it where it has
+    /// an `else`.
+    fn complete(
+        &mut self,
+        rule: &Rule,
+        head: &Span,
+        assign: Option<&ast::RuleAssign>,
+        bodies: &[RuleBody],
+    ) {
+        let iterates = walk::iterates(rule, &self.names);
+        let last = bodies.len().saturating_sub(1);
+        if let Some(assign) = assign
+            && (iterates || last > 0)
+        {
+            self.value(&assign.value, edit::assigned(assign), head, bodies.first());
+        }
+        for (index, body) in bodies.iter().enumerate() {
+            if let Some(assign) = &body.assign
+                && (iterates || index < last)
+                && !body.query.stmts.is_empty()
+            {
+                self.value(&assign.value, edit::assigned(assign), head, Some(body));
+            }
+        }
+    }
+
+    fn value(&mut self, value: &Expr, place: (usize, usize), head: &Span, body: Option<&RuleBody>) {
+        let Some((name, text)) = self.take(value, place) else {
+            return;
+        };
+        match body {
+            Some(body) => self.append(&body.query, &name, &text),
+            None => {
+                let statement = format!("{}{name} := {text} }}", self.opening);
+                self.edits.insert(edit::range(head).1, &statement);
+            }
+        }
+    }
+
+    /// Puts a variable in the value's place, unless the value has one wherever its variables have.
+    fn take(&mut self, value: &Expr, place: (usize, usize)) -> Option<(String, String)> {
+        let is_taken = |inner: &(usize, usize)| inner.0 <= place.0 && place.1 <= inner.1;
+        if forms::is_defined(value, &|name| self.is_rule(name)) || self.taken.iter().any(is_taken) {
+            return None;
+        }
+        let text = value
+            .span()
+            .source
+            .contents()
+            .get(place.0..place.1)?
+            .to_owned();
+        let name = format!("__portcullis_{}", place.0);
+        self.edits.replace(place, &name);
+        self.taken.push(place);
+        Some((name, text))
+    }
+
+    fn append(&mut self, query: &Query, name: &str, text: &str) {
+        if let Some(last) = query.stmts.last() {
+            edit::append(&mut self.edits, query, last, &format!("{name} := {text}"));
+        }
+    }
+
+    fn is_rule(&self, name: &str) -> bool {
+        matches!(name, "input" | "data") || self.names.contains(name)
+    }
+}
+
+impl Visitor for Binder {
+    fn array_comprehension(&mut self, _whole: &Span, term: &Expr, query: &Query) {
+        let place = edit::range(term.span());
+        // The query of one that stands inside a value that was taken went with it.
+        if let Some((name, text)) = self.take(term, place) {
+            self.append(query, &name, &text);
+        }
+    }
+}

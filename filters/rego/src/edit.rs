@@ -1,0 +1,93 @@
+//! Small changes to a text at the places that a syntax tree's spans name.
+
+use std::collections::BTreeMap;
+
+use regorus::unstable::{LiteralStmt, Query, RuleAssign, Span};
+
+/// Changes by their byte offset. None may overlap another; those at one place nest.
+#[derive(Default)]
+pub(crate) struct Edits {
+    /// At one place, what closes stands before what opens.
+    closing: BTreeMap<usize, String>,
+    opening: BTreeMap<usize, String>,
+    /// Where a replaced text begins, where it ends, and what comes instead.
+    replaced: BTreeMap<usize, (usize, String)>,
+}
+
+impl Edits {
+    pub fn apply(&self, text: &str) -> String {
+        let mut edited = String::with_capacity(text.len());
+        let mut skip_to = 0;
+        for (offset, character) in text.char_indices() {
+            self.inserted_at(offset, &mut edited);
+            if let Some((end, instead)) = self.replaced.get(&offset) {
+                edited.push_str(instead);
+                skip_to = *end;
+            }
+            // A text that is replaced keeps its lines.
+            if offset >= skip_to || character == '\n' {
+                edited.push(character);
+            }
+        }
+        self.inserted_at(text.len(), &mut edited);
+        edited
+    }
+
+    /// From the outside in: what is put around later stands inside.
+    pub fn around(&mut self, (start, end): (usize, usize), open: &str, close: &str) {
+        self.opening.entry(start).or_default().push_str(open);
+        self.closing.entry(end).or_default().insert_str(0, close);
+    }
+
+    pub fn insert(&mut self, at: usize, text: &str) {
+        self.closing.entry(at).or_default().push_str(text);
+    }
+
+    pub fn replace(&mut self, (start, end): (usize, usize), instead: &str) {
+        self.replaced.insert(start, (end, instead.to_owned()));
+    }
+
+    fn inserted_at(&self, offset: usize, edited: &mut String) {
+        for texts in [&self.closing, &self.opening] {
+            edited.push_str(texts.get(&offset).map_or("", String::as_str));
+        }
+    }
+}
+
+/// One statement more, after another of the same query.
+pub(crate) fn append(edits: &mut Edits, query: &Query, after: &LiteralStmt, statement: &str) {
+    let (start, end) = range(&after.span);
+    if range(&query.span).0 == start {
+        // `if` and one statement, without braces.
+        edits.around((start, end), "{ ", &format!("; {statement} }}"));
+    } else {
+        edits.insert(end, &format!("; {statement}"));
+    }
+}
+
+/// What a span covers. regorus leaves out the quotes of a string at either end.
+pub(crate) fn range(span: &Span) -> (usize, usize) {
+    let offset = |at: u32| usize::try_from(at).unwrap_or_default();
+    let (start, end) = (offset(span.start), offset(span.end));
+    let bytes = span.source.contents().as_bytes();
+    let quote = |at: Option<usize>| {
+        let at = at.and_then(|at| bytes.get(at));
+        usize::from(matches!(at, Some(b'"' | b'`')))
+    };
+    (
+        start.saturating_sub(quote(start.checked_sub(1))),
+        end.saturating_add(quote(Some(end))),
+    )
+}
+
+/// Where an assigned value stands: after the operator and what is blank.
+pub(crate) fn assigned(assign: &RuleAssign) -> (usize, usize) {
+    let (start, end) = range(&assign.span);
+    let contents = assign.span.source.contents();
+    let text = contents.get(start..end).unwrap_or_default();
+    let value = text.trim_start_matches([':', '=']).trim_start();
+    (
+        start.saturating_add(text.len().saturating_sub(value.len())),
+        end,
+    )
+}
