@@ -80,7 +80,7 @@ def cases(have):
 
     alice = have.token("alice")
     by_alice = {"x-user": "alice", "x-roles": "clerk", "authorization": None}
-    by_key = {"x-user": None, "x-api-key": None}
+    by_key = {"x-client": "acme", "x-user": None, "x-api-key": None}
     preflight = [("origin", "https://shop.example.com"), ("access-control-request-method", "POST")]
     return [
         Case("a clerk's token", get("/orders/7", bearer(alice)), 200, "policy.allowed", by_alice),
@@ -93,7 +93,7 @@ def cases(have):
         Case("a token for somebody else", get("/orders/7", bearer(have.token("alice", audience="billing"))), 401, "jwt.audience"),
         Case("a clerk deletes", ("DELETE", "/orders/7", [bearer(alice)]), 403, "policy.denied"),
         Case("an admin on the deny list", get("/orders/7", bearer(have.token("mallory"))), 403, "policy.denied"),
-        Case("an API key", get("/orders", key(have.key)), 200, "policy.allowed", by_key),
+        Case("an API key", get("/orders", key(have.key), ("x-client", "bank")), 200, "policy.allowed", by_key),
         Case("the key that will replace it", get("/orders", key(have.next_key)), 200, "policy.allowed", by_key),
         Case("the key that it replaced", get("/orders", key(have.old_key)), 401, "api_key.expired"),
         Case("a key that nobody has", get("/orders", key("guess")), 401, "api_key.unknown"),
@@ -146,7 +146,7 @@ def faults_of(case, gate, status, reason, seen):
 
 
 def identity(headers):
-    shown = ["x-user", "x-roles", "x-api-key", "authorization"]
+    shown = ["x-user", "x-roles", "x-client", "x-api-key", "authorization"]
     return ", ".join(f"{name}: {headers[name]}" for name in shown if name in headers) or "no identity"
 
 
@@ -322,8 +322,10 @@ def start_envoy(running, folder, credentials, upstream):
     config = folder / "envoy.yaml"
     config.write_text(bootstrap(credentials, upstream))
     admin = folder / "admin"
-    version = subprocess.run([envoy, "--version"], capture_output=True, text=True).stdout.split("/")
-    print(f"starting Envoy {version[1] if len(version) > 1 else ''} with envoy/envoy.yaml", flush=True)
+    version = subprocess.run([envoy, "--version"], capture_output=True, text=True).stdout
+    # `... version: COMMIT/1.40.0/...`
+    number = (version.rpartition("version:")[2].split("/") + [""])[1]
+    print(f"starting Envoy {number} with envoy/envoy.yaml", flush=True)
     begun = time.monotonic()
     process = spawn(
         running,

@@ -11,7 +11,7 @@ allow := {"allowed": false, "reason": concat("; ", denials)} if {
 	is_public
 } else := {"allowed": true, "reason": "CORS preflight"} if {
 	is_preflight
-} else := {"allowed": true, "reason": concat(", ", grants), "headers": {"x-roles": concat(",", roles)}} if {
+} else := {"allowed": true, "reason": concat(", ", grants), "headers": identity} if {
 	count(grants) > 0
 } else := {"allowed": false, "http_status": 401, "reason": "nothing says who asks"} if {
 	not is_authenticated
@@ -73,6 +73,11 @@ is_authenticated if api_key
 roles contains role if {
 	some role in data.rbac.subjects[token.provider][token.claims.sub]
 }
+
+# What the upstream learns, besides the claims that the configuration names.
+identity := {"x-roles": concat(",", roles)} if {
+	token
+} else := {"x-client": api_key.subject}
 
 # What allows the request, for logs.
 

@@ -56,6 +56,11 @@ test_a_scope_allows_what_it_lists if {
 	authz.allow.allowed with input as asked("GET", "/orders", key("acme-1", ["orders:read"])) with data.rbac as world
 }
 
+test_the_upstream_gets_the_holder if {
+	decision := authz.allow with input as asked("GET", "/orders", key("acme-1", ["orders:read"])) with data.rbac as world
+	decision.headers == {"x-client": "acme"}
+}
+
 test_a_scope_allows_nothing_else if {
 	not authz.allow.allowed with input as asked("POST", "/orders", key("acme-1", ["orders:read"])) with data.rbac as world
 }
