@@ -15,6 +15,34 @@ use crate::{
     walk::{self, Visitor},
 };
 
+/// Puts every body into braces. None where they all are.
+pub(crate) fn braces(sources: &[Module], trees: &[Ref<ast::Module>]) -> Option<Vec<Module>> {
+    let mut changed = false;
+    let braced = sources
+        .iter()
+        .zip(trees)
+        .map(|(source, tree)| {
+            let mut edits = Edits::default();
+            for rule in &tree.policy {
+                let Rule::Spec { bodies, .. } = rule.as_ref() else {
+                    continue;
+                };
+                for body in bodies {
+                    if let Some(statement) = edit::without_braces(&body.query) {
+                        edits.around(edit::range(&statement.span), "{ ", " }");
+                        changed = true;
+                    }
+                }
+            }
+            Module {
+                path: source.path.clone(),
+                text: edits.apply(&source.text),
+            }
+        })
+        .collect();
+    changed.then_some(braced)
+}
+
 /// One round over all modules: what stands inside another such value waits for the next. None where
 /// nothing is left to bind.
 pub(crate) fn modules(
@@ -29,10 +57,7 @@ pub(crate) fn modules(
         .map(|(source, tree)| {
             let mut binder = Binder {
                 names: walk::names(tree, trees),
-                opening: match version {
-                    RegoVersion::V0 if !tree.rego_v1 => " { ",
-                    _ => " if { ",
-                },
+                opening: edit::opening(tree, version),
                 edits: Edits::default(),
                 taken: Vec::new(),
             };
@@ -148,7 +173,8 @@ impl Binder {
 
     fn append(&mut self, query: &Query, name: &str, text: &str) {
         if let Some(last) = query.stmts.last() {
-            edit::append(&mut self.edits, query, last, &format!("{name} := {text}"));
+            let end = edit::range(&last.span).1;
+            self.edits.insert(end, &format!("; {name} := {text}"));
         }
     }
 

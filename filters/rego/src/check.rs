@@ -39,12 +39,14 @@ impl Rules {
         let heads = rules.collect(modules);
         for (index, module) in modules.iter().enumerate() {
             let scope = Names::of(module, &rules);
+            let bare = walk::names(module, modules);
             for (rule, &target) in module
                 .policy
                 .iter()
                 .zip(heads.get(index).into_iter().flatten())
             {
-                rules.inspect(rule, &scope, target);
+                let iterates = walk::iterates(rule, &bare);
+                rules.inspect(rule, &scope, iterates, target);
             }
         }
         rules.refuse_recursion();
@@ -53,6 +55,13 @@ impl Rules {
             rules.refuse_missing(entrypoint);
         }
         rules
+    }
+
+    /// One more reason to leave a rule to the interpreter.
+    pub fn leave(&mut self, path: &[String], form: Form) {
+        if let Some(set) = self.rules.iter_mut().find(|set| set.path == path) {
+            set.forms.push(form);
+        }
     }
 
     /// Why an entrypoint cannot be left to the virtual machine: the first such form among the rules
@@ -116,12 +125,12 @@ impl Rules {
             .collect()
     }
 
-    fn inspect(&mut self, rule: &Rule, names: &Names, target: usize) {
+    fn inspect(&mut self, rule: &Rule, names: &Names, iterates: bool, target: usize) {
         let mut inspector = Inspector {
             rules: self,
             names,
             uses: BTreeSet::new(),
-            forms: forms::of_rule(rule, &|name| names.is_rule(name)),
+            forms: forms::of_rule(rule, iterates, &|name| names.is_rule(name)),
             errors: Vec::new(),
         };
         if let Rule::Default { value, .. } = rule

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use regorus::unstable::{LiteralStmt, Query, RuleAssign, Span};
+use regorus::unstable::{LiteralStmt, Module, Query, RuleAssign, Span};
+
+use crate::source::RegoVersion;
 
 /// Changes by their byte offset. None may overlap another; those at one place nest.
 #[derive(Default)]
@@ -54,15 +56,18 @@ impl Edits {
     }
 }
 
-/// One statement more, after another of the same query.
-pub(crate) fn append(edits: &mut Edits, query: &Query, after: &LiteralStmt, statement: &str) {
-    let (start, end) = range(&after.span);
-    if range(&query.span).0 == start {
-        // `if` and one statement, without braces.
-        edits.around((start, end), "{ ", &format!("; {statement} }}"));
-    } else {
-        edits.insert(end, &format!("; {statement}"));
+/// How a body begins where there is none yet.
+pub(crate) fn opening(module: &Module, version: RegoVersion) -> &'static str {
+    match version {
+        RegoVersion::V0 if !module.rego_v1 => " { ",
+        _ => " if { ",
     }
+}
+
+/// The statement of a query that is `if` and this statement, without braces.
+pub(crate) fn without_braces(query: &Query) -> Option<&LiteralStmt> {
+    let first = query.stmts.first()?;
+    (range(&query.span).0 == range(&first.span).0).then_some(first)
 }
 
 /// What a span covers. regorus leaves out the quotes of a string at either end.

@@ -31,7 +31,7 @@ impl fmt::Display for Form {
 }
 
 /// The forms that one definition shows by itself. A name may be a rule's, and then undefined.
-pub(crate) fn of_rule(rule: &Rule, is_rule: &dyn Fn(&str) -> bool) -> Vec<Form> {
+pub(crate) fn of_rule(rule: &Rule, iterates: bool, is_rule: &dyn Fn(&str) -> bool) -> Vec<Form> {
     let mut forms = Vec::new();
     let (head, bodies) = match rule {
         Rule::Spec { head, bodies, .. } => (head, bodies),
@@ -84,6 +84,10 @@ pub(crate) fn of_rule(rule: &Rule, is_rule: &dyn Fn(&str) -> bool) -> Vec<Form> 
     }
     if bodies.iter().filter(|body| !body.is_else).count() > 1 {
         forms.push(Form::new(span, "has several bodies"));
+    }
+    // A body that iterates and finds nothing passes on to the next `else`; not on the machine.
+    if iterates && bodies.iter().any(|body| body.is_else) {
+        forms.push(Form::new(span, "has an `else` and iterates"));
     }
     // An undefined value passes on to the next `else`; the machine stops at it.
     let before_else = std::iter::once(value)

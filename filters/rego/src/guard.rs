@@ -13,8 +13,8 @@ use regorus::{
 
 use crate::{
     edit::{self, Edits},
-    forms,
-    source::Module,
+    forms::{self, Form},
+    source::{Module, RegoVersion},
     value::Value,
     walk::{self, Visitor},
 };
@@ -29,32 +29,51 @@ const PAIRS: &str = "__portcullis_pairs";
 /// The guards' names and numbers of arguments.
 pub(crate) const NAMES: [(&str, usize); 3] = [(VALUE, 1), (ENTRY, 2), (PAIRS, 1)];
 
-/// The modules with their guards, or why they cannot be guarded.
-pub(crate) type Guarded = Result<Vec<Module>, String>;
+/// What the machine is given.
+pub(crate) struct Guarded {
+    pub modules: Vec<Module>,
+    /// The rules that could not be guarded, and why.
+    pub unfit: Vec<(Vec<String>, Form)>,
+}
 
-pub(crate) fn modules(sources: &[Module], trees: &[Ref<ast::Module>]) -> Guarded {
+/// Of modules whose bodies all stand in braces.
+pub(crate) fn modules(
+    sources: &[Module],
+    trees: &[Ref<ast::Module>],
+    version: RegoVersion,
+) -> Guarded {
     let values = conflicting(trees);
-    sources
+    let mut unfit = Vec::new();
+    let modules = sources
         .iter()
         .zip(trees)
         .map(|(source, tree)| {
-            let mut guards = Guards::default();
             let package = walk::package_path(tree);
+            let mut guards = Guards {
+                edits: Edits::default(),
+                seen: BTreeSet::new(),
+                is_nested: false,
+                unfit: Vec::new(),
+            };
             for rule in &tree.policy {
-                if values.contains(&path_of(&package, rule)) {
-                    guards.values_of(rule)?;
+                let path = path_of(&package, rule);
+                if values.contains(&path) {
+                    guards.values_of(rule);
                 }
+                guards.is_nested = false;
                 walk::rule(rule, &mut guards);
+                if guards.is_nested {
+                    guards.load_roots(rule, edit::opening(tree, version));
+                }
+                unfit.extend(guards.unfit.drain(..).map(|form| (path.clone(), form)));
             }
-            if let Some(reason) = guards.unfit {
-                return Err(reason);
-            }
-            Ok(Module {
+            Module {
                 path: source.path.clone(),
                 text: guards.edits.apply(&source.text),
-            })
+            }
         })
-        .collect()
+        .collect();
+    Guarded { modules, unfit }
 }
 
 /// What the machine was told in one evaluation.
@@ -267,52 +286,87 @@ fn path_of(package: &[String], rule: &Rule) -> Vec<String> {
 }
 
 /// The guards of one module.
-#[derive(Default)]
 struct Guards {
     edits: Edits,
-    objects: BTreeSet<(usize, usize)>,
-    queries: BTreeSet<(usize, usize)>,
-    /// Why there is no guarding this module.
-    unfit: Option<String>,
+    /// What was guarded: a body of several values is walked more than once.
+    seen: BTreeSet<(usize, usize)>,
+    /// Whether the rule holds a comprehension or an `every`.
+    is_nested: bool,
+    /// Why the rule cannot be guarded.
+    unfit: Vec<Form>,
 }
 
 impl Guards {
-    fn values_of(&mut self, rule: &Rule) -> Result<(), String> {
+    fn values_of(&mut self, rule: &Rule) {
         let Rule::Spec { head, bodies, span } = rule else {
-            return Ok(());
+            return;
         };
-        let (assign, open) = match head {
-            RuleHead::Func { assign, .. } => (assign.as_ref(), format!("{VALUE}(")),
-            RuleHead::Compr { refr, assign, .. } => match refr.as_ref() {
-                Expr::RefBrack { index, .. } => match index.as_ref() {
-                    Expr::Var { span, .. } => {
-                        (assign.as_ref(), format!("{ENTRY}({}, ", span.text()))
+        let (head, assign, open) = match head {
+            RuleHead::Func { span, assign, .. } => (span, assign.as_ref(), format!("{VALUE}(")),
+            RuleHead::Compr { span, refr, assign } => {
+                let open = match refr.as_ref() {
+                    Expr::RefBrack { index, .. } => match index.as_ref() {
+                        Expr::Var { span, .. } => format!("{ENTRY}({}, ", span.text()),
+                        _ => {
+                            return self
+                                .unfit
+                                .push(Form::new(span, "has a key that is no variable"));
+                        }
+                    },
+                    _ => format!("{VALUE}("),
+                };
+                (span, assign.as_ref(), open)
+            }
+            RuleHead::Set { .. } => return,
+        };
+        match assign {
+            Some(assign) => self.edits.around(edit::assigned(assign), &open, ")"),
+            None => {
+                let end = edit::range(head).1;
+                self.edits.insert(end, &format!(" := {open}true)"));
+            }
+        }
+        for body in bodies.iter().filter(|body| body.is_else) {
+            match &body.assign {
+                Some(assign) => self.edits.around(edit::assigned(assign), &open, ")"),
+                None => self
+                    .unfit
+                    .push(Form::new(span, "has an `else` without a value")),
+            }
+        }
+    }
+
+    /// The machine loads `input` and `data` where a body first needs them; where that is inside of
+    /// a comprehension that comes to nothing, they are undefined in what follows, and
+    /// `not input.banned` is true. So each such body begins with a use of both that always holds.
+    fn load_roots(&mut self, rule: &Rule, opening: &str) {
+        const LOAD: &str = "not [input, data.__portcullis] == 0";
+        let Rule::Spec { head, bodies, .. } = rule else {
+            return;
+        };
+        if bodies.is_empty() {
+            let (RuleHead::Compr { span, .. }
+            | RuleHead::Set { span, .. }
+            | RuleHead::Func { span, .. }) = head;
+            let end = edit::range(span).1;
+            self.edits.insert(end, &format!("{opening}{LOAD} }}"));
+        }
+        for body in bodies {
+            match body.query.stmts.first() {
+                Some(first) => {
+                    let start = edit::range(&first.span).0;
+                    self.edits.insert(start, &format!("{LOAD}; "));
+                }
+                // `else := value` and nothing more.
+                None => match &body.assign {
+                    Some(assign) => {
+                        let end = edit::assigned(assign).1;
+                        self.edits.insert(end, &format!("{opening}{LOAD} }}"));
                     }
-                    _ => return Err(why(span, "has a key that is no variable")),
+                    None => self.unfit.push(Form::new(&body.span, "has an empty body")),
                 },
-                _ => (assign.as_ref(), format!("{VALUE}(")),
-            },
-            RuleHead::Set { .. } => return Ok(()),
-        };
-        let heads = bodies.iter().filter(|body| !body.is_else).count();
-        if heads > 1 {
-            return Err(why(span, "has several bodies"));
+            }
         }
-        for assign in std::iter::once(assign).chain(
-            bodies
-                .iter()
-                .filter(|body| body.is_else)
-                .map(|body| body.assign.as_ref()),
-        ) {
-            let Some(assign) = assign else {
-                return Err(why(
-                    span,
-                    "is `true` in one place and something else in another",
-                ));
-            };
-            self.edits.around(edit::assigned(assign), &open, ")");
-        }
-        Ok(())
     }
 }
 
@@ -330,41 +384,33 @@ impl Visitor for Guards {
             if let Expr::Var { span, .. } = lhs.as_ref()
                 && span.text() != "_"
                 && !forms::is_defined(rhs, &|_| true)
-                && self.queries.insert(place)
+                && self.seen.insert(place)
             {
-                edit::append(
-                    &mut self.edits,
-                    query,
-                    statement,
-                    &format!("{0} == {0}", span.text()),
-                );
+                let check = format!("; {0} == {0}", span.text());
+                self.edits.insert(place.1, &check);
             }
         }
+    }
+
+    fn nested(&mut self) {
+        self.is_nested = true;
     }
 
     fn object_comprehension(&mut self, whole: &Span, key: &Expr, value: &Expr) {
         let source = whole.source.contents();
         let place = edit::range(whole);
         let (key, value) = (edit::range(key.span()), edit::range(value.span()));
-        // A body of several rule values is walked more than once.
-        if !self.objects.insert(place) {
+        if !self.seen.insert(place) {
             return;
         }
         let gap = source.get(key.1..value.0).unwrap_or_default();
         let Some(colon) = gap.find(':').filter(|_| !gap.contains(['#', '(', ')'])) else {
-            self.unfit = Some(why(
-                whole,
-                "has an object comprehension that cannot be guarded",
-            ));
-            return;
+            let what = "has an object comprehension that cannot be guarded";
+            return self.unfit.push(Form::new(whole, what));
         };
         self.edits.around(place, &format!("{PAIRS}("), ")");
         self.edits.around((key.0, value.1), "[", "]");
         let colon = key.1.saturating_add(colon);
         self.edits.replace((colon, colon.saturating_add(1)), ",");
     }
-}
-
-fn why(span: &Span, what: &str) -> String {
-    format!("{}:{} {what}", span.source.file(), walk::place(span).0)
 }

@@ -20,21 +20,18 @@ pub(crate) fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Loade
     let Prepared {
         mut engine,
         modules,
-        rules,
+        mut rules,
     } = prepare(sources, entrypoints)?;
-    // Compiling analyzes every rule: a variable that is never bound is found here.
-    for entrypoint in entrypoints {
-        engine
-            .compile_with_entrypoint(&entrypoint.as_str().into())
-            .map_err(|error| error::from_regorus("", &error.to_string()))?;
+    let guarded = guard::modules(&modules, engine.get_modules(), version);
+    for (path, form) in guarded.unfit {
+        rules.leave(&path, form);
     }
-    let guarded = guard::modules(&modules, engine.get_modules());
     let routes = entrypoints
         .iter()
         .map(|entrypoint| {
             let machine = match rules.unfit(entrypoint) {
                 Some(form) => Err(form.to_string()),
-                None => Rvm::compile(&guarded, version, &data, entrypoint),
+                None => Rvm::compile(&guarded.modules, version, &data, entrypoint),
             };
             let (rvm, choice) = match machine {
                 Ok(rvm) => (Some(rvm), Choice::Rvm),
@@ -83,7 +80,7 @@ pub(crate) fn prepare(
         .collect();
     LoadErrors::refuse(std::mem::take(&mut errors))?;
     let mut engine = parse(&modules, version)?;
-    let mut rules = Rules::check(engine.get_modules(), &data, entrypoints);
+    let rules = Rules::check(engine.get_modules(), &data, entrypoints);
     if !matches!(data, Value::Object(_)) {
         errors.push(LoadError::new("data", "the base data is no object"));
     }
@@ -93,6 +90,16 @@ pub(crate) fn prepare(
         }
     }
     LoadErrors::refuse(errors)?;
+    // Compiling analyzes every rule: a variable that is never bound is found here.
+    for entrypoint in entrypoints {
+        engine
+            .compile_with_entrypoint(&entrypoint.as_str().into())
+            .map_err(|error| error::from_regorus("", &error.to_string()))?;
+    }
+    if let Some(braced) = bind::braces(&modules, engine.get_modules()) {
+        modules = braced;
+        engine = parse(&modules, version)?;
+    }
     // As often as comprehensions stand in one another, and not without end.
     for _ in 0..MAX_ROUNDS {
         let Some(bound) = bind::modules(&modules, engine.get_modules(), version) else {
@@ -100,8 +107,9 @@ pub(crate) fn prepare(
         };
         modules = bound;
         engine = parse(&modules, version)?;
-        rules = Rules::check(engine.get_modules(), &data, entrypoints);
     }
+    // Which forms the evaluators see.
+    let rules = Rules::check(engine.get_modules(), &data, entrypoints);
     engine
         .add_data(data)
         .map_err(|error| error::from_regorus("data", &error.to_string()))?;

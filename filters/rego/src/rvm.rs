@@ -17,9 +17,9 @@ use regorus::{
 use crate::{
     builtins,
     error::{self, EvalError},
-    guard::{self, Conflicts, Guarded},
+    guard::{self, Conflicts},
     policy::Moment,
-    source::{Entrypoint, RegoVersion},
+    source::{Entrypoint, Module, RegoVersion},
     value::Value,
 };
 
@@ -36,7 +36,7 @@ impl Rvm {
     /// # Errors
     /// Why the policy cannot be compiled for the machine.
     pub fn compile(
-        guarded: &Guarded,
+        modules: &[Module],
         version: RegoVersion,
         data: &Value,
         entrypoint: &Entrypoint,
@@ -44,7 +44,7 @@ impl Rvm {
         let told = |text: String| error::one_line(&text);
         let mut engine = Engine::new();
         engine.set_rego_v0(version == RegoVersion::V0);
-        for module in guarded.as_ref().map_err(Clone::clone)? {
+        for module in modules {
             engine
                 .add_policy(module.path.clone(), module.text.clone())
                 .map_err(|error| told(error.to_string()))?;

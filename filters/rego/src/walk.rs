@@ -14,6 +14,8 @@ pub(crate) trait Visitor {
     fn call(&mut self, _call: &Call<'_>) {}
     fn replaced(&mut self, _span: &Span, _name: &str) {}
     fn query(&mut self, _query: &Query) {}
+    /// A comprehension or an `every`.
+    fn nested(&mut self) {}
     /// A body may succeed more than once; by which variable, where it may be bound elsewhere.
     fn iterates(&mut self, _variable: Option<&str>) {}
     fn array_comprehension(&mut self, _whole: &Span, _term: &Expr, _query: &Query) {}
@@ -306,6 +308,7 @@ impl Walk<'_> {
                 query,
                 ..
             } => {
+                self.visitor.nested();
                 self.expr(domain);
                 self.guarded(|walk| {
                     walk.scopes.push(BTreeSet::new());
@@ -415,6 +418,7 @@ impl Walk<'_> {
     }
 
     fn comprehension(&mut self, query: &Query, terms: &[&Ref<Expr>]) {
+        self.visitor.nested();
         self.guarded(|walk| {
             walk.scopes.push(BTreeSet::new());
             walk.query(query);
