@@ -15,12 +15,12 @@ use portcullis_gatefile::GateFile;
 use portcullis_host::Module;
 use proxy::Proxy;
 use std::{
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
-use tokio::net::TcpListener;
 use vm::Filter;
+use watch::Watch;
 
 /// Serve the gate in front of an upstream, on this machine
 ///
@@ -60,26 +60,21 @@ impl Serve {
             ))
             .hint("an address and a port, such as 127.0.0.1:8080")
         })?;
+        let watch = self.watch.then(|| Watch::new(&self.config));
         let document = Document::read(&self.config)?;
-        let module = compile(&module::find(self.wasm.as_deref())?)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
+        let wasm = module::find(self.wasm.as_deref())?;
+        let listener = bind(listen)?;
+        // Takes a moment, so what can be refused without it is refused before.
+        let module = compile(&wasm)?;
+        let current = Current::new(document.start(&module)?);
+        if let Some(watch) = watch {
+            watch.spawn(module, current.clone());
+        }
+        tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
-            .map_err(|error| Failure::io("the runtime", &error))?;
-        runtime.block_on(async {
-            let listener = TcpListener::bind(listen).await.map_err(|error| {
-                let failure = Failure::io(format!("--listen {listen}"), &error);
-                match error.kind() {
-                    std::io::ErrorKind::AddrInUse => failure.hint("port 0 takes a free one"),
-                    _ => failure,
-                }
-            })?;
-            let current = Current::new(document.start(&module)?);
-            if self.watch {
-                watch::spawn(self.config.clone(), module, current.clone());
-            }
-            Proxy::new(upstream, current).serve(listener).await
-        })?;
+            .map_err(|error| Failure::io("the runtime", &error))?
+            .block_on(Proxy::new(upstream, current).serve(listener))?;
         Ok(Exit::Fine)
     }
 }
@@ -128,6 +123,20 @@ impl Document {
 fn compile(file: &Path) -> Result<Module, Failure> {
     let bytes = std::fs::read(file).map_err(|error| Failure::io(file.display(), &error))?;
     Module::compile(&bytes).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
+}
+
+fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {
+    let bound = TcpListener::bind(listen).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    bound.map_err(|error| {
+        let failure = Failure::io(format!("--listen {listen}"), &error);
+        match error.kind() {
+            std::io::ErrorKind::AddrInUse => failure.hint("port 0 takes a free one"),
+            _ => failure,
+        }
+    })
 }
 
 fn upstream(url: &str) -> Result<Uri, Failure> {

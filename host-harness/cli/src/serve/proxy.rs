@@ -69,8 +69,9 @@ impl Proxy {
     }
 
     /// Serves until SIGTERM or SIGINT, then finishes what runs.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener) -> Result<(), Failure> {
+    pub async fn serve(self: Arc<Self>, listener: std::net::TcpListener) -> Result<(), Failure> {
         let io = |error| Failure::io("the listener", &error);
+        let listener = TcpListener::from_std(listener).map_err(io)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(io)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
         let local = listener.local_addr().map_err(io)?;
@@ -217,7 +218,8 @@ impl Proxy {
     }
 }
 
-/// What Envoy refuses before any filter runs, and what this proxy does not do.
+/// What Envoy refuses before any filter runs, and what this proxy does not do. Where a request is
+/// framed twice, Envoy answers 400; hyper drops the `content-length` (RFC 9112, section 6.3).
 fn refused_unseen(request: &Request<Incoming>) -> Option<StatusCode> {
     let headers = request.headers();
     if request.version() < Version::HTTP_11 {
@@ -226,10 +228,8 @@ fn refused_unseen(request: &Request<Incoming>) -> Option<StatusCode> {
     if request.method() == Method::CONNECT || headers.contains_key(header::UPGRADE) {
         return Some(StatusCode::NOT_IMPLEMENTED);
     }
-    let framed_twice = headers.contains_key(header::CONTENT_LENGTH)
-        && headers.contains_key(header::TRANSFER_ENCODING);
     let host = headers.contains_key(header::HOST) || request.uri().authority().is_some();
-    (framed_twice || !host).then_some(StatusCode::BAD_REQUEST)
+    (!host).then_some(StatusCode::BAD_REQUEST)
 }
 
 /// The request as Envoy shows it to a filter.

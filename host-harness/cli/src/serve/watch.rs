@@ -17,37 +17,52 @@ const EVERY: Duration = Duration::from_millis(200);
 /// Folders deeper than this are not policies; links may make them endless.
 const MAX_DEPTH: usize = 16;
 
-pub fn spawn(config: PathBuf, module: Module, current: Current) {
-    thread::spawn(move || {
-        let mut seen = snapshot(&sources(&config));
-        loop {
-            thread::sleep(EVERY);
-            let mut now = snapshot(&sources(&config));
-            if now == seen {
-                continue;
-            }
-            // An editor may still be writing: wait until two looks agree.
+/// How a configuration's files looked before they were read.
+pub struct Watch {
+    config: PathBuf,
+    seen: Snapshot,
+}
+
+impl Watch {
+    pub fn new(config: &Path) -> Watch {
+        Watch {
+            config: config.to_owned(),
+            seen: snapshot(&sources(config)),
+        }
+    }
+
+    pub fn spawn(self, module: Module, current: Current) {
+        let Watch { config, mut seen } = self;
+        thread::spawn(move || {
             loop {
                 thread::sleep(EVERY);
-                let next = snapshot(&sources(&config));
-                if next == now {
-                    break;
+                let mut now = snapshot(&sources(&config));
+                if now == seen {
+                    continue;
                 }
-                now = next;
+                // An editor may still be writing: wait until two looks agree.
+                loop {
+                    thread::sleep(EVERY);
+                    let next = snapshot(&sources(&config));
+                    if next == now {
+                        break;
+                    }
+                    now = next;
+                }
+                seen = now;
+                match Document::read(&config).and_then(|document| document.start(&module)) {
+                    Ok(filter) => {
+                        current.swap(filter);
+                        terminal::say(&format!("reloaded {}", config.display()));
+                    }
+                    Err(failure) => {
+                        terminal::report(&failure);
+                        terminal::say("the last good configuration stays");
+                    }
+                }
             }
-            seen = now;
-            match Document::read(&config).and_then(|document| document.start(&module)) {
-                Ok(filter) => {
-                    current.swap(filter);
-                    terminal::say(&format!("reloaded {}", config.display()));
-                }
-                Err(failure) => {
-                    terminal::report(&failure);
-                    terminal::say("the last good configuration stays");
-                }
-            }
-        }
-    });
+        });
+    }
 }
 
 type Snapshot = BTreeMap<PathBuf, Option<(SystemTime, u64)>>;

@@ -1,0 +1,373 @@
+//! `serve` with the real module, as a user runs it. `make build` must have made the module.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use serde_json::Value;
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::Duration,
+};
+use support::Folder;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Gate {
+    child: Child,
+    address: String,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
+}
+
+impl Gate {
+    fn serve(folder: &Folder, upstream: &str, more: &[&str]) -> Gate {
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--upstream", upstream];
+        let mut child = folder
+            .command(&[&arguments, more].concat())
+            .env("PORTCULLIS_WASM", module())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = lines(child.stdout.take().unwrap());
+        let stderr = lines(child.stderr.take().unwrap());
+        let first = stderr.recv_timeout(PATIENCE).unwrap();
+        let address = first
+            .strip_prefix("listening on http://")
+            .unwrap_or_else(|| panic!("{first}"));
+        Gate {
+            child,
+            address: address.to_owned(),
+            stdout,
+            stderr,
+        }
+    }
+
+    /// Sends bytes as they stand; the answer until the connection ends.
+    fn raw(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        // A refusal may come with a reset.
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    fn get(&self, path: &str, headers: &str) -> String {
+        self.raw(&format!(
+            "GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{headers}\r\n"
+        ))
+    }
+
+    fn decision(&self) -> Value {
+        serde_json::from_str(&self.stdout.recv_timeout(PATIENCE).unwrap()).unwrap()
+    }
+
+    fn wait_for(&self, wanted: &str) {
+        loop {
+            let line = self
+                .stderr
+                .recv_timeout(PATIENCE)
+                .unwrap_or_else(|_| panic!("no `{wanted}`"));
+            if line.contains(wanted) {
+                return;
+            }
+        }
+    }
+
+    fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Shows the request it got as the body of its answer.
+fn upstream() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            thread::spawn(move || echo(stream.unwrap()));
+        }
+    });
+    address
+}
+
+fn echo(mut stream: TcpStream) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut seen = String::new();
+    let mut length = 0;
+    let mut chunked = false;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 {
+            return;
+        }
+        let lower = line.to_ascii_lowercase();
+        if let Some(value) = lower.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        chunked |= lower.starts_with("transfer-encoding: chunked");
+        if line == "\r\n" {
+            break;
+        }
+        seen.push_str(&line);
+    }
+    if chunked {
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            let size = usize::from_str_radix(line.trim(), 16).unwrap();
+            let mut chunk = vec![0; size + 2];
+            reader.read_exact(&mut chunk).unwrap();
+            if size == 0 {
+                break;
+            }
+            seen.push_str(std::str::from_utf8(&chunk[..size]).unwrap());
+        }
+    } else {
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        seen.push_str(std::str::from_utf8(&body).unwrap());
+    }
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nkeep-alive: x\r\nconnection: close\r\n\r\n{seen}",
+        seen.len()
+    );
+    let _ = stream.write_all(answer.as_bytes());
+}
+
+fn module() -> PathBuf {
+    let binary = Path::new(env!("CARGO_BIN_EXE_portcullis"));
+    let near = binary
+        .parent()
+        .unwrap()
+        .join("../wasm32-wasip1/release/portcullis.wasm");
+    let module = match std::env::var_os("PORTCULLIS_WASM") {
+        Some(named) => PathBuf::from(named),
+        None => near,
+    };
+    assert!(
+        module.is_file(),
+        "{} is not there: run `make build` first",
+        module.display()
+    );
+    module.canonicalize().unwrap()
+}
+
+fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or(answer)
+}
+
+#[test]
+fn refuses_and_allows() {
+    let folder = Folder::started();
+    let gate = Gate::serve(&folder, &upstream(), &[]);
+
+    let refused = gate.get("/orders?api_key=secret", "");
+    assert_eq!(status(&refused), "403");
+    assert!(
+        !refused.contains("policy.denied"),
+        "clients learn less than logs: {refused}"
+    );
+    let line = gate.decision();
+    assert_eq!(line["path"], "/orders");
+    assert_eq!(line["status"], 403);
+    assert_eq!(line["reason"], "policy.denied");
+    assert_eq!(line["rule"], "data.envoy.authz.allow");
+    assert!(refused.contains(line["decision_id"].as_str().unwrap()));
+
+    let token = folder.token(&["--claim", "roles=[\"reader\"]"]);
+    let headers =
+        format!("authorization: Bearer {token}\r\nx-user: mallory\r\nX_User: mallory\r\n");
+    let allowed = gate.get("/orders?x=1", &headers);
+    assert_eq!(status(&allowed), "200", "{allowed}");
+    assert!(
+        allowed.contains("GET /orders?x=1 HTTP/1.1\r\n"),
+        "{allowed}"
+    );
+    assert!(allowed.contains("x-user: alice\r\n"), "{allowed}");
+    assert!(
+        !allowed.contains("mallory") && !allowed.contains(&token),
+        "{allowed}"
+    );
+    assert!(
+        allowed.contains("host: a\r\n") && allowed.contains("x-request-id: "),
+        "{allowed}"
+    );
+    assert!(!allowed.to_lowercase().contains("keep-alive"), "{allowed}");
+    let line = gate.decision();
+    assert_eq!(line["status"], 200);
+    assert_eq!(line["reason"], "policy.allowed");
+    assert_eq!(line["subject"], "alice");
+    assert!(line["key_id"].as_str().unwrap().starts_with("dev-"));
+    assert!(line["duration_us"].as_u64().unwrap() > 0);
+
+    let expired = folder.token(&["--expires", "-1h"]);
+    let expired = gate.get("/orders", &format!("authorization: Bearer {expired}\r\n"));
+    assert_eq!(status(&expired), "401");
+    assert!(expired.contains("www-authenticate: Bearer"), "{expired}");
+    assert_eq!(gate.decision()["reason"], "jwt.expired");
+    gate.stop();
+}
+
+#[test]
+fn streams_bodies() {
+    let folder = Folder::started();
+    let gate = Gate::serve(&folder, &upstream(), &[]);
+    let token = folder.token(&["--claim", "roles=[\"editor\"]"]);
+    let head = format!(
+        "POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\nauthorization: Bearer {token}\r\n"
+    );
+    let fixed = gate.raw(&format!("{head}content-length: 5\r\n\r\nhello"));
+    assert!(fixed.ends_with("hello"), "{fixed}");
+    let chunked = gate.raw(&format!(
+        "{head}transfer-encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
+    ));
+    assert!(chunked.ends_with("hello"), "{chunked}");
+    // Framed twice: the upstream is told one length only.
+    let twice = format!(
+        "{head}content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    );
+    let twice = gate.raw(&twice);
+    assert!(twice.ends_with("hello"), "{twice}");
+    assert!(!twice.contains("content-length: 3"), "{twice}");
+    gate.stop();
+}
+
+#[test]
+fn refuses_what_envoy_refuses() {
+    let folder = Folder::started();
+    let gate = Gate::serve(&folder, &upstream(), &[]);
+    for (request, wanted) in [
+        ("GET /health HTTP/1.1\r\n\r\n", "400"),
+        ("GET /health HTTP/1.0\r\nhost: a\r\n\r\n", "426"),
+        (
+            "GET /health HTTP/1.1\r\nhost: a\r\nconnection: x-forwarded-for\r\n\r\n",
+            "400",
+        ),
+        (
+            "GET /health HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+            "501",
+        ),
+        ("CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n", "501"),
+        (
+            "GET /health HTTP/1.1\r\nhost: a\r\nbad name: x\r\n\r\n",
+            "400",
+        ),
+    ] {
+        let request = request.replacen("\r\n\r\n", "\r\nconnection: close\r\n\r\n", 1);
+        let answer = gate.raw(&request);
+        assert_eq!(status(&answer), wanted, "{request}{answer}");
+    }
+    gate.stop();
+}
+
+#[test]
+fn an_upstream_that_is_away_is_503() {
+    let folder = Folder::started();
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let gate = Gate::serve(&folder, &format!("http://{closed}"), &[]);
+    assert_eq!(status(&gate.get("/health", "")), "503");
+    let line = gate.decision();
+    assert_eq!(
+        (&line["reason"], &line["status"]),
+        (&"policy.allowed".into(), &503.into())
+    );
+    gate.stop();
+}
+
+#[test]
+fn watch_takes_what_is_good_and_keeps_the_last_good() {
+    let folder = Folder::started();
+    let gate = Gate::serve(&folder, &upstream(), &["--watch"]);
+    assert_eq!(status(&gate.get("/orders", "")), "403");
+
+    folder.edit(
+        "policies/authz.rego",
+        "default allow := false",
+        "default allow := true",
+    );
+    gate.wait_for("reloaded gate.yaml");
+    assert_eq!(status(&gate.get("/orders", "")), "200");
+
+    folder.edit(
+        "policies/authz.rego",
+        "default allow := true",
+        "default allow := ",
+    );
+    gate.wait_for("error: policies/authz.rego:");
+    gate.wait_for("the last good configuration stays");
+    assert_eq!(status(&gate.get("/orders", "")), "200");
+
+    folder.edit(
+        "policies/authz.rego",
+        "default allow := ",
+        "default allow := false",
+    );
+    gate.wait_for("reloaded gate.yaml");
+    assert_eq!(status(&gate.get("/orders", "")), "403");
+
+    folder.edit("gate.yaml", "path: ./policies", "path: ./elsewhere");
+    gate.wait_for("error: gate.yaml:4:3: policy.path: no such file or folder");
+    folder.write("elsewhere/a.rego", "package envoy.authz\n\nallow := true\n");
+    gate.wait_for("reloaded gate.yaml");
+    assert_eq!(status(&gate.get("/orders", "")), "200");
+    gate.stop();
+}
+
+#[test]
+fn a_port_in_use_is_exit_2() {
+    let folder = Folder::started();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let module = module();
+    let ran = folder.run(&[
+        "serve",
+        "--upstream",
+        "http://127.0.0.1:1",
+        "--listen",
+        &address,
+        "--wasm",
+        module.to_str().unwrap(),
+    ]);
+    ran.refused(&format!("error: --listen {address}: "));
+}
