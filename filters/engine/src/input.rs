@@ -65,10 +65,13 @@ fn attributes(parts: &Parts<'_>) -> Value {
         peer(known.destination_address, known.destination_port),
     );
     attributes.put("request", request(parts));
-    if !parts.context_extensions.is_empty() {
-        let extensions = parts
-            .context_extensions
-            .iter()
+    // A route of the proxy says more of its requests than the whole document does.
+    let mut extensions = BTreeMap::new();
+    extensions.extend(parts.context_extensions);
+    extensions.extend(known.route_metadata.iter().map(|(k, v)| (k, v)));
+    if !extensions.is_empty() {
+        let extensions = extensions
+            .into_iter()
             .map(|(key, text)| (value::string(key), value::string(text)));
         attributes.put("contextExtensions", value::object(extensions));
     }

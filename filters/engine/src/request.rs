@@ -29,6 +29,8 @@ pub struct Attributes<'a> {
     /// Envoy's name of the route, and of its virtual host.
     pub route: Option<&'a str>,
     pub virtual_host: Option<&'a str>,
+    /// What the route's metadata says under `portcullis`: the proxy's own, never a client's.
+    pub route_metadata: &'a [(String, String)],
 }
 
 impl<'a> Request<'a> {

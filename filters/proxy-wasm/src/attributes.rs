@@ -16,6 +16,7 @@ pub struct Known {
     server_name: Option<String>,
     route: Option<String>,
     virtual_host: Option<String>,
+    route_metadata: Vec<(String, String)>,
 }
 
 struct Endpoint {
@@ -36,6 +37,7 @@ impl Known {
             server_name: text(&["connection", "requested_server_name"]),
             route: text(&["xds", "route_name"]),
             virtual_host: text(&["xds", "virtual_host_name"]),
+            route_metadata: texts(&["xds", "route_metadata", "filter_metadata", "portcullis"]),
         }
     }
 
@@ -54,6 +56,7 @@ impl Known {
             server_name: self.server_name.as_deref(),
             route: self.route.as_deref(),
             virtual_host: self.virtual_host.as_deref(),
+            route_metadata: &self.route_metadata,
         }
     }
 }
@@ -77,6 +80,22 @@ fn text(path: &[&str]) -> Option<String> {
     String::from_utf8(host::property(path)?)
         .ok()
         .filter(|text| !text.is_empty())
+}
+
+/// A map arrives as a list of pairs, a number in it as eight bytes and a map as pairs again, with
+/// nothing to tell them from text but their control characters: what is no text is left out.
+fn texts(path: &[&str]) -> Vec<(String, String)> {
+    let pairs = host::property(path).and_then(|bytes| host::parse_pairs(&bytes));
+    let text = |bytes| {
+        String::from_utf8(bytes)
+            .ok()
+            .filter(|text| !text.contains(char::is_control))
+    };
+    pairs
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((text(key)?, text(value)?)))
+        .collect()
 }
 
 /// Integers and timestamps are eight little-endian bytes.

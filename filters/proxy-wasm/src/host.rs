@@ -182,7 +182,7 @@ fn receive(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>
 
 /// The ABI's list of pairs: a count, then the sizes of each key and value, then both with a NUL
 /// behind each (proxy-wasm-cpp-host `include/proxy-wasm/pairs_util.h`).
-fn parse_pairs(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+pub fn parse_pairs(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     if bytes.is_empty() {
         return Some(Vec::new());
     }
