@@ -74,10 +74,10 @@ impl Document {
 impl Document {
     /// A line and column of a text that is written as a literal block (`|`), as the file counts.
     pub(crate) fn inside_block(&self, path: &str, line: usize, column: usize) -> Option<Place> {
-        let at = self.spans.value(path)?.at;
+        let at = self.spans.find(path);
         let mut lines = self.text.lines().skip(at.line.saturating_sub(1));
-        let opening = lines.next()?.chars().nth(at.column.saturating_sub(1));
-        if opening != Some('|') || line == 0 {
+        let (_, header) = lines.next()?.rsplit_once(": ")?;
+        if !header.trim_start().starts_with('|') || line == 0 {
             return None;
         }
         let first = lines.find(|line| !line.trim().is_empty())?;

@@ -1,12 +1,13 @@
 //! Each file of `cases/` is one case in the txtar form: the files of a folder, then what reading its
-//! `gate.yaml` (or `gate.json`) gives: `want document` as JSON, or `want errors` as lines.
+//! `gate.yaml` (or `gate.json`) gives: `want document` as JSON, `want errors` as lines, or `want
+//! refusals`, which are the engine's, with their places.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test fails by panicking"
 )]
 
-use portcullis_gatefile::GateFile;
+use portcullis_gatefile::{Findings, GateFile};
 use std::{fs, path::Path};
 
 #[test]
@@ -43,12 +44,17 @@ fn failure(case: &Path) -> Option<String> {
         json if json.exists() => json,
         _ => folder.path().join("gate.yaml"),
     };
+    let told = |findings: Findings| {
+        let root = format!("{}/", folder.path().display());
+        findings.to_string().replace(&root, "")
+    };
     let found = match GateFile::read(&gate) {
+        Err(findings) => ("want errors", told(findings)),
+        Ok(gate) if kind == "want refusals" => match gate.gate(&|_: &str| None) {
+            Ok(_) => ("nothing", String::new()),
+            Err(findings) => ("want refusals", told(findings)),
+        },
         Ok(gate) => ("want document", gate.document.to_string()),
-        Err(findings) => {
-            let root = format!("{}/", folder.path().display());
-            ("want errors", findings.to_string().replace(&root, ""))
-        }
     };
     let same = match kind {
         "want document" => {
