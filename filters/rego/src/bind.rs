@@ -12,6 +12,7 @@ use crate::{
     edit::{self, Edits},
     forms,
     source::{Module, RegoVersion},
+    syntax,
     walk::{self, Visitor},
 };
 
@@ -56,7 +57,7 @@ pub(crate) fn modules(
         .zip(trees)
         .map(|(source, tree)| {
             let mut binder = Binder {
-                names: walk::names(tree, trees),
+                names: syntax::names(tree, trees),
                 opening: edit::opening(tree, version),
                 edits: Edits::default(),
                 taken: Vec::new(),

@@ -3,15 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Expr, Module, Query, Ref, Rule, RuleHead, Span};
+use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead, Span};
 
 use crate::{
-    builtins::{self, Known},
     error::LoadError,
-    forms::{self, Form},
+    forms::Form,
+    inspect::{self, Names},
     source::Entrypoint,
+    syntax,
     value::Value,
-    walk::{self, Call, Visitor},
 };
 
 /// The rules of a policy, who uses whom, and what the virtual machine gets wrong in each.
@@ -21,38 +21,44 @@ pub(crate) struct Rules {
 }
 
 /// Every definition of one path.
-struct RuleSet {
-    path: Vec<String>,
+pub(crate) struct RuleSet {
+    /// Without `data`.
+    pub path: Vec<String>,
     place: Span,
     /// The number of arguments of a function.
-    arity: Option<usize>,
+    pub arity: Option<usize>,
     uses: BTreeSet<usize>,
     forms: Vec<Form>,
 }
 
 impl Rules {
     pub fn check(modules: &[Ref<Module>], data: &Value, entrypoints: &[Entrypoint]) -> Rules {
+        let mut rules = Rules::inspected(modules);
+        rules.refuse_recursion();
+        rules.refuse_overlap(data);
+        for entrypoint in entrypoints {
+            rules.refuse_missing(entrypoint);
+        }
+        rules
+    }
+
+    /// Only what can be said of each rule by itself.
+    pub fn inspected(modules: &[Ref<Module>]) -> Rules {
         let mut rules = Rules {
             rules: Vec::new(),
             errors: Vec::new(),
         };
         let heads = rules.collect(modules);
-        for (index, module) in modules.iter().enumerate() {
-            let scope = Names::of(module, &rules);
-            let bare = walk::names(module, modules);
-            for (rule, &target) in module
-                .policy
-                .iter()
-                .zip(heads.get(index).into_iter().flatten())
-            {
-                let iterates = walk::iterates(rule, &bare);
-                rules.inspect(rule, &scope, iterates, target);
+        for (module, heads) in modules.iter().zip(heads) {
+            let names = Names::of(module, modules, &rules.rules);
+            for (rule, target) in module.policy.iter().zip(heads) {
+                let found = inspect::rule(rule, &names, &rules.rules);
+                rules.errors.extend(found.errors);
+                if let Some(set) = rules.rules.get_mut(target) {
+                    set.uses.extend(found.uses);
+                    set.forms.extend(found.forms);
+                }
             }
-        }
-        rules.refuse_recursion();
-        rules.refuse_overlap(data);
-        for entrypoint in entrypoints {
-            rules.refuse_missing(entrypoint);
         }
         rules
     }
@@ -88,7 +94,7 @@ impl Rules {
         modules
             .iter()
             .map(|module| {
-                let package = walk::package_path(module);
+                let package = syntax::package_path(module);
                 module
                     .policy
                     .iter()
@@ -97,7 +103,7 @@ impl Rules {
                         let path: Vec<String> = package
                             .iter()
                             .cloned()
-                            .chain(walk::static_prefix(refr))
+                            .chain(syntax::static_prefix(refr))
                             .collect();
                         let index = *by_path.entry(path.clone()).or_insert_with(|| {
                             self.rules.push(RuleSet {
@@ -123,36 +129,6 @@ impl Rules {
                     .collect()
             })
             .collect()
-    }
-
-    fn inspect(&mut self, rule: &Rule, names: &Names, iterates: bool, target: usize) {
-        let mut inspector = Inspector {
-            rules: self,
-            names,
-            uses: BTreeSet::new(),
-            forms: forms::of_rule(rule, iterates, &|name| names.is_rule(name)),
-            errors: Vec::new(),
-        };
-        if let Rule::Default { value, .. } = rule
-            && !forms::may_be_default(value)
-        {
-            inspector.errors.push(
-                at(value.span(), "the default depends on something")
-                    .hint("a default is a constant or a comprehension"),
-            );
-        }
-        walk::rule(rule, &mut inspector);
-        let Inspector {
-            uses,
-            forms,
-            errors,
-            ..
-        } = inspector;
-        self.errors.extend(errors);
-        if let Some(set) = self.rules.get_mut(target) {
-            set.uses.extend(uses);
-            set.forms.extend(forms);
-        }
     }
 
     /// OPA refuses recursion. regorus does not, and overflows its stack.
@@ -285,171 +261,6 @@ fn listed(names: &BTreeSet<String>) -> String {
     text.join(", ")
 }
 
-/// What a module's names mean.
-struct Names {
-    package: Vec<String>,
-    /// Alias to absolute path, without `data`.
-    imports: BTreeMap<String, Vec<String>>,
-    /// The first segments of the package's rules.
-    rules: BTreeSet<String>,
-}
-
-impl Names {
-    fn of(module: &Module, rules: &Rules) -> Names {
-        let package = walk::package_path(module);
-        let own = rules
-            .rules
-            .iter()
-            .filter_map(|set| set.path.strip_prefix(package.as_slice())?.first().cloned())
-            .collect();
-        let imports = module
-            .imports
-            .iter()
-            .filter_map(|import| {
-                let (root, segments) = walk::reference(&import.refr)?;
-                let path: Vec<String> = segments.into_iter().map_while(|segment| segment).collect();
-                let alias = match &import.r#as {
-                    Some(alias) => alias.text().to_owned(),
-                    None => path.last()?.clone(),
-                };
-                (root == "data").then_some((alias, path))
-            })
-            .collect();
-        Names {
-            package,
-            imports,
-            rules: own,
-        }
-    }
-
-    /// Whether a name may be undefined where every variable is bound.
-    fn is_rule(&self, name: &str) -> bool {
-        name == "input" || self.resolve(name).is_some()
-    }
-
-    /// Where a name points that no variable shadows: a path below `data`.
-    fn resolve(&self, root: &str) -> Option<Vec<String>> {
-        if root == "data" {
-            return Some(Vec::new());
-        }
-        if let Some(path) = self.imports.get(root) {
-            return Some(path.clone());
-        }
-        self.rules.contains(root).then(|| {
-            let mut path = self.package.clone();
-            path.push(root.to_owned());
-            path
-        })
-    }
-}
-
-struct Inspector<'a> {
-    rules: &'a Rules,
-    names: &'a Names,
-    uses: BTreeSet<usize>,
-    forms: Vec<Form>,
-    errors: Vec<LoadError>,
-}
-
-impl Visitor for Inspector<'_> {
-    fn reference(&mut self, span: &Span, root: &str, segments: &[Option<String>]) {
-        let Some(mut path) = self.names.resolve(root) else {
-            return;
-        };
-        path.extend(segments.iter().map_while(Clone::clone));
-        for (index, set) in self.rules.rules.iter().enumerate() {
-            if path.starts_with(&set.path) {
-                self.uses.insert(index);
-            } else if set.path.starts_with(&path) {
-                self.uses.insert(index);
-                self.forms.push(Form::new(
-                    span,
-                    "reads a package or a part of one as a document",
-                ));
-            }
-        }
-    }
-
-    fn call(&mut self, call: &Call<'_>) {
-        if let Some(name) = &call.name {
-            match self.function(name) {
-                Some((index, arity)) => {
-                    self.uses.insert(index);
-                    self.arity(call, name, arity);
-                    if builtins::find(name).is_some() {
-                        self.forms
-                            .push(Form::new(call.span, "calls a rule by a builtin's name"));
-                    }
-                }
-                None => self.builtin(call, name),
-            }
-        } else {
-            self.errors.push(at(call.span, "only a name can be called"));
-        }
-    }
-
-    fn replaced(&mut self, span: &Span, name: &str) {
-        let root = name.split('.').next().unwrap_or_default();
-        if root == "input" || self.names.resolve(root).is_some() || builtins::replaceable(name) {
-            return;
-        }
-        let message = match builtins::known(name) {
-            Some(_) => format!("`with` cannot replace `{name}` yet"),
-            None => format!("`with` replaces `{name}`, which is not there"),
-        };
-        self.errors.push(at(span, message));
-    }
-
-    fn array_comprehension(&mut self, whole: &Span, term: &Expr, _: &Query) {
-        if !forms::is_defined(term, &|name| self.names.is_rule(name)) {
-            self.forms.push(Form::new(
-                whole,
-                "collects into an array what may be undefined",
-            ));
-        }
-    }
-
-    fn form(&mut self, form: Form) {
-        self.forms.push(form);
-    }
-}
-
-impl Inspector<'_> {
-    fn function(&self, name: &str) -> Option<(usize, usize)> {
-        let mut segments = name.split('.');
-        let mut path = self.names.resolve(segments.next()?)?;
-        path.extend(segments.map(str::to_owned));
-        let index = self.rules.rules.iter().position(|set| set.path == path)?;
-        let arity = self.rules.rules.get(index)?.arity?;
-        Some((index, arity))
-    }
-
-    fn builtin(&mut self, call: &Call<'_>, name: &str) {
-        match builtins::known(name) {
-            Some(Known::Arity(arity)) => self.arity(call, name, arity),
-            Some(Known::Any) => {}
-            Some(Known::Unsupported(why)) => self
-                .errors
-                .push(at(call.span, format!("`{name}` is not supported{why}"))),
-            None => self
-                .errors
-                .push(at(call.span, format!("unknown function `{name}`"))),
-        }
-    }
-
-    /// Rego may take the result as one argument more.
-    fn arity(&mut self, call: &Call<'_>, name: &str, arity: usize) {
-        let found = call.arguments;
-        if found == arity || (call.is_statement && found == arity.saturating_add(1)) {
-            return;
-        }
-        self.errors.push(at(
-            call.span,
-            format!("`{name}` takes {arity} arguments, not {found}"),
-        ));
-    }
-}
-
 fn head(rule: &Rule) -> (&Expr, Option<usize>) {
     match rule {
         Rule::Spec { head, .. } => match head {
@@ -469,7 +280,7 @@ fn dotted(path: &[String]) -> String {
     text
 }
 
-fn at(span: &Span, message: impl Into<String>) -> LoadError {
-    let (line, column) = walk::place(span);
+pub(crate) fn at(span: &Span, message: impl Into<String>) -> LoadError {
+    let (line, column) = syntax::place(span);
     LoadError::new(span.source.file(), message).at(line, column)
 }

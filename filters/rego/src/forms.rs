@@ -4,7 +4,7 @@ use std::fmt;
 
 use regorus::unstable::{Expr, Rule, RuleHead, Span};
 
-use crate::walk;
+use crate::syntax;
 
 /// Why a rule is left to the interpreter, and where.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ impl Form {
     pub fn new(span: &Span, what: &'static str) -> Self {
         Form {
             file: span.source.file().clone(),
-            line: walk::place(span).0,
+            line: syntax::place(span).0,
             what,
         }
     }

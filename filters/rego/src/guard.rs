@@ -15,6 +15,7 @@ use crate::{
     edit::{self, Edits},
     forms::{self, Form},
     source::{Module, RegoVersion},
+    syntax,
     value::Value,
     walk::{self, Visitor},
 };
@@ -48,7 +49,7 @@ pub(crate) fn modules(
         .iter()
         .zip(trees)
         .map(|(source, tree)| {
-            let package = walk::package_path(tree);
+            let package = syntax::package_path(tree);
             let mut guards = Guards {
                 edits: Edits::default(),
                 seen: BTreeSet::new(),
@@ -165,7 +166,7 @@ fn pairs_to_object<'a>(pairs: impl Iterator<Item = &'a Value>) -> Result<Value, 
 fn conflicting(trees: &[Ref<ast::Module>]) -> BTreeSet<Vec<String>> {
     let mut definitions: BTreeMap<Vec<String>, Vec<Definition>> = BTreeMap::new();
     for tree in trees {
-        let package = walk::package_path(tree);
+        let package = syntax::package_path(tree);
         for rule in &tree.policy {
             definitions
                 .entry(path_of(&package, rule))
@@ -186,12 +187,12 @@ fn conflicting(trees: &[Ref<ast::Module>]) -> BTreeSet<Vec<String>> {
         .collect();
     // A single definition conflicts with itself where its body succeeds more than once.
     for tree in trees {
-        let package = walk::package_path(tree);
+        let package = syntax::package_path(tree);
         for rule in &tree.policy {
             let path = path_of(&package, rule);
             if let Some([only]) = definitions.get(&path).map(Vec::as_slice)
                 && only.values.contains(&None)
-                && walk::iterates(rule, &walk::names(tree, trees))
+                && walk::iterates(rule, &syntax::names(tree, trees))
             {
                 conflicting.insert(path);
             }
@@ -281,7 +282,7 @@ fn path_of(package: &[String], rule: &Rule) -> Vec<String> {
     package
         .iter()
         .cloned()
-        .chain(walk::static_prefix(refr))
+        .chain(syntax::static_prefix(refr))
         .collect()
 }
 

@@ -8,12 +8,14 @@ mod edit;
 mod error;
 mod forms;
 mod guard;
+mod inspect;
 mod interpreter;
 mod load;
 mod policy;
 mod query;
 mod rvm;
 mod source;
+mod syntax;
 pub mod value;
 mod walk;
 

@@ -1,13 +1,14 @@
 //! `opa eval`: any query over the sources.
 
-use regorus::QueryResults;
+use regorus::{Engine, QueryResults};
 
 use crate::{
-    error::QueryError,
+    check::Rules,
+    error::{self, LoadError, QueryError},
     interpreter::{Ready, eval_error},
     load::prepare,
     policy::Moment,
-    source::Sources,
+    source::{RegoVersion, Sources},
     value::{self, Value},
 };
 
@@ -25,7 +26,9 @@ pub fn query(
     query: &str,
     moment: &Moment,
 ) -> Result<Rows, QueryError> {
+    let version = sources.version;
     let engine = prepare(sources, &[]).map_err(QueryError::Load)?.engine;
+    check(&engine, query, version)?;
     let mut ready = Ready::new(engine).map_err(QueryError::Eval)?;
     ready.set(input.unwrap_or(Value::Undefined), moment);
     ready
@@ -34,6 +37,31 @@ pub fn query(
         .map(Rows)
         .map_err(|error| QueryError::Eval(eval_error(&error)))
 }
+
+/// The query as a rule's body: what it calls is checked as everything else is.
+fn check(engine: &Engine, query: &str, version: RegoVersion) -> Result<(), QueryError> {
+    let head = match version {
+        RegoVersion::V0 => "package query\nresult {\n",
+        RegoVersion::V1 => "package query\nresult if {\n",
+    };
+    let refused = |mut error: LoadError| {
+        let above = u32::try_from(head.lines().count()).unwrap_or_default();
+        error.line = error.line.map(|line| line.saturating_sub(above).max(1));
+        QueryError::Query(error)
+    };
+    let mut engine = engine.clone();
+    engine
+        .add_policy(FILE.to_owned(), format!("{head}{query}\n}}"))
+        .map_err(|error| refused(error::from_regorus(FILE, &error.to_string())))?;
+    let errors = Rules::inspected(engine.get_modules()).errors;
+    match errors.into_iter().find(|error| error.file == FILE) {
+        Some(error) => Err(refused(error)),
+        None => Ok(()),
+    }
+}
+
+/// As errors name the query.
+const FILE: &str = "query";
 
 impl Rows {
     pub fn is_empty(&self) -> bool {

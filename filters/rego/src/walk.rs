@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 
 use regorus::unstable::{
-    AssignOp, Expr, Literal, LiteralStmt, Module, Query, Ref, Rule, RuleAssign, RuleHead, Span,
+    AssignOp, Expr, Literal, LiteralStmt, Query, Ref, Rule, RuleAssign, RuleHead, Span,
 };
 
-use crate::forms::Form;
+use crate::{
+    forms::Form,
+    syntax::{dynamic_keys, name, reference, text_of},
+};
 
 pub(crate) trait Visitor {
     /// A reference whose root is no variable. A segment is none where it is only known when it runs.
@@ -37,6 +40,7 @@ pub(crate) fn rule(rule: &Rule, visitor: &mut dyn Visitor) {
         visitor,
         scopes: vec![BTreeSet::new()],
         guarded: 0,
+        every: 0,
     };
     match rule {
         Rule::Spec { head, bodies, .. } => {
@@ -94,125 +98,13 @@ pub(crate) fn iterates(of: &Rule, names: &BTreeSet<String>) -> bool {
     finder.found
 }
 
-/// What a bare name in a module may be other than a variable: a rule of its package, an import.
-pub(crate) fn names(module: &Module, modules: &[Ref<Module>]) -> BTreeSet<String> {
-    let package = package_path(module);
-    let rules = modules
-        .iter()
-        .filter(|other| package_path(other) == package)
-        .flat_map(|other| &other.policy)
-        .filter_map(|rule| {
-            let refr = match rule.as_ref() {
-                Rule::Spec { head, .. } => match head {
-                    RuleHead::Compr { refr, .. }
-                    | RuleHead::Set { refr, .. }
-                    | RuleHead::Func { refr, .. } => refr,
-                },
-                Rule::Default { refr, .. } => refr,
-            };
-            reference(refr).map(|(root, _)| root)
-        });
-    let imports = module
-        .imports
-        .iter()
-        .filter_map(|import| match &import.r#as {
-            Some(alias) => Some(alias.text().to_owned()),
-            None => static_prefix(&import.refr).pop(),
-        });
-    rules.chain(imports).collect()
-}
-
-/// The path of a module's package, without `data`.
-pub(crate) fn package_path(module: &Module) -> Vec<String> {
-    static_prefix(&module.package.refr)
-}
-
-/// The segments of a head or a package up to the first that is only known when it runs.
-pub(crate) fn static_prefix(refr: &Expr) -> Vec<String> {
-    let Some((root, segments)) = reference(refr) else {
-        return Vec::new();
-    };
-    std::iter::once(root)
-        .chain(segments.into_iter().map_while(|segment| segment))
-        .collect()
-}
-
-/// The root and the segments of a reference.
-pub(crate) fn reference(expr: &Expr) -> Option<(String, Vec<Option<String>>)> {
-    let mut segments = Vec::new();
-    let mut here = expr;
-    loop {
-        match here {
-            Expr::Var { span, .. } => {
-                segments.reverse();
-                return Some((span.text().to_owned(), segments));
-            }
-            Expr::RefDot { refr, field, .. } => {
-                segments.push(Some(field.0.text().to_owned()));
-                here = refr;
-            }
-            Expr::RefBrack { refr, index, .. } => {
-                segments.push(text_of(index));
-                here = refr;
-            }
-            _ => return None,
-        }
-    }
-}
-
-/// A reference that is a plain name, such as `time.now_ns`.
-fn name(expr: &Expr) -> Option<String> {
-    let (root, segments) = reference(expr)?;
-    let segments: Option<Vec<String>> = segments.into_iter().collect();
-    let parts: Vec<String> = std::iter::once(root).chain(segments?).collect();
-    Some(parts.join("."))
-}
-
-/// Where a span begins. regorus gives an operator's line and column to what it joins.
-pub(crate) fn place(span: &Span) -> (u32, u32) {
-    let start = usize::try_from(span.start).unwrap_or_default();
-    let before = span.source.contents().get(..start).unwrap_or_default();
-    let line = before.matches('\n').count().saturating_add(1);
-    let column = before
-        .rsplit('\n')
-        .next()
-        .map_or(1, |text| text.chars().count().saturating_add(1));
-    (
-        u32::try_from(line).unwrap_or(u32::MAX),
-        u32::try_from(column).unwrap_or(u32::MAX),
-    )
-}
-
-fn text_of(expr: &Expr) -> Option<String> {
-    match expr {
-        Expr::String { value, .. } | Expr::RawString { value, .. } => {
-            value.as_string().ok().map(|text| text.to_string())
-        }
-        _ => None,
-    }
-}
-
-/// The keys of a head that are only known when it runs.
-fn dynamic_keys(refr: &Expr) -> Vec<&Expr> {
-    let mut keys = Vec::new();
-    let mut here = refr;
-    loop {
-        match here {
-            Expr::RefDot { refr, .. } => here = refr,
-            Expr::RefBrack { refr, index, .. } => {
-                keys.push(index.as_ref());
-                here = refr;
-            }
-            _ => return keys,
-        }
-    }
-}
-
 struct Walk<'a> {
     visitor: &'a mut dyn Visitor,
     scopes: Vec<BTreeSet<String>>,
     /// How many `not`s, comprehensions and `every`s we are in.
     guarded: usize,
+    /// How many `every`s we are in.
+    every: usize,
 }
 
 impl Walk<'_> {
@@ -287,7 +179,10 @@ impl Walk<'_> {
 
     fn statement(&mut self, statement: &LiteralStmt) {
         match &statement.literal {
-            Literal::SomeVars { .. } => self.iterates(None),
+            Literal::SomeVars { span, .. } => {
+                self.iterates(None);
+                self.loops_in_every(span);
+            }
             Literal::SomeIn {
                 key,
                 value,
@@ -295,6 +190,7 @@ impl Walk<'_> {
                 ..
             } => {
                 self.iterates(None);
+                self.loops_in_every(&statement.span);
                 for expr in key.iter().chain([value, collection]) {
                     self.expr(expr);
                 }
@@ -309,14 +205,17 @@ impl Walk<'_> {
                 ..
             } => {
                 self.visitor.nested();
+                self.loops_in_every(&statement.span);
                 self.expr(domain);
                 self.guarded(|walk| {
+                    walk.every = walk.every.saturating_add(1);
                     walk.scopes.push(BTreeSet::new());
                     for name in key.iter().chain([value]) {
                         walk.declare_name(name.text());
                     }
                     walk.query(query);
                     walk.scopes.pop();
+                    walk.every = walk.every.saturating_sub(1);
                 });
             }
         }
@@ -339,6 +238,16 @@ impl Walk<'_> {
     fn iterates(&mut self, variable: Option<&str>) {
         if self.guarded == 0 {
             self.visitor.iterates(variable);
+        }
+    }
+
+    /// The machine forgets a failure that a loop inside of `every` had, `input[x]` too.
+    fn loops_in_every(&mut self, span: &Span) {
+        if self.every > 0 {
+            self.visitor.form(Form::new(
+                span,
+                "iterates or indexes by a variable inside `every`",
+            ));
         }
     }
 
@@ -419,6 +328,7 @@ impl Walk<'_> {
 
     fn comprehension(&mut self, query: &Query, terms: &[&Ref<Expr>]) {
         self.visitor.nested();
+        self.loops_in_every(&query.span);
         self.guarded(|walk| {
             walk.scopes.push(BTreeSet::new());
             walk.query(query);
@@ -429,6 +339,9 @@ impl Walk<'_> {
 
     fn reference(&mut self, expr: &Expr) {
         for key in dynamic_keys(expr) {
+            if text_of(key).is_none() && !matches!(key, Expr::Number { .. }) {
+                self.loops_in_every(expr.span());
+            }
             match key {
                 Expr::Var { span, .. } if !self.is_variable(span.text()) => {
                     self.iterates(Some(span.text()));

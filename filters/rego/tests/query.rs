@@ -1,0 +1,83 @@
+//! Queries answer as `opa eval --format json` does.
+
+#![expect(clippy::unwrap_used, reason = "a test, outside of its test functions")]
+
+use portcullis_rego::{Module, Moment, QueryError, Sources, query, value};
+use serde_json::json;
+
+const MOMENT: Moment = Moment {
+    now_ns: 7,
+    instructions: 200_000,
+};
+
+fn sources() -> Sources {
+    Sources {
+        modules: vec![Module {
+            path: "a.rego".to_owned(),
+            text: "package a\nb := input.x + 1\ns contains x if some x in [2, 1]\nnow := time.now_ns()"
+                .to_owned(),
+        }],
+        data: value::from_json(&json!({"roles": ["admin"]})).unwrap(),
+        ..Sources::default()
+    }
+}
+
+fn ask(text: &str) -> Result<serde_json::Value, QueryError> {
+    let input = value::from_json(&json!({"x": 1})).unwrap();
+    query(sources(), Some(input), text, &MOMENT).map(|rows| rows.to_json())
+}
+
+#[test]
+fn a_rule() {
+    assert_eq!(
+        ask("data.a.b").unwrap(),
+        json!({"result": [{"expressions": [
+            {"value": 2, "text": "data.a.b", "location": {"row": 1, "col": 1}}
+        ]}]})
+    );
+}
+
+#[test]
+fn rules_data_and_the_moment() {
+    for (text, expected) in [
+        ("data.a.s", json!([1, 2])),
+        ("data.a.now", json!(7)),
+        ("data.roles[0]", json!("admin")),
+        ("data.a", json!({"b": 2, "now": 7, "s": [1, 2]})),
+    ] {
+        let found = ask(text).unwrap();
+        assert_eq!(
+            found["result"][0]["expressions"][0]["value"], expected,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn bindings() {
+    let found = ask("x := data.a.b; x > 1").unwrap();
+    assert_eq!(found["result"][0]["bindings"], json!({"x": 2}));
+    assert_eq!(
+        found["result"][0]["expressions"].as_array().unwrap().len(),
+        2
+    );
+}
+
+#[test]
+fn undefined() {
+    assert_eq!(ask("data.a.nothing").unwrap(), json!({}));
+    assert_eq!(ask("x := data.a.b; x > 2").unwrap(), json!({}));
+}
+
+#[test]
+fn what_is_no_query() {
+    assert!(matches!(ask("data.a.("), Err(QueryError::Query(_))));
+    assert!(matches!(ask("nope(1)"), Err(QueryError::Query(_))));
+    assert!(matches!(ask("http.send({})"), Err(QueryError::Query(_))));
+}
+
+#[test]
+fn without_input() {
+    let found = query(sources(), None, "data.a.b", &MOMENT).unwrap();
+    assert_eq!(found.to_json(), json!({}));
+}
