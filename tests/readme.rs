@@ -141,8 +141,18 @@ fn the_configuration_table_is_the_schema() {
 fn every_link_to_a_file_leads_somewhere() {
     for name in pages() {
         let folder = root().join(&name).parent().unwrap().to_owned();
-        for target in links(&page(&name)) {
-            assert!(folder.join(&target).exists(), "{name} links to {target}");
+        for link in links(&page(&name)) {
+            let (file, heading) = link.split_once('#').unwrap_or((&link, ""));
+            let target = folder.join(file);
+            assert!(target.exists(), "{name} links to {link}");
+            let is_there = |text: String| {
+                text.lines()
+                    .any(|line| anchor(line).as_deref() == Some(heading))
+            };
+            assert!(
+                heading.is_empty() || is_there(fs::read_to_string(target).unwrap()),
+                "{name} links to {link}"
+            );
         }
     }
 }
@@ -256,6 +266,16 @@ fn links(page: &str) -> Vec<String> {
         .filter_map(|rest| Some(rest.split_once(')')?.0.to_owned()))
         .filter(|target| !target.contains("://") && !target.starts_with('#'))
         .collect()
+}
+
+/// What GitHub calls a heading in links.
+fn anchor(line: &str) -> Option<String> {
+    let words = line
+        .strip_prefix('#')?
+        .trim_start_matches('#')
+        .trim()
+        .to_lowercase();
+    Some(words.replace(' ', "-").replace([',', '.', '`'], ""))
 }
 
 /// Every key that holds a value, with the path to it: `a.*.b` below names of one's own, `a[].b` in

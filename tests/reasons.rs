@@ -1,5 +1,6 @@
 //! Every reason code has a scenario, and every refusal a neighbour that is allowed: a gate that
 //! refuses everything would otherwise pass.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use portcullis_engine::Reason;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,10 @@
 //! Whatever a client sends, there is a decision, natively and in the module the same, and it is
 //! never a yes where the policy asks for a proof that nobody has.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use portcullis_runner::{Exchange, Module, Observation, PluginGate, Scenario, native};
 use proptest::{

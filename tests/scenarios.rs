@@ -1,4 +1,5 @@
 //! Every folder under `scenarios/` on every subject; a test for each subject, one run for all.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use portcullis_runner::On;
 

@@ -26,6 +26,9 @@ pub enum Error {
     Key(String, String),
     #[error("token `{0}`: {1}")]
     Token(String, String),
+    /// For want of PyJWT: the cases that need the token are skipped.
+    #[error("token `{0}` cannot be made: {1}")]
+    Unminted(String, String),
     #[error("{0} was asked for and cannot run: {1}")]
     Unavailable(crate::On, String),
     #[error("{0}: {1}")]

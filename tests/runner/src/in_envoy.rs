@@ -23,8 +23,14 @@ pub struct InEnvoy {
     pub module: PathBuf,
 }
 
-/// Where a request's line in the access log is found.
+/// Where a request's line in the access log is found: its listener and the client's port.
 type Line = (usize, u16);
+
+/// What the access log says of a request.
+struct Logged {
+    record: Option<Value>,
+    details: Option<String>,
+}
 
 const LOG_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -142,13 +148,13 @@ impl InEnvoy {
             lines.push(of_lines);
         }
         let wanted = lines.iter().flatten().flatten().count();
-        let log = access_lines(&access_log, wanted)?;
+        let log = access_lines(&access_log, wanted);
         for (answer, line) in answers.iter_mut().flatten().zip(lines.iter().flatten()) {
             if let (Ok(observation), Some(line)) = (answer.as_mut(), line) {
                 match log.get(line) {
-                    Some((record, details)) => {
-                        observation.record = record.clone();
-                        observation.details.clone_from(details);
+                    Some(logged) => {
+                        observation.record.clone_from(&logged.record);
+                        observation.details.clone_from(&logged.details);
                     }
                     None => *answer = Err("no line in the access log".into()),
                 }
@@ -191,23 +197,20 @@ fn environment(scenarios: &[&Prepared<'_>]) -> Result<BTreeMap<String, String>, 
 }
 
 /// The records and details by listener and client port, once all lines are flushed.
-fn access_lines(
-    file: &Path,
-    wanted: usize,
-) -> Result<BTreeMap<Line, (Option<Value>, Option<String>)>, Error> {
+fn access_lines(file: &Path, wanted: usize) -> BTreeMap<Line, Logged> {
     let patience = Instant::now();
     loop {
         let text = std::fs::read_to_string(file).unwrap_or_default();
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         let lines: BTreeMap<Line, _> = whole.lines().filter_map(access_line).collect();
         if lines.len() >= wanted || patience.elapsed() > LOG_PATIENCE {
-            return Ok(lines);
+            return lines;
         }
         thread::sleep(Duration::from_millis(20));
     }
 }
 
-fn access_line(line: &str) -> Option<(Line, (Option<Value>, Option<String>))> {
+fn access_line(line: &str) -> Option<(Line, Logged)> {
     let line: Value = serde_json::from_str(line).ok()?;
     let text = |name: &str| line.get(name).and_then(Value::as_str);
     let index = text("listener")?
@@ -220,8 +223,6 @@ fn access_line(line: &str) -> Option<(Line, (Option<Value>, Option<String>))> {
         Value::Null => None,
         record => Some(record.clone()),
     };
-    Some((
-        (index, port.parse().ok()?),
-        (record, text("details").map(str::to_owned)),
-    ))
+    let details = text("details").map(str::to_owned);
+    Some(((index, port.parse().ok()?), Logged { record, details }))
 }

@@ -342,3 +342,7 @@ impl Faults {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

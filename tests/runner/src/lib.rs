@@ -4,6 +4,7 @@
 mod envoy_config;
 mod envoy_process;
 mod error;
+mod folder;
 mod in_envoy;
 mod in_wasmtime;
 mod judge;
@@ -20,10 +21,10 @@ mod upstream;
 mod wire;
 
 pub use error::Error;
+pub use folder::Scenario;
 pub use in_wasmtime::{Module, PluginGate};
 pub use prepare::Prepared;
 pub use report::{Report, Result, Verdict};
-pub use scenario::Scenario;
 pub use subject::{Exchange, Observation, Received};
 
 use keys::Keyring;

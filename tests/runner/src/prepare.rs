@@ -2,9 +2,11 @@
 //! read as the command reads it.
 
 use crate::{
+    On,
     error::Error,
+    folder::Scenario,
     keys::Keyring,
-    scenario::{Case, HeaderText, OneOrMany, RequestSpec, Scenario},
+    scenario::{Case, Expect, HeaderText, OneOrMany, RequestSpec},
     subject::Exchange,
     template::{self, Names},
     token::{Minters, Purse},
@@ -33,27 +35,24 @@ impl<'a> Prepared<'a> {
         let purse = Purse::new(&scenario.file, keyring, minters, now).map_err(named)?;
         let gate = template::document(&purse, &scenario.gate).map_err(named)?;
         let document = rendered(scenario, &gate)?;
-        let exchanges = scenario
-            .file
-            .cases
-            .iter()
-            .map(|case| {
-                exchange(scenario, &purse, &case.request).map_err(|error| {
-                    let place = format!("{}: {}", scenario.name, case.name);
-                    Error::Scenario(place, error.to_string())
-                })
-            })
-            .collect::<Result<_, _>>()?;
         let mut cases = scenario.file.cases.clone();
+        let mut exchanges = Vec::new();
         for case in &mut cases {
-            let upstream = &mut case.expect.upstream;
-            let headers = upstream
-                .headers
-                .values_mut()
-                .flat_map(OneOrMany::values_mut);
-            for text in headers.chain(&mut upstream.path) {
-                *text = template::text(&purse, text).map_err(named)?;
-            }
+            let ready = exchange(scenario, &purse, &case.request)
+                .and_then(|exchange| expand(&purse, &mut case.expect).map(|()| exchange));
+            exchanges.push(match ready {
+                Ok(exchange) => exchange,
+                Err(error @ Error::Unminted(..)) => {
+                    for on in On::ALL {
+                        case.skip.insert(on.as_str().to_owned(), error.to_string());
+                    }
+                    exchange(scenario, &purse, &RequestSpec::default())?
+                }
+                Err(error) => {
+                    let place = format!("{}: {}", scenario.name, case.name);
+                    return Err(Error::Scenario(place, error.to_string()));
+                }
+            });
         }
         Ok(Prepared {
             scenario,
@@ -62,6 +61,18 @@ impl<'a> Prepared<'a> {
             cases,
         })
     }
+}
+
+fn expand(names: &dyn Names, expect: &mut Expect) -> Result<(), Error> {
+    let upstream = &mut expect.upstream;
+    let headers = upstream
+        .headers
+        .values_mut()
+        .flat_map(OneOrMany::values_mut);
+    for text in headers.chain(&mut upstream.path) {
+        *text = template::text(names, text)?;
+    }
+    Ok(())
 }
 
 /// Reads the folder as a user's, which has no `cases.yaml` among the policy's data.

@@ -1,7 +1,7 @@
 //! What came of a run: one verdict for each case on each subject.
 
 use crate::On;
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -59,17 +59,30 @@ fn count<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> [usize; 3] {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut skipped: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
         for verdict in &self.verdicts {
             let place = format!("{} / {} on {}", verdict.scenario, verdict.case, verdict.on);
             match &verdict.result {
                 Result::Passed => {}
-                Result::Skipped(why) => writeln!(f, "skipped  {place}: {why}")?,
+                Result::Skipped(why) => {
+                    let case = format!("{} / {}", verdict.scenario, verdict.case);
+                    skipped
+                        .entry((verdict.on.as_str(), why))
+                        .or_default()
+                        .push(case);
+                }
                 Result::Failed(faults) => {
                     writeln!(f, "FAILED   {place}")?;
                     for fault in faults {
                         writeln!(f, "           {fault}")?;
                     }
                 }
+            }
+        }
+        for ((on, why), cases) in &skipped {
+            writeln!(f, "skipped  {} on {on}: {why}", cases.len())?;
+            for case in cases {
+                writeln!(f, "           {case}")?;
             }
         }
         for absent in &self.absent {

@@ -143,6 +143,7 @@ impl<'a> Purse<'a> {
             },
         };
         let mut minters = self.minters.borrow_mut();
+        let without_pyjwt = minters.pyjwt.is_none();
         minters
             .choose(spec.minter)
             .and_then(|minter| {
@@ -152,7 +153,10 @@ impl<'a> Purse<'a> {
                     content,
                 })
             })
-            .map_err(|message| Error::Token(name.to_owned(), message))
+            .map_err(|message| match without_pyjwt {
+                true => Error::Unminted(name.to_owned(), message),
+                false => Error::Token(name.to_owned(), message),
+            })
     }
 
     fn segments(&self, header: &Value, payload: &Value) -> Result<[String; 2], Error> {
