@@ -371,3 +371,32 @@ fn a_port_in_use_is_exit_2() {
     ]);
     ran.refused(&format!("error: --listen {address}: "));
 }
+
+/// Traps on every second request that it sees: its memory counts them, and a fresh VM starts anew.
+const TRAPPING: &str = r#"(module
+    (memory (export "memory") 1)
+    (func (export "proxy_abi_version_0_2_1"))
+    (func (export "_initialize"))
+    (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+    (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
+    (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1))
+    (func (export "proxy_on_context_create") (param i32 i32))
+    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+        (i32.store (i32.const 0) (i32.add (i32.load (i32.const 0)) (i32.const 1)))
+        (if (i32.eq (i32.load (i32.const 0)) (i32.const 2)) (then (unreachable)))
+        (i32.const 0)))"#;
+
+#[test]
+fn a_trap_is_503_and_a_fresh_vm() {
+    let folder = Folder::started();
+    let wasm = folder.write("trap.wasm", wat::parse_str(TRAPPING).unwrap());
+    let gate = Gate::serve(&folder, &upstream(), &["--wasm", wasm.to_str().unwrap()]);
+    for wanted in ["200", "503", "200", "503"] {
+        assert_eq!(status(&gate.get("/", "")), wanted);
+        let line = gate.decision();
+        assert_eq!(line["status"].to_string(), wanted);
+        assert_eq!(line["reason"], "host.error", "it recorded nothing");
+    }
+    gate.wait_for("the guest trapped");
+    gate.stop();
+}
