@@ -22,8 +22,8 @@ $(VENV)/.installed: tests/requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
-demo: build $(VENV)/.installed
-	$(VENV)/bin/python tests/demo.py --on wasmtime
+demo: build
+	$(PYTHON) tests/demo.py --on wasmtime
 
 envoy: build $(VENV)/.installed
 	$(VENV)/bin/python tests/demo.py --on envoy
