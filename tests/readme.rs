@@ -71,6 +71,19 @@ fn what_it_says_of_a_policy_runs() {
 }
 
 #[test]
+fn the_policies_it_shows_load() {
+    let blocks = fenced(&page("policies/README.md"), "rego");
+    assert!(!blocks.is_empty());
+    let folder = tempfile::tempdir().unwrap();
+    for block in blocks {
+        fs::write(folder.path().join("authz.rego"), &block).unwrap();
+        run(command()
+            .args(["eval", "-d", "authz.rego", "data.envoy.authz.allow"])
+            .current_dir(&folder));
+    }
+}
+
+#[test]
 fn its_make_targets_exist() {
     let makefile = page("Makefile");
     for block in marked(&page("README.md"), "make") {
