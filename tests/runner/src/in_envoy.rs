@@ -36,10 +36,6 @@ const LOG_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Subject for InEnvoy {
     fn run(&mut self, scenarios: &[&Prepared<'_>]) -> Result<Vec<Ran>, Error> {
-        let mut ran: Vec<Ran> = scenarios
-            .iter()
-            .map(|prepared| self.refusal(prepared))
-            .collect::<Result<_, _>>()?;
         let together: Vec<usize> = scenarios
             .iter()
             .enumerate()
@@ -50,10 +46,15 @@ impl Subject for InEnvoy {
             .iter()
             .filter_map(|index| scenarios.get(*index).copied())
             .collect();
-        if chosen.is_empty() {
-            return Ok(ran);
-        }
-        let answers = self.together(&chosen)?;
+        // First, since tokens grow old.
+        let answers = match chosen.is_empty() {
+            true => Vec::new(),
+            false => self.together(&chosen)?,
+        };
+        let mut ran: Vec<Ran> = scenarios
+            .iter()
+            .map(|prepared| self.refusal(prepared))
+            .collect::<Result<_, _>>()?;
         for (index, cases) in together.into_iter().zip(answers) {
             if let Some(slot) = ran.get_mut(index) {
                 *slot = Ran::Cases(cases);
@@ -168,14 +169,10 @@ impl InEnvoy {
 /// router's deadline.
 const ENVOYS_OWN_REQUEST: &[&str] = &["x-forwarded-proto", "x-envoy-expected-rq-timeout-ms"];
 
-/// Also without the `content-length: 0` that its codec writes where a method may have a body.
 fn without_envoys_own(headers: &Headers) -> Headers {
     headers
         .iter()
-        .filter(|(name, value)| {
-            !ENVOYS_OWN_REQUEST.contains(name)
-                && (*name, *value) != ("content-length", b"0".as_slice())
-        })
+        .filter(|(name, _)| !ENVOYS_OWN_REQUEST.contains(name))
         .collect()
 }
 

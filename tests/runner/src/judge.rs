@@ -275,7 +275,11 @@ fn summary(seen: &Observation) -> BTreeMap<&'static str, Value> {
     if let Some(received) = &seen.upstream {
         summary.insert("upstream's path", json!(received.path));
         summary.insert("upstream's method", json!(received.method));
-        summary.insert("upstream's headers", map_of(&received.headers, &[]));
+        // `content-length: 0` and nothing mean the same (RFC 9110 section 8.6); Envoy's codec writes
+        // it for some methods, and leaves it out for others.
+        let empty = received.body.is_empty().then_some("content-length");
+        let headers = map_of(&received.headers, empty.as_slice());
+        summary.insert("upstream's headers", headers);
         summary.insert(
             "upstream's body",
             json!(String::from_utf8_lossy(&received.body)),

@@ -62,7 +62,6 @@ pub struct Runner {
     options: Options,
     keyring: Keyring,
     minters: RefCell<Minters>,
-    now: u64,
     absent: Vec<String>,
 }
 
@@ -83,9 +82,6 @@ impl Runner {
                 None
             }
         };
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
         let minters = RefCell::new(Minters {
             pyjwt,
             native: Box::new(mint::Native),
@@ -94,18 +90,24 @@ impl Runner {
             options,
             keyring: Keyring::default(),
             minters,
-            now,
             absent,
         })
     }
 
     /// Expands a scenario's templates and mints its tokens.
     pub fn prepare<'a>(&self, scenario: &'a Scenario) -> std::result::Result<Prepared<'a>, Error> {
-        Prepared::new(scenario, &self.keyring, &self.minters, self.now)
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        Prepared::new(scenario, &self.keyring, &self.minters, now)
     }
 
     /// Runs every scenario on every subject and compares.
     pub fn run(&self, scenarios: &[Scenario]) -> std::result::Result<Report, Error> {
+        // Keys first: they take long, and no token should grow old meanwhile.
+        for (name, spec) in scenarios.iter().flat_map(|scenario| &scenario.file.keys) {
+            self.keyring.key(name, spec)?;
+        }
         let prepared = scenarios
             .iter()
             .map(|scenario| self.prepare(scenario))

@@ -9,7 +9,7 @@ pub trait Names {
     fn jwk(&self, key: &str) -> Result<Value, Error>;
     fn pem(&self, key: &str) -> Result<String, Error>;
     fn token(&self, token: &str) -> Result<String, Error>;
-    /// Seconds since the Unix epoch, the same for the whole run.
+    /// Seconds since the Unix epoch, the same for the whole scenario.
     fn now(&self) -> u64;
 }
 
