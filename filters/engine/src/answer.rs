@@ -74,7 +74,11 @@ fn edits(result: &Value, limits: &Limits) -> Result<Edits, Fault> {
         if name.starts_with(':') || name == "host" {
             continue;
         }
-        writable(&name, limits)?;
+        if fields::is_framing(&name) || !fields::is_token(&name) {
+            return Err(format!(
+                "`{name}` cannot be removed: it frames the message, or is no name"
+            ));
+        }
         remove_headers.push(name);
     }
     Ok(Edits {

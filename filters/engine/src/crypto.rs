@@ -138,7 +138,9 @@ enum Key {
 pub enum Failure {
     /// It is not of this key over these bytes.
     Signature,
-    /// The token is not what the library takes for a JWT, which ours should have found before.
+    /// Its `typ` is none of a JWT: neither `JWT` nor `something+jwt`.
+    Type,
+    /// A registered member is not of the type that RFC 7515 or RFC 7519 gives it.
     Malformed,
 }
 
@@ -185,6 +187,7 @@ impl VerificationKey {
             Some(JWTError::InvalidSignature | JWTError::InvalidAuthenticationTag) => {
                 Err(Failure::Signature)
             }
+            Some(JWTError::NotJWT) => Err(Failure::Type),
             // A signature of the wrong length or encoding for the key.
             None if !error.is::<serde_json::Error>() => Err(Failure::Signature),
             _ => Err(Failure::Malformed),

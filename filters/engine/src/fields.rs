@@ -71,7 +71,7 @@ impl Pattern {
 
 /// Names that frame the message or belong to one hop (RFC 9110 section 7.6.1): nobody but the
 /// proxy may write them, whatever the configuration says.
-pub const FRAMING: [&str; 10] = [
+const FRAMING: [&str; 10] = [
     "connection",
     "content-length",
     "host",
@@ -83,6 +83,11 @@ pub const FRAMING: [&str; 10] = [
     "upgrade",
     "http2-settings",
 ];
+
+/// Whether a name is one of them, or would be read as one.
+pub fn is_framing(name: &str) -> bool {
+    FRAMING.iter().any(|own| is_twin(own, name))
+}
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use crate::{
     config::Config,
-    decision::{Decision, Deny, Effect, Record},
+    decision::{Decision, Deny, Effect, HeaderEdit, Record},
     enforce::enforce,
     error::{LoadError, LoadErrors},
     pass::{Asked, Pass},
@@ -74,6 +74,16 @@ impl Gate {
             Asked::Policy(question) => Ok(portcullis_rego::value::to_json(&question.input)),
             Asked::Off(_) => Err(Box::new(self.decide(request, moment))),
         }
+    }
+
+    /// What goes from a request's trailers, which an upstream may merge into its headers
+    /// (RFC 9110 section 6.5.1): everything that clients may not send, and every credential.
+    pub fn trailers<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Vec<HeaderEdit> {
+        names
+            .into_iter()
+            .filter(|name| self.config.is_barred_from_trailers(name))
+            .map(|name| HeaderEdit::Remove(name.to_owned()))
+            .collect()
     }
 
     fn pass<'p>(&'p self, request: &'p Request<'p>, moment: &'p Moment<'p>) -> Pass<'p> {

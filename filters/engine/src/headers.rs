@@ -4,7 +4,6 @@
 use crate::{decision::HeaderEdit, fields, request::Request};
 use std::{borrow::Cow, collections::BTreeSet};
 
-#[derive(Clone, Debug)]
 pub struct Headers<'a> {
     lines: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// Names whose values are no longer those that were received.
@@ -13,7 +12,6 @@ pub struct Headers<'a> {
 
 /// A header that cannot be passed on safely: a name that is none, a control character, or bytes
 /// that are not UTF-8 (a policy's input is JSON, and cannot hold them).
-#[derive(Debug, PartialEq, Eq)]
 pub struct Invalid;
 
 impl<'a> Headers<'a> {
@@ -66,8 +64,9 @@ impl<'a> Headers<'a> {
         });
     }
 
+    /// Takes the name away, with every spelling of it that an upstream may fold into it.
     pub fn remove(&mut self, name: &str) {
-        self.remove_where(|found| found == name);
+        self.remove_where(|found| fields::is_twin(found, name));
     }
 
     /// Puts these values in place of all the name had.
@@ -101,6 +100,11 @@ impl<'a> Headers<'a> {
             }
         }
         self.lines = lines;
+    }
+
+    /// Whether the host has anything to change.
+    pub fn is_touched(&self) -> bool {
+        !self.touched.is_empty()
     }
 
     /// What the host has to change to make its map this one.

@@ -34,10 +34,24 @@ fn is_repeated(headers: &Headers<'_>, name: &str) -> bool {
         (_, None) => false,
         (":authority" | "host" | "content-length", Some(value)) => value.contains(','),
         ("authorization" | "proxy-authorization", Some(value)) => {
-            value.split(',').skip(1).any(starts_with_scheme)
+            outside_quotes(value).skip(1).any(starts_with_scheme)
         }
         _ => false,
     }
+}
+
+/// The parts between commas that no quoted string holds (RFC 9110 section 5.6.4).
+fn outside_quotes(value: &str) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    value.split(move |c: char| {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ => {}
+        }
+        c == ',' && !quoted
+    })
 }
 
 /// `Bearer x` does, the parameter `realm="a b"` does not (RFC 9110 section 11.4).
@@ -51,7 +65,17 @@ fn starts_with_scheme(part: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::starts_with_scheme;
+    use super::{outside_quotes, starts_with_scheme};
+
+    #[test]
+    fn commas_in_quotes_part_nothing() {
+        let parts: Vec<_> =
+            outside_quotes(r#"Digest realm="a, b c\", d", nc=1,Bearer x"#).collect();
+        assert_eq!(
+            parts,
+            [r#"Digest realm="a, b c\", d""#, " nc=1", "Bearer x"]
+        );
+    }
 
     #[test]
     fn tells_a_second_scheme_from_a_parameter() {

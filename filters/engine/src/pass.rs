@@ -5,7 +5,6 @@ use crate::{
     config::{Config, routes::Settings},
     credential::{Refusal, api_key, jwt},
     decision::{Allow, Decision, Effect, HeaderEdit, Record},
-    fields,
     gate::Moment,
     headers::Headers,
     hygiene,
@@ -48,15 +47,15 @@ impl<'p> Pass<'p> {
         let refuse = |reason| Box::new(self.refuse(self.record(reason)));
         let mut headers = hygiene::check(&config.headers, self.request).map_err(refuse)?;
         let settings = route::settings(config, &headers, &self.request.attributes)
-            .map_err(|route::AmbiguousPath| refuse(Reason::RequestMalformed))?;
-        // Identity that only the gate may state: gone on every route, open ones included.
-        headers.remove_where(|name| {
-            config
-                .claim_headers()
-                .any(|own| fields::is_twin(&own.header, name))
-        });
+            .map_err(|route::Ambiguous| refuse(Reason::RequestMalformed))?;
+        headers.remove_where(|name| config.is_reserved(name));
         if settings.off {
             self.remove_configured(&mut headers);
+            // A change of headers makes the proxy choose its route again: a client could have sent
+            // one only to be taken for an open route's and land on another.
+            if settings.by_proxy_name && headers.is_touched() {
+                return Err(refuse(Reason::RequestMalformed));
+            }
             return Ok(Asked::Off(headers));
         }
         let (verified, refused) = self.credentials(settings, &mut headers).map_err(refuse)?;
@@ -111,7 +110,7 @@ impl<'p> Pass<'p> {
                 Ok(jwt) => jwts.push(jwt),
                 Err(refusal) if settings.jwt.deny_invalid => return Err(refusal.reason),
                 Err(refusal) => {
-                    jwt::strip_all(&config.providers, true, headers);
+                    jwt::strip_all(&config.providers, &[], headers);
                     refused.push(refusal);
                 }
             }
@@ -143,7 +142,7 @@ impl<'p> Pass<'p> {
     /// themselves only where they are to be kept.
     fn forward(&self, verified: &Verified<'_>, headers: &mut Headers<'p>) -> Result<(), Reason> {
         let config = self.config;
-        jwt::strip_all(&config.providers, false, headers);
+        jwt::strip_all(&config.providers, &verified.jwts, headers);
         if let Some(keys) = config.api_keys.as_ref().filter(|keys| !keys.keep) {
             api_key::strip_all(keys, headers);
         }

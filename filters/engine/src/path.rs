@@ -1,20 +1,20 @@
 //! Paths as routes compare them. What two hops might read differently is not compared at all, so
 //! that no spelling of a path reaches the upstream by a route that was meant for another.
 
-/// A path, without its query, in which every unreserved character stands for itself
-/// (RFC 3986 section 6.2.2.2).
+/// A path, without its query, in which every character that may stand for itself does
+/// (RFC 3986 section 3.3, `pchar`), and every other byte is escaped.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Comparable(String);
 
 impl Comparable {
     /// `None` where hops may disagree: dot segments, empty segments, backslashes, path parameters
-    /// (`;`), escaped slashes, NUL, broken escapes, bytes that are not UTF-8.
+    /// (`;`), escaped slashes, control characters, broken escapes.
     pub fn parse(path: &str) -> Option<Comparable> {
-        let plain = unescape_unreserved(path)?;
-        let segments = plain.strip_prefix('/')?;
-        if plain.contains(['\\', ';', '?', '#']) || plain.chars().any(|c| c.is_ascii_control()) {
+        if path.contains(['\\', ';', '?', '#']) || path.chars().any(|c| c.is_ascii_control()) {
             return None;
         }
+        let normal = normalize(path)?;
+        let segments = normal.strip_prefix('/')?;
         let last = segments.split('/').count();
         for (index, segment) in segments.split('/').enumerate() {
             let is_last = index.checked_add(1) == Some(last);
@@ -22,12 +22,7 @@ impl Comparable {
                 return None;
             }
         }
-        Some(Comparable(plain))
-    }
-
-    /// The path of a request that has none: equal to no route's.
-    pub fn none() -> Comparable {
-        Comparable(String::new())
+        Some(Comparable(normal))
     }
 
     pub fn as_str(&self) -> &str {
@@ -36,18 +31,16 @@ impl Comparable {
 
     /// Whether the path is this prefix (which has no slash at its end), or stands below it.
     pub fn starts_with_segments(&self, prefix: &str) -> bool {
-        self.0.starts_with('/')
-            && self
-                .0
-                .strip_prefix(prefix)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        self.0
+            .strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
-fn unescape_unreserved(path: &str) -> Option<String> {
-    let mut plain = String::with_capacity(path.len());
+fn normalize(path: &str) -> Option<String> {
+    let mut normal = String::with_capacity(path.len());
     let mut parts = path.split('%');
-    plain.push_str(parts.next()?);
+    push(&mut normal, parts.next()?);
     for part in parts {
         let (digits, rest) = part.split_at_checked(2)?;
         let byte = u8::from_str_radix(digits, 16)
@@ -55,17 +48,28 @@ fn unescape_unreserved(path: &str) -> Option<String> {
             .filter(|_| !digits.starts_with('+'))?;
         match byte {
             b'/' | b'\\' | b';' | 0..0x20 | 0x7f => return None,
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                plain.push(char::from(byte));
-            }
-            _ => {
-                plain.push('%');
-                plain.push_str(&digits.to_ascii_uppercase());
-            }
+            byte => push_byte(&mut normal, byte),
         }
-        plain.push_str(rest);
+        push(&mut normal, rest);
     }
-    Some(plain)
+    Some(normal)
+}
+
+fn push(normal: &mut String, raw: &str) {
+    for byte in raw.bytes() {
+        match byte {
+            b'/' => normal.push('/'),
+            byte => push_byte(normal, byte),
+        }
+    }
+}
+
+fn push_byte(normal: &mut String, byte: u8) {
+    match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => normal.push(char::from(byte)),
+        byte if b"-._~!$&'()*+,=:@".contains(&byte) => normal.push(char::from(byte)),
+        byte => normal.push_str(percent_encoding::percent_encode_byte(byte)),
+    }
 }
 
 #[cfg(test)]
@@ -81,6 +85,8 @@ mod tests {
             ("/a%2e%62/", "/a.b/"),
             ("/a%20b%c3%a9", "/a%20b%C3%A9"),
             ("/100%25", "/100%25"),
+            ("/items%3Apurge%40", "/items:purge@"),
+            ("/caf\u{e9} x", "/caf%C3%A9%20x"),
         ] {
             assert_eq!(
                 Comparable::parse(path).unwrap().as_str(),

@@ -64,7 +64,13 @@ pub fn of_policy(config: &Config, client: Client, shape: Shape, decision_id: &st
         deny.headers.extend(challenges(config, Reason::JwtMissing));
     }
     match body {
+        // These have no content (RFC 9110 section 15), and a client would read it as the next
+        // response.
+        _ if matches!(deny.status, 204 | 205 | 304) => {
+            deny.headers.retain(|(name, _)| name != "content-type");
+        }
         Some(body) => deny.body = body.into_bytes(),
+        None if deny.status < 400 => {}
         None => problem(client, &mut deny, decision_id),
     }
     with_reason(config, reason, &mut deny.headers);

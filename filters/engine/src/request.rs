@@ -2,7 +2,7 @@
 
 /// What the host says of the request. Names are lower-case; `:method`, `:authority`, `:path` and
 /// `:scheme` are among the headers, as HTTP/2 and Envoy have them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// Every header line in order; repeated ones stay apart unless the host folded them.
     pub headers: &'a [(&'a str, &'a [u8])],

@@ -73,6 +73,19 @@ impl Stream {
         gate.decide(&request, &moment)
     }
 
+    fn clean_trailers(&self) -> Result<(), host::Refused> {
+        let Some(gate) = &self.gate else {
+            return Err(host::Refused);
+        };
+        let map = MapType::HttpRequestTrailers;
+        let pairs = host::header_pairs(map).ok_or(host::Refused)?;
+        let names: Result<Vec<&str>, _> = pairs
+            .iter()
+            .map(|(name, _)| std::str::from_utf8(name))
+            .collect();
+        apply(map, &gate.trailers(names.map_err(|_| host::Refused)?))
+    }
+
     fn enforce(&mut self, decision: Decision) {
         record(&decision.record);
         match decision.effect {
@@ -109,7 +122,11 @@ impl HttpContext for Stream {
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        self.action()
+        match self.clean_trailers() {
+            Ok(()) => self.action(),
+            // They stay here, and the stream ends by its timeout.
+            Err(host::Refused) => Action::Pause,
+        }
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {

@@ -8,6 +8,8 @@ pub use regorus::Value;
 const MAX_DEPTH: usize = 128;
 /// Beyond what any claim needs; parsing and printing big integers takes quadratic time.
 const MAX_DIGITS: usize = 1024;
+/// Beyond any 64-bit float.
+const MAX_EXPONENT: u32 = 400;
 
 /// Why JSON has no Rego value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,8 +109,15 @@ pub(crate) fn number_from_text(text: &str) -> Result<Value, ValueError> {
     if let Ok(number) = text.parse::<i64>() {
         return Ok(Value::from(number));
     }
-    if text.contains(['e', 'E']) && !text.parse::<f64>().is_ok_and(f64::is_finite) {
-        return Err(ValueError::Number);
+    if let Some((_, exponent)) = text.split_once(['e', 'E']) {
+        // Not only what a float cannot hold: `0e2000000000` is zero to a float, and regorus would
+        // still write its power of ten out.
+        let bounded = exponent
+            .parse::<i32>()
+            .is_ok_and(|exponent| exponent.unsigned_abs() <= MAX_EXPONENT);
+        if !bounded || !text.parse::<f64>().is_ok_and(f64::is_finite) {
+            return Err(ValueError::Number);
+        }
     }
     Value::from_numeric_string(text).map_err(|_| ValueError::Number)
 }

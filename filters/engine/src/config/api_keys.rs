@@ -32,6 +32,9 @@ enum Hash {
 impl ApiKeys {
     /// The record of a key that a client showed. Takes as long for a wrong key as for a right one.
     pub fn find(&self, presented: &str) -> Option<&ApiKey> {
+        if presented.is_empty() {
+            return None;
+        }
         let plain = crypto::sha256(presented.as_bytes());
         let peppered = self
             .pepper
@@ -118,6 +121,15 @@ pub fn read(raw: raw::ApiKeys, secrets: &dyn Secrets, findings: &mut Findings) -
                 continue;
             }
         };
+        if ["", "\n"]
+            .iter()
+            .any(|none| *hash.bytes() == crypto::sha256(none.as_bytes()))
+        {
+            findings.add(
+                format!("{path}.hash"),
+                "is the hash of no key at all; was the variable that should hold it empty?",
+            );
+        }
         if !hashes.insert(hash) {
             findings.add(format!("{path}.hash"), "stands twice: two ids for one key");
         }
@@ -129,6 +141,13 @@ pub fn read(raw: raw::ApiKeys, secrets: &dyn Secrets, findings: &mut Findings) -
             expires: key.expires.map(|at| at.0),
             hash,
         });
+    }
+    let peppered = |key: &ApiKey| matches!(key.hash, Hash::HmacSha256(_));
+    if raw.pepper.is_some() && !keys.values().flatten().any(peppered) {
+        findings.add(
+            "api_keys.pepper",
+            "serves no key: none has an `hmac-sha256:` hash",
+        );
     }
     ApiKeys {
         from,

@@ -22,7 +22,7 @@ impl Headers {
     /// Whether a policy may not write this lower-case name.
     pub fn is_protected(&self, name: &str) -> bool {
         name.starts_with(':')
-            || fields::FRAMING.iter().any(|own| fields::is_twin(own, name))
+            || fields::is_framing(name)
             || self.protect.iter().any(|pattern| pattern.matches(name))
     }
 }
@@ -33,8 +33,34 @@ pub fn read(raw: raw::Headers, findings: &mut Findings) -> Headers {
             .map(String::from)
             .into()
     });
+    for (index, name) in single.iter().enumerate() {
+        if !fields::is_token(name) {
+            findings.add(
+                format!("headers.single[{index}]"),
+                format!("found `{name}`; takes a header name"),
+            );
+        }
+    }
+    let remove = patterns(raw.remove, "headers.remove", findings);
+    let needed = [
+        "host",
+        "content-length",
+        "transfer-encoding",
+        ":path",
+        ":method",
+        ":authority",
+    ];
+    if let Some(name) = needed
+        .iter()
+        .find(|name| remove.iter().any(|p| p.matches(name)))
+    {
+        findings.add(
+            "headers.remove",
+            format!("takes `{name}` away, without which there is no request"),
+        );
+    }
     Headers {
-        remove: patterns(raw.remove, "headers.remove", findings),
+        remove,
         single: single
             .into_iter()
             .map(|name| name.to_ascii_lowercase())

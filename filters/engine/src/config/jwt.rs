@@ -311,8 +311,18 @@ fn claim_headers(
     for (header, claim) in raw {
         let path = format!("{path}.claim_headers.{header}");
         let header = header.to_ascii_lowercase();
-        if !fields::is_token(&header) || fields::FRAMING.contains(&header.as_str()) {
+        if !fields::is_token(&header) || fields::is_framing(&header) {
             findings.add(&path, "is no header that the gate may write");
+            continue;
+        }
+        if headers
+            .iter()
+            .any(|other: &ClaimHeader| fields::is_twin(&other.header, &header))
+        {
+            findings.add(
+                &path,
+                "is written twice: upstreams read `-`, `_` and either case as one",
+            );
             continue;
         }
         match claim_path(&claim) {

@@ -62,6 +62,13 @@ fn from_serde(error: serde_path_to_error::Error<serde_json::Error>) -> LoadError
         path => path,
     };
     let message = error.inner().to_string();
+    let message = match message
+        .strip_prefix("unknown variant `")
+        .and_then(|rest| rest.split_once("`, "))
+    {
+        Some((_, expected)) => format!("found another word; {expected}"),
+        None => message,
+    };
     let message = match message.split_once("string \"") {
         Some((start, rest)) => match rest.rsplit_once("\", expected") {
             Some((_, expected)) => format!("{start}text, expected{expected}"),
@@ -100,6 +107,7 @@ fn check(
     let sources = sources(&policy, findings);
     let settings = routes::Settings {
         off: false,
+        by_proxy_name: false,
         jwt: match &raw.jwt {
             Some(jwt) => routes::Check::new(jwt.when_missing, jwt.when_invalid),
             None => routes::Check::new(None, None),
@@ -192,7 +200,7 @@ fn entrypoint(text: &str, path: &str, findings: &mut Findings) -> Option<Entrypo
 
 fn reason_header(name: Option<String>, findings: &mut Findings) -> Option<String> {
     let name = name?.to_ascii_lowercase();
-    if !fields::is_token(&name) || fields::FRAMING.contains(&name.as_str()) {
+    if !fields::is_token(&name) || fields::is_framing(&name) {
         findings.add(
             "response.reason_header",
             format!("found `{name}`; takes a header name such as `x-portcullis-reason`"),
@@ -201,45 +209,45 @@ fn reason_header(name: Option<String>, findings: &mut Findings) -> Option<String
     Some(name)
 }
 
-/// A header that is removed, or written from a claim, can never carry a credential.
+/// Whether two places can hold what each of them expects: a header that is removed, or written
+/// from a claim, never carries a credential, and a cookie has one list of origins.
 fn check_sources(config: &Config, findings: &mut Findings) {
-    let providers = config
-        .providers
-        .iter()
-        .map(|p| (format!("jwt.providers.{}.from", p.name), &p.from));
-    let keys = config
-        .api_keys
-        .iter()
-        .map(|keys| ("api_keys.from".to_owned(), &keys.from));
-    for (path, sources) in providers.chain(keys) {
-        for source in sources {
-            let name = match source {
-                Source::Header { name, .. } => name.as_str(),
-                Source::Cookie { .. } => "cookie",
-                Source::Query { .. } => continue,
-            };
-            if config
-                .headers
-                .remove
-                .iter()
-                .any(|pattern| pattern.matches(name))
-            {
-                findings.add(
-                    "headers.remove",
-                    format!("takes `{name}` away, where `{path}` looks for a credential"),
-                );
-            }
-            if config
-                .claim_headers()
-                .any(|header| fields::is_twin(&header.header, name))
-            {
-                findings.add(
-                    &path,
-                    format!(
-                        "looks in `{name}`, which `claim_headers` writes and clients may not send"
-                    ),
-                );
-            }
+    let sources: Vec<(String, &Source)> = config.sources().collect();
+    for (index, (path, source)) in sources.iter().enumerate() {
+        let name = match source {
+            Source::Header { name, .. } => name.as_str(),
+            Source::Cookie { .. } => "cookie",
+            Source::Query { .. } => continue,
+        };
+        if config
+            .headers
+            .remove
+            .iter()
+            .any(|pattern| pattern.matches(name))
+        {
+            findings.add(
+                "headers.remove",
+                format!("takes `{name}` away, where `{path}` looks for a credential"),
+            );
+        }
+        if config
+            .claim_headers()
+            .any(|header| fields::is_twin(&header.header, name))
+        {
+            findings.add(
+                path,
+                format!("looks in `{name}`, which `claim_headers` writes and clients may not send"),
+            );
+        }
+        let twin = sources
+            .iter()
+            .take(index)
+            .find(|(_, other)| other.same_place(source) && other != source);
+        if let Some((other, _)) = twin {
+            findings.add(
+                path,
+                format!("looks in the same cookie as `{other}`, with other `origins`"),
+            );
         }
     }
 }
@@ -249,5 +257,49 @@ impl Config {
         self.providers
             .iter()
             .flat_map(|provider| &provider.claim_headers)
+    }
+
+    /// Every place where a credential is looked for, with the path of its list.
+    fn sources(&self) -> impl Iterator<Item = (String, &Source)> {
+        let providers = self
+            .providers
+            .iter()
+            .map(|p| (format!("jwt.providers.{}.from", p.name), &p.from));
+        let keys = self
+            .api_keys
+            .iter()
+            .map(|keys| ("api_keys.from".to_owned(), &keys.from));
+        providers
+            .chain(keys)
+            .flat_map(|(path, sources)| sources.iter().map(move |source| (path.clone(), source)))
+    }
+
+    /// Whether a client may never send this header, on no route: it states an identity that only
+    /// the gate states, or an upstream would fold it into one that carries a credential.
+    pub fn is_reserved(&self, name: &str) -> bool {
+        let credentials = self
+            .providers
+            .iter()
+            .flat_map(|provider| &provider.from)
+            .chain(self.api_keys.iter().flat_map(|keys| &keys.from));
+        let mut folded = credentials.filter_map(|source| match source {
+            Source::Header { name, .. } => Some(name.as_str()),
+            _ => None,
+        });
+        self.claim_headers()
+            .any(|own| fields::is_twin(&own.header, name))
+            || folded.any(|own| own != name && fields::is_twin(own, name))
+    }
+
+    pub fn is_barred_from_trailers(&self, name: &str) -> bool {
+        let carries =
+            |source: &Source| matches!(source, Source::Header { name: own, .. } if own == name);
+        self.is_reserved(name)
+            || self
+                .headers
+                .remove
+                .iter()
+                .any(|pattern| pattern.matches(name))
+            || self.sources().any(|(_, source)| carries(source))
     }
 }

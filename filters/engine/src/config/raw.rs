@@ -16,20 +16,28 @@ use std::time::Duration;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
+    #[serde(default, deserialize_with = "given")]
     pub policy: Option<Policy>,
+    #[serde(default, deserialize_with = "given")]
     pub jwt: Option<Jwt>,
+    #[serde(default, deserialize_with = "given")]
     pub api_keys: Option<ApiKeys>,
-    pub signatures: Option<NotYet>,
-    pub peer: Option<NotYet>,
-    pub body: Option<NotYet>,
+    #[serde(default)]
+    pub signatures: NotYet,
+    #[serde(default)]
+    pub peer: NotYet,
+    #[serde(default)]
+    pub body: NotYet,
     #[serde(default)]
     pub headers: Headers,
     #[serde(default)]
     pub routes: Vec<Route>,
-    pub upstream: Option<NotYet>,
+    #[serde(default)]
+    pub upstream: NotYet,
     #[serde(default)]
     pub response: Response,
-    pub decision_log: Option<NotYet>,
+    #[serde(default)]
+    pub decision_log: NotYet,
 }
 
 #[derive(Deserialize)]
@@ -45,9 +53,12 @@ pub struct Policy {
     pub budget: Budget,
     #[serde(default)]
     pub context_extensions: BTreeMap<String, String>,
-    pub bundle: Option<NotYet>,
-    pub candidate: Option<NotYet>,
-    pub self_check: Option<NotYet>,
+    #[serde(default)]
+    pub bundle: NotYet,
+    #[serde(default)]
+    pub candidate: NotYet,
+    #[serde(default)]
+    pub self_check: NotYet,
 }
 
 #[derive(Deserialize, Default)]
@@ -62,7 +73,8 @@ pub struct Jwt {
     pub providers: BTreeMap<String, Provider>,
     pub when_missing: Option<WhenMissing>,
     pub when_invalid: Option<WhenInvalid>,
-    pub cache: Option<NotYet>,
+    #[serde(default)]
+    pub cache: NotYet,
 }
 
 #[derive(Deserialize)]
@@ -83,8 +95,10 @@ pub struct Provider {
     #[serde(default)]
     pub bind: Vec<Bind>,
     pub forward: Option<Forward>,
-    pub subjects: Option<NotYet>,
-    pub payload_header: Option<NotYet>,
+    #[serde(default)]
+    pub subjects: NotYet,
+    #[serde(default)]
+    pub payload_header: NotYet,
 }
 
 /// A key set. Only one written into the document is served yet.
@@ -92,13 +106,20 @@ pub struct Provider {
 #[serde(deny_unknown_fields)]
 pub struct Jwks {
     pub inline: Option<JwkSet>,
-    pub cluster: Option<NotYet>,
-    pub authority: Option<NotYet>,
-    pub path: Option<NotYet>,
-    pub refresh: Option<NotYet>,
-    pub timeout: Option<NotYet>,
-    pub stale_for: Option<NotYet>,
-    pub discovery: Option<NotYet>,
+    #[serde(default)]
+    pub cluster: NotYet,
+    #[serde(default)]
+    pub authority: NotYet,
+    #[serde(default)]
+    pub path: NotYet,
+    #[serde(default)]
+    pub refresh: NotYet,
+    #[serde(default)]
+    pub timeout: NotYet,
+    #[serde(default)]
+    pub stale_for: NotYet,
+    #[serde(default)]
+    pub discovery: NotYet,
 }
 
 /// RFC 7517 section 5: members that are not understood are ignored.
@@ -145,7 +166,8 @@ pub struct ApiKeys {
     #[serde(default)]
     pub keys: Vec<ApiKey>,
     pub pepper: Option<Secret>,
-    pub keys_from: Option<NotYet>,
+    #[serde(default)]
+    pub keys_from: NotYet,
     pub forward: Option<Forward>,
     pub when_missing: Option<WhenMissing>,
     pub when_invalid: Option<WhenInvalid>,
@@ -161,7 +183,8 @@ pub struct ApiKey {
     pub scopes: Vec<String>,
     pub not_before: Option<Instant>,
     pub expires: Option<Instant>,
-    pub revoked: Option<NotYet>,
+    #[serde(default)]
+    pub revoked: NotYet,
 }
 
 #[derive(Deserialize, Default)]
@@ -187,8 +210,10 @@ pub struct Route {
     pub api_keys: RouteCheck,
     #[serde(default)]
     pub policy: RoutePolicy,
-    pub signatures: Option<NotYet>,
-    pub body: Option<NotYet>,
+    #[serde(default)]
+    pub signatures: NotYet,
+    #[serde(default)]
+    pub body: NotYet,
 }
 
 #[derive(Deserialize)]
@@ -208,6 +233,12 @@ pub struct Match {
 pub struct RouteCheck {
     pub when_missing: Option<WhenMissing>,
     pub when_invalid: Option<WhenInvalid>,
+}
+
+impl RouteCheck {
+    pub fn is_given(&self) -> bool {
+        self.when_missing.is_some() || self.when_invalid.is_some()
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -318,8 +349,16 @@ impl<'de> Deserialize<'de> for RegoVersion {
     }
 }
 
+/// A section that stands there is meant: `jwt:` with nothing under it is an error, not an absence.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// A key of the contract that is not built yet: refused, never ignored.
-pub enum NotYet {}
+#[derive(Default)]
+pub struct NotYet;
 
 impl<'de> Deserialize<'de> for NotYet {
     fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
@@ -333,11 +372,8 @@ pub struct Span(pub Duration);
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map(Span).map_err(|_| {
-            de::Error::custom(format_args!(
-                "found `{text}`; takes a duration such as `60s` or `5m`"
-            ))
+        parse(deserializer, "a duration such as `60s` or `5m`", |text| {
+            humantime::parse_duration(text).ok().map(Span)
         })
     }
 }
@@ -348,31 +384,40 @@ pub struct Instant(pub u64);
 
 impl<'de> Deserialize<'de> for Instant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        humantime::parse_rfc3339(&text)
-            .ok()
-            .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
-            .and_then(|since| u64::try_from(since.as_nanos()).ok())
-            .map(Instant)
-            .ok_or_else(|| {
-                de::Error::custom(format_args!(
-                    "found `{text}`; takes a time such as `2027-02-01T00:00:00Z`"
-                ))
-            })
+        parse(
+            deserializer,
+            "a time such as `2027-02-01T00:00:00Z`",
+            |text| {
+                let time = humantime::parse_rfc3339(text).ok()?;
+                let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+                u64::try_from(since.as_nanos()).ok().map(Instant)
+            },
+        )
     }
 }
 
-/// A number of bytes, such as `64KiB`.
+/// A number of bytes, such as `64KiB` or `65536`.
 #[derive(Clone, Copy)]
 pub struct Size(pub u64);
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse::<bytesize::ByteSize>()
-            .map(|size| Size(size.as_u64()))
-            .map_err(|_| {
-                de::Error::custom(format_args!("found `{text}`; takes a size such as `64KiB`"))
-            })
+        parse(deserializer, "a size such as `64KiB`", |text| {
+            let size: bytesize::ByteSize = text.parse().ok()?;
+            Some(Size(size.as_u64()))
+        })
     }
+}
+
+/// Reads text of a form of its own; a bare number, which YAML does not quote, is text too.
+fn parse<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    takes: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, D::Error> {
+    let found = match Value::deserialize(deserializer)? {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    read(&found).ok_or_else(|| de::Error::custom(format_args!("found `{found}`; takes {takes}")))
 }

@@ -1,7 +1,7 @@
 //! Routes: which settings hold for which requests. The first match wins.
 
 use super::raw::{self, WhenInvalid, WhenMissing};
-use crate::{error::Findings, fields};
+use crate::{error::Findings, fields, path::Comparable};
 use portcullis_rego::Entrypoint;
 use std::collections::BTreeMap;
 
@@ -29,6 +29,8 @@ pub struct Match {
 #[derive(Clone)]
 pub struct Settings {
     pub off: bool,
+    /// Chosen by the proxy's own name of its route.
+    pub by_proxy_name: bool,
     pub jwt: Check,
     pub api_keys: Check,
     pub entrypoint: Entrypoint,
@@ -81,7 +83,7 @@ pub fn read(
                 ("jwt", sections.jwt, &route.jwt),
                 ("api_keys", sections.api_keys, &route.api_keys),
             ] {
-                if !there && (given.when_missing.is_some() || given.when_invalid.is_some()) {
+                if !there && given.is_given() {
                     findings.add(
                         format!("{path}.{name}"),
                         format!("the document has no `{name}` to change"),
@@ -90,6 +92,18 @@ pub fn read(
             }
             let mut settings = base.clone();
             settings.off = route.gate.is_some();
+            let shaped = route.jwt.is_given()
+                || route.api_keys.is_given()
+                || route.policy.entrypoint.is_some()
+                || !route.policy.context_extensions.is_empty();
+            if settings.off && shaped {
+                findings.add(
+                    format!("{path}.gate"),
+                    "is off, so nothing else that the route says would hold; remove the one or the other",
+                );
+            }
+            settings.by_proxy_name =
+                route.matches.route.is_some() || route.matches.virtual_host.is_some();
             settings.jwt = base.jwt.overridden(&route.jwt);
             settings.api_keys = base.api_keys.overridden(&route.api_keys);
             if let Some(text) = &route.policy.entrypoint {
@@ -110,6 +124,12 @@ pub fn read(
 }
 
 fn conditions(raw: raw::Match, path: &str, findings: &mut Findings) -> Match {
+    if raw.cors_preflight == Some(false) {
+        findings.add(
+            format!("{path}.cors_preflight"),
+            "takes `true`, or is left out",
+        );
+    }
     let given = raw.path.is_some()
         || raw.path_prefix.is_some()
         || raw.host.is_some()
@@ -125,14 +145,10 @@ fn conditions(raw: raw::Match, path: &str, findings: &mut Findings) -> Match {
     }
     for (key, value) in [("path", &raw.path), ("path_prefix", &raw.path_prefix)] {
         let Some(value) = value else { continue };
-        if crate::path::Comparable::parse(value)
-            .as_ref()
-            .map(|p| p.as_str())
-            != Some(value)
-        {
+        if Comparable::parse(value).is_none() {
             findings.add(
                 format!("{path}.{key}"),
-                format!("found `{value}`, which no request's path is compared with; takes a path from `/` on, without `//`, `.`, `..`, `;`, `\\`, a query, or escapes of letters and digits"),
+                format!("found `{value}`, which no request's path is compared with; takes a path from `/` on, without `//`, `.`, `..`, `;`, `\\` or a query"),
             );
         }
     }
@@ -158,10 +174,8 @@ fn conditions(raw: raw::Match, path: &str, findings: &mut Findings) -> Match {
         }
     }
     Match {
-        path: raw.path,
-        path_prefix: raw
-            .path_prefix
-            .map(|prefix| prefix.trim_end_matches('/').to_owned()),
+        path: normal(raw.path),
+        path_prefix: normal(raw.path_prefix).map(|prefix| prefix.trim_end_matches('/').to_owned()),
         host: raw.host.map(|host| host.to_ascii_lowercase()),
         methods: raw.methods,
         cors_preflight: raw.cors_preflight == Some(true),
@@ -170,7 +184,14 @@ fn conditions(raw: raw::Match, path: &str, findings: &mut Findings) -> Match {
     }
 }
 
+fn normal(path: Option<String>) -> Option<String> {
+    Comparable::parse(&path?).map(|path| path.as_str().to_owned())
+}
+
 fn is_host_pattern(text: &str) -> bool {
     let host = text.strip_prefix("*.").unwrap_or(text);
-    !host.is_empty() && !host.contains(['*', '/', ' ', ','])
+    let port = host
+        .rsplit_once(':')
+        .is_some_and(|(_, rest)| !rest.contains(']'));
+    !host.is_empty() && !host.contains(['*', '/', ' ', ',', '@']) && !port && !host.ends_with('.')
 }

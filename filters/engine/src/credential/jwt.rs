@@ -25,6 +25,8 @@ pub struct VerifiedJwt<'c> {
     provider: &'c str,
     header: Map<String, Value>,
     claims: Map<String, Value>,
+    place: &'c Source,
+    keep: bool,
     /// What `claim_headers` says of it, checked to be fit for a header.
     claim_headers: Vec<(&'c str, String)>,
 }
@@ -89,11 +91,14 @@ pub fn verify<'c>(
     Ok(results)
 }
 
-/// Takes tokens away from every place: of all providers, or of those that do not keep theirs.
-pub fn strip_all(providers: &[Provider], also_kept: bool, headers: &mut Headers<'_>) {
-    for provider in providers.iter().filter(|p| also_kept || !p.keep) {
-        for source in &provider.from {
-            strip(source, headers);
+/// Takes tokens away from every place but those where a verified one stands that is to be kept.
+pub fn strip_all(providers: &[Provider], kept: &[VerifiedJwt<'_>], headers: &mut Headers<'_>) {
+    for place in places(providers) {
+        if !kept
+            .iter()
+            .any(|jwt| jwt.keep && jwt.place.same_place(place))
+        {
+            strip(place, headers);
         }
     }
 }
@@ -111,7 +116,7 @@ fn places(providers: &[Provider]) -> Vec<&Source> {
 
 fn verify_one<'c>(
     providers: &'c [Provider],
-    place: &Source,
+    place: &'c Source,
     token: &str,
     now_ns: u64,
 ) -> Result<VerifiedJwt<'c>, Reason> {
@@ -129,6 +134,8 @@ fn verify_one<'c>(
         provider: &provider.name,
         header,
         claims,
+        place,
+        keep: provider.keep,
         claim_headers,
     })
 }
@@ -191,6 +198,7 @@ fn check_signature(
         match candidate.key.verify(token) {
             Ok(()) => return Ok(()),
             Err(Failure::Signature) => {}
+            Err(Failure::Type) => reason = Reason::JwtType,
             Err(Failure::Malformed) => reason = Reason::JwtMalformed,
         }
     }

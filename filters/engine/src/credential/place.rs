@@ -3,7 +3,6 @@
 use crate::{config::source::Source, headers::Headers, query, words::Reason};
 
 /// What stands at a place: nothing, one credential, or something no single reading fits.
-#[derive(Debug, PartialEq, Eq)]
 pub enum Found {
     Nothing,
     One(String),
@@ -106,7 +105,9 @@ fn cookie_pair(pair: &str) -> (&str, &str) {
 /// A browser sends cookies with requests that other sites make; safe methods change nothing
 /// (RFC 9110 section 9.2.1), the others must come from a page that is listed.
 fn origin_allows(headers: &Headers<'_>, origins: &[String]) -> bool {
-    let safe = matches!(headers.first(":method"), Some("GET" | "HEAD" | "OPTIONS"));
+    // A WebSocket starts as a GET that no CORS check guards (RFC 6455 section 10.2).
+    let safe = matches!(headers.first(":method"), Some("GET" | "HEAD" | "OPTIONS"))
+        && headers.first("upgrade").is_none();
     let mut sent = headers.values("origin");
     safe || match (sent.next(), sent.next()) {
         (Some(origin), None) => origins.iter().any(|listed| listed == origin),
