@@ -166,7 +166,7 @@ fn mutated(
     let at = at.index(token.len());
     // Any change inside the signed part or the signature must show; the last character may carry
     // bits that base64url does not use, so it is left alone.
-    if byte % 3 == 0 || at + 1 == token.len() {
+    if byte.is_multiple_of(3) || at + 1 == token.len() {
         token.truncate(at);
     } else {
         let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";

@@ -26,7 +26,7 @@ results["connection"] := allowing({"connection": "x-user"})
 
 results["transfer"] := allowing({"transfer-encoding": "chunked"})
 
-results["remove-envoy"] := {"allowed": true, "request_headers_to_remove": ["x-envoy-internal"]}
+results["remove-framing"] := {"allowed": true, "request_headers_to_remove": ["content-length"]}
 
 results["line-end"] := allowing({"x-a": "1\r\nx-admin: true"})
 

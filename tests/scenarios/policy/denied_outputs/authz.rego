@@ -18,6 +18,8 @@ results["page"] := {
 
 results["redirect"] := {"allowed": false, "http_status": 302, "headers": {"location": "https://login.test/"}}
 
+results["no-content"] := {"allowed": false, "http_status": 204, "body": "HTTP/1.1 200 OK"}
+
 results["login"] := {"allowed": false, "http_status": 401}
 
 results["own-challenge"] := {"allowed": false, "http_status": 401, "headers": {"www-authenticate": "Custom"}}
