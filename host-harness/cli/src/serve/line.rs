@@ -69,6 +69,9 @@ impl Line {
         for key in ["rule", "subject", "key_id"] {
             put(key, self.text(key).map_or(Value::Null, Value::from));
         }
+        if let Some(detail) = self.text("detail") {
+            put("detail", detail.into());
+        }
         let took = u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX);
         put("duration_us", took.into());
         Value::Object(line).to_string()
