@@ -32,10 +32,12 @@ pub struct Config {
 impl Config {
     pub fn parse(document: &[u8], secrets: &dyn Secrets) -> Result<(Config, Sources), LoadErrors> {
         let value = json::parse(document).map_err(|error| {
-            LoadError::field(
-                "",
-                format!("is not the JSON document it should be: {error}"),
-            )
+            let hint = match document.first() {
+                Some(b'{') => "",
+                // Envoy 1.40 hands a Struct over as protobuf.
+                _ => "; give the filter what `portcullis render` prints, as a `google.protobuf.StringValue`",
+            };
+            LoadError::field("", format!("the document is not JSON: {error}{hint}"))
         })?;
         let raw: raw::Document = serde_path_to_error::deserialize(value).map_err(from_serde)?;
         let mut findings = Findings::default();
