@@ -79,6 +79,7 @@ const MISSING_FAMILIES: &[&str] = &[
     "regex.",
     "rego.",
     "time.",
+    "urlquery.",
     "uuid.",
 ];
 
