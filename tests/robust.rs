@@ -97,6 +97,7 @@ fn exchange(tokens: Vec<Vec<u8>>) -> impl Strategy<Value = Exchange> {
             body: Vec::new(),
             route: "all".into(),
             virtual_host: "scenario".into(),
+            route_metadata: Vec::new(),
         }
     })
 }

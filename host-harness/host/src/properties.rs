@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::clock::nanoseconds;
+use crate::{abi::pairs, clock::nanoseconds};
 
 /// Attributes by path (`source.address`). Those that Envoy derives from the request's headers (`request.path`, `.host`,
 /// `.headers` and so on) are not set here: the host answers them from the headers, and only while those are readable.
@@ -46,6 +46,22 @@ impl Properties {
 
     pub fn cluster_name(self, name: &str) -> Self {
         self.text("xds.cluster_name", name)
+    }
+
+    /// `xds.route_metadata`, as far as texts under one filter's name go: a list of pairs.
+    pub fn route_metadata<'a>(
+        self,
+        filter: &str,
+        texts: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+    ) -> Self {
+        let encoded = pairs::encode(texts.map(|(name, text)| (name.as_bytes(), text.as_bytes())));
+        match encoded.is_empty() {
+            true => self,
+            false => self.segments(
+                ["xds", "route_metadata", "filter_metadata", filter],
+                &encoded,
+            ),
+        }
     }
 
     pub fn text(self, path: &str, value: &str) -> Self {

@@ -75,7 +75,14 @@ fn manager(
     let mut routes: Vec<Value> = names
         .routes
         .iter()
-        .map(|route| json!({"name": route.name, "match": {"prefix": route.prefix}, "route": to_upstream}))
+        .map(|route| {
+            json!({
+                "name": route.name,
+                "match": {"prefix": route.prefix},
+                "route": to_upstream,
+                "metadata": {"filter_metadata": {"portcullis": route.metadata}},
+            })
+        })
         .collect();
     routes.push(json!({"name": CATCH_ALL, "match": {"prefix": "/"}, "route": to_upstream}));
     json!({

@@ -139,6 +139,7 @@ impl Envoy {
             body: Vec::new(),
             route: String::new(),
             virtual_host: String::new(),
+            route_metadata: Vec::new(),
         };
         wire::send(self.admin, &exchange).map(|answer| (answer.status, answer.body))
     }

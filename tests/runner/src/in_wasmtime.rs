@@ -181,4 +181,8 @@ fn properties(exchange: &Exchange) -> Properties {
         .request_time(now)
         .route_name(&exchange.route)
         .virtual_host_name(&exchange.virtual_host)
+        .route_metadata(
+            "portcullis",
+            exchange.route_metadata.iter().map(|(k, v)| (&**k, &**v)),
+        )
 }

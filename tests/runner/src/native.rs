@@ -82,6 +82,7 @@ pub fn decide(gate: &Gate, exchange: &Exchange, headers: &Headers) -> Decision {
         scheme: Some("http"),
         route: Some(&exchange.route),
         virtual_host: Some(&exchange.virtual_host),
+        route_metadata: &exchange.route_metadata,
         ..Attributes::default()
     };
     gate.decide(

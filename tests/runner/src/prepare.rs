@@ -143,6 +143,9 @@ fn exchange(scenario: &Scenario, names: &dyn Names, spec: &RequestSpec) -> Resul
             .as_deref()
             .unwrap_or(VIRTUAL_HOST)
             .to_owned(),
+        route_metadata: route
+            .map(|route| route.metadata.clone().into_iter().collect())
+            .unwrap_or_default(),
         path,
         lines,
         body,

@@ -114,6 +114,9 @@ pub struct EnvoyNames {
 pub struct NamedRoute {
     pub name: String,
     pub prefix: String,
+    /// What stands in the route's metadata under `portcullis`.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -31,6 +31,8 @@ pub struct Exchange {
     /// The route and virtual host that Envoy will have chosen.
     pub route: String,
     pub virtual_host: String,
+    /// What the route's metadata says under `portcullis`.
+    pub route_metadata: Vec<(String, String)>,
 }
 
 /// What was seen of one request from outside.

@@ -5,7 +5,7 @@ mod foreign;
 mod headers;
 mod logging;
 mod metrics;
-mod pairs;
+pub(crate) mod pairs;
 mod properties;
 mod shared_data;
 mod streams;
