@@ -7,8 +7,11 @@ WASM := target/wasm32-wasip1/release/portcullis.wasm
 
 .PHONY: build wasm venv demo envoy test test-system lint clean
 
+# The host's crates: one set of packages in every command, so that they share what they build.
+HOST := --release --locked --workspace --exclude portcullis-filter
+
 build: wasm
-	$(CARGO) build --release --locked --bins
+	$(CARGO) build $(HOST) --bins
 
 # The guest has a profile of its own: small, since Envoy compiles it at load.
 wasm:
@@ -27,7 +30,7 @@ envoy: build venv
 	$(VENV)/bin/python tests/demo.py --on envoy
 
 test: build venv
-	$(CARGO) test --release --locked --workspace --exclude portcullis-filter
+	$(CARGO) test $(HOST)
 
 # What needs Debian packages comes with the issues that need them; until then there is nothing.
 test-system:
@@ -35,7 +38,7 @@ test-system:
 
 lint:
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --release --locked --workspace --exclude portcullis-filter --all-targets -- -D warnings
+	$(CARGO) clippy $(HOST) --all-targets -- -D warnings
 	$(CARGO) clippy --profile wasm --locked --target wasm32-wasip1 -p portcullis-filter -- -D warnings
 
 clean:
