@@ -5,6 +5,7 @@ pub mod headers;
 pub mod jwt;
 mod raw;
 pub mod routes;
+mod scalar;
 pub mod secret;
 pub mod source;
 
@@ -188,7 +189,7 @@ fn sources(policy: &raw::Policy, findings: &mut Findings) -> Option<Sources> {
             .collect(),
         data,
         version: match policy.rego_version {
-            Some(raw::RegoVersion::V0) => RegoVersion::V0,
+            Some(scalar::RegoVersion::V0) => RegoVersion::V0,
             _ => RegoVersion::V1,
         },
     })
