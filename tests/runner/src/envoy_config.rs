@@ -89,6 +89,8 @@ fn manager(
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": listener(index),
         "generate_request_id": false,
+        // Without it Envoy answers a handshake itself.
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
         // Wider than the gate's own limits, so that the gate is asked.
         "max_request_headers_kb": 512,
         "common_http_protocol_options": {"max_headers_count": 2000},
