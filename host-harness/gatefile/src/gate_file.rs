@@ -91,7 +91,7 @@ impl GateFile {
         let (line, column) = (number(error.line), number(error.column));
         if error.file.is_empty() || error.file == "data" {
             let field = match error.file.as_str() {
-                "" => "policy",
+                "" => "policy.entrypoint",
                 _ => self.written("policy.data"),
             };
             return (self.source.place(field), String::new());
