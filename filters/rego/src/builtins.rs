@@ -12,19 +12,43 @@ use crate::{
 pub(crate) struct Own {
     pub name: &'static str,
     pub arity: usize,
-    /// None is undefined: a builtin's error, as OPA takes it by default.
-    pub call: fn(&[Value], &Moment) -> Option<Value>,
+    pub call: fn(&[Value], &Moment) -> Outcome,
 }
 
+/// None is undefined: a builtin's error, as OPA takes it by default. What OPA would do and this does
+/// not is no such error: under `not` it would be true.
+pub(crate) type Outcome = Result<Option<Value>, Exceeded>;
+
+/// One call would take more than the budget lets a policy take.
+#[derive(Debug)]
+pub(crate) struct Exceeded;
+
+impl Exceeded {
+    /// The interpreter hands an error on as its text.
+    pub const TEXT: &str = "a builtin exceeded the budget";
+}
+
+impl std::fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(Exceeded::TEXT)
+    }
+}
+
+impl std::error::Error for Exceeded {}
+
 pub(crate) const OWN: &[Own] = &[
-    own("json.is_valid", 1, json_is_valid),
-    own("json.unmarshal", 1, json_unmarshal),
+    own("json.is_valid", 1, |arguments, moment| {
+        Ok(json_is_valid(arguments, moment))
+    }),
+    own("json.unmarshal", 1, |arguments, moment| {
+        Ok(json_unmarshal(arguments, moment))
+    }),
     own("numbers.range", 2, numbers_range),
     own("numbers.range_step", 3, numbers_range_step),
     own("time.now_ns", 0, |_, moment| {
-        Some(Value::from(moment.now_ns))
+        Ok(Some(Value::from(moment.now_ns)))
     }),
-    own("to_number", 1, to_number),
+    own("to_number", 1, |arguments, _| Ok(to_number(arguments))),
 ];
 
 /// regorus's, refused: each takes work or memory past any budget, or is not of this world.
@@ -121,11 +145,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Own> {
     OWN.iter().find(|own| own.name == name)
 }
 
-const fn own(
-    name: &'static str,
-    arity: usize,
-    call: fn(&[Value], &Moment) -> Option<Value>,
-) -> Own {
+const fn own(name: &'static str, arity: usize, call: fn(&[Value], &Moment) -> Outcome) -> Own {
     Own { name, arity, call }
 }
 
@@ -144,7 +164,7 @@ fn json_is_valid(arguments: &[Value], moment: &Moment) -> Option<Value> {
     }
 }
 
-fn to_number(arguments: &[Value], _: &Moment) -> Option<Value> {
+fn to_number(arguments: &[Value]) -> Option<Value> {
     match arguments {
         [Value::Null] => Some(Value::from(0_u64)),
         [Value::Bool(value)] => Some(Value::from(u64::from(*value))),
@@ -157,34 +177,42 @@ fn to_number(arguments: &[Value], _: &Moment) -> Option<Value> {
     }
 }
 
-fn numbers_range(arguments: &[Value], _: &Moment) -> Option<Value> {
+fn numbers_range(arguments: &[Value], _: &Moment) -> Outcome {
     let [from, to] = arguments else {
-        return None;
+        return Ok(None);
     };
     range(from, to, 1)
 }
 
-fn numbers_range_step(arguments: &[Value], _: &Moment) -> Option<Value> {
+fn numbers_range_step(arguments: &[Value], _: &Moment) -> Outcome {
     let [from, to, step] = arguments else {
-        return None;
+        return Ok(None);
     };
-    range(from, to, step.as_i64().ok().filter(|step| *step > 0)?)
+    match step.as_i64() {
+        Ok(step) if step > 0 => range(from, to, step),
+        _ => Ok(None),
+    }
 }
 
 /// At most so many numbers at once: building them is one instruction.
-const MAX_RANGE: i64 = 100_000;
+const MAX_RANGE: u64 = 100_000;
 
-fn range(from: &Value, to: &Value, step: i64) -> Option<Value> {
-    let (from, to) = (from.as_i64().ok()?, to.as_i64().ok()?);
-    let last = from.abs_diff(to).checked_div(step.unsigned_abs())?;
-    let last = i64::try_from(last).ok().filter(|last| *last < MAX_RANGE)?;
-    let step = if from <= to {
-        step
-    } else {
-        step.checked_neg()?
+/// From one number to the other, either way; a positive step.
+fn range(from: &Value, to: &Value, step: i64) -> Outcome {
+    let (Ok(from), Ok(to)) = (from.as_i64(), to.as_i64()) else {
+        return Ok(None);
     };
-    let numbers: Option<Vec<Value>> = (0..=last)
-        .map(|index| from.checked_add(index.checked_mul(step)?).map(Value::from))
-        .collect();
-    numbers.map(Value::from)
+    let last = from.abs_diff(to) / step.unsigned_abs().max(1);
+    if last >= MAX_RANGE {
+        return Err(Exceeded);
+    }
+    let step = match from <= to {
+        true => i128::from(step),
+        false => -i128::from(step),
+    };
+    let numbers = (0..=i128::from(last)).map(|index| {
+        let number = i128::from(from) + index * step;
+        i64::try_from(number).map(Value::from).ok()
+    });
+    Ok(numbers.collect::<Option<Vec<Value>>>().map(Value::from))
 }

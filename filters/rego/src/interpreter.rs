@@ -91,7 +91,7 @@ impl Ready {
                     now_ns: now_ns.load(Ordering::Relaxed),
                     instructions: 0,
                 };
-                Ok(call(&arguments, &moment).unwrap_or(Value::Undefined))
+                Ok(call(&arguments, &moment)?.unwrap_or(Value::Undefined))
             };
             let arity = u8::try_from(own.arity).unwrap_or(u8::MAX);
             engine
@@ -139,7 +139,8 @@ where
     // A function's error arrives as its text.
     let text = error.to_string();
     let cause: &(dyn std::error::Error + Send + Sync) = error.as_ref();
-    if cause.downcast_ref::<LimitError>().is_some() || text.contains("exceeded time limit") {
+    let limits = ["exceeded time limit", builtins::Exceeded::TEXT];
+    if cause.downcast_ref::<LimitError>().is_some() || limits.iter().any(|l| text.contains(l)) {
         EvalError::Budget
     } else {
         EvalError::Failed(crate::error::one_line(&text))

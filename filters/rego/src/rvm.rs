@@ -124,7 +124,10 @@ impl Rvm {
             return Err(EvalError::Failed("a call without a name".to_owned()));
         };
         if let Some(own) = builtins::find(name) {
-            return Ok((own.call)(arguments.as_slice(), moment).unwrap_or(Value::Undefined));
+            return match (own.call)(arguments.as_slice(), moment) {
+                Ok(value) => Ok(value.unwrap_or(Value::Undefined)),
+                Err(builtins::Exceeded) => Err(EvalError::Budget),
+            };
         }
         conflicts
             .answer(name, arguments.as_slice(), machine)

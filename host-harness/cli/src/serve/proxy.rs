@@ -26,7 +26,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
@@ -45,9 +45,9 @@ type Answer = Response<UnsyncBoxBody<Bytes, hyper::Error>>;
 pub struct Proxy {
     upstream: Uri,
     current: Current,
-    http1: Client<HttpConnector, Incoming>,
+    http1: Client<HttpConnector, WithoutTrailers>,
     /// gRPC needs HTTP/2 all the way.
-    http2: Client<HttpConnector, Incoming>,
+    http2: Client<HttpConnector, WithoutTrailers>,
 }
 
 #[derive(Clone, Copy)]
@@ -195,7 +195,11 @@ impl Proxy {
         built(&headers, body).unwrap_or_else(|message| failed(&message))
     }
 
-    fn to_upstream(&self, headers: &Headers, body: Incoming) -> Result<Request<Incoming>, String> {
+    fn to_upstream(
+        &self,
+        headers: &Headers,
+        body: Incoming,
+    ) -> Result<Request<WithoutTrailers>, String> {
         let wrong = |error: hyper::http::Error| error.to_string();
         let mut parts = self.upstream.clone().into_parts();
         let path = headers.get(":path").unwrap_or_default();
@@ -209,7 +213,7 @@ impl Proxy {
         let mut request = Request::builder()
             .method(method)
             .uri(uri)
-            .body(body)
+            .body(WithoutTrailers(body))
             .map_err(wrong)?;
         *request.headers_mut() = lines(headers)?;
         let authority = HeaderValue::from_bytes(authority).map_err(|error| wrong(error.into()))?;
@@ -310,6 +314,33 @@ fn full(body: Vec<u8>) -> UnsyncBoxBody<Bytes, hyper::Error> {
 
 fn text(value: Option<&[u8]>) -> String {
     String::from_utf8_lossy(value.unwrap_or_default()).into_owned()
+}
+
+/// The client's body. The filter is not shown trailers here, so none goes on: it would have taken
+/// forged identities out of them.
+struct WithoutTrailers(Incoming);
+
+impl Body for WithoutTrailers {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match ready!(Pin::new(&mut self.0).poll_frame(context)) {
+            Some(Ok(frame)) if frame.is_trailers() => Poll::Ready(None),
+            other => Poll::Ready(other),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
 }
 
 /// The upstream's body; the filter's stream is over when it is.
