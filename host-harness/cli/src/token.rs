@@ -58,7 +58,13 @@ impl Token {
     pub fn run(self) -> Result<Exit, Failure> {
         let key = DevKey::read_or_create(&self.key, self.algorithm)?;
         let text = match self.jwks {
-            true => key.jwks().to_string(),
+            true => {
+                let jwks = key.jwks().to_string();
+                if jwks.contains("\"oct\"") {
+                    terminal::warn("this key set is the shared secret itself: who has it signs");
+                }
+                jwks
+            }
             false => {
                 let header = header(&self.header)?;
                 key.sign(self.claims(), header)?

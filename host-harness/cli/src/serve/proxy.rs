@@ -34,8 +34,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-/// As Envoy's `max_request_headers_kb`, rounded up.
-const MAX_HEADER_BYTES: usize = 64 * 1024;
+/// Wider than the gate's own limits, so that its configuration decides and its log tells.
+const MAX_HEADER_BYTES: usize = 512 * 1024;
+/// A list of pairs holds 1,024 in the guest, pseudo-headers and the proxy's own included.
+const MAX_HEADERS: usize = 1000;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What running requests get after the signal to stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
@@ -82,6 +84,7 @@ impl Proxy {
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
+            .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEADER_BYTES);
         server
             .http2()
