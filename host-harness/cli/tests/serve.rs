@@ -308,6 +308,23 @@ fn refuses_what_envoy_refuses() {
 }
 
 #[test]
+fn the_gate_and_not_the_server_counts_headers() {
+    let folder = Folder::started();
+    let gate = Gate::serve(&folder, &upstream(), &[]);
+    for more in [
+        "x-a: 1\r\n".repeat(150),
+        format!("x-a: {}\r\n", "a".repeat(66_000)),
+    ] {
+        let answer = gate.raw(&format!(
+            "GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{more}\r\n"
+        ));
+        assert_eq!(status(&answer), "431", "{answer}");
+        assert_eq!(gate.decision()["reason"], "headers.too_large");
+    }
+    gate.stop();
+}
+
+#[test]
 fn an_upstream_that_is_away_is_503() {
     let folder = Folder::started();
     let closed = TcpListener::bind("127.0.0.1:0")
