@@ -29,7 +29,7 @@ pub fn enforce(policy: &Policy, pass: &Pass<'_>, question: Question<'_>) -> Deci
             reason: detail,
             metadata: None,
         };
-        pass.refuse(record(reason, note))
+        pass.refuse(question.settings, record(reason, note))
     };
     let result = match policy.evaluate(rule, question.input, &moment) {
         Ok(Some(result)) => result,
@@ -58,6 +58,7 @@ pub fn enforce(policy: &Policy, pass: &Pass<'_>, question: Question<'_>) -> Deci
         Ok(Answer::Deny(shape, note)) => Decision {
             effect: Effect::Deny(refusal::of_policy(
                 pass.config,
+                question.settings,
                 pass.client(),
                 shape,
                 pass.moment.decision_id,

@@ -19,6 +19,7 @@ mod headers;
 mod hygiene;
 mod input;
 mod json;
+pub mod message_signature;
 mod pass;
 mod path;
 mod query;
@@ -28,6 +29,7 @@ mod route;
 mod verified;
 pub mod words;
 
+pub use crypto::{Algorithm, SigningKey};
 pub use decision::{Allow, Decision, Deny, Effect, HeaderEdit, Record};
 pub use error::{LoadError, LoadErrors};
 pub use gate::{Gate, Moment, Secrets, host_failure};

@@ -3,12 +3,13 @@
 
 use crate::{
     config::{Config, routes::Settings},
-    credential::{Refusal, api_key, jwt},
+    credential::{Refusal, api_key, jwt, signature},
     decision::{Allow, Decision, Effect, HeaderEdit, Record},
     gate::Moment,
     headers::Headers,
     hygiene,
     input::{self, InputError},
+    message_signature::Message,
     refusal::{self, Client},
     request::Request,
     route,
@@ -34,6 +35,15 @@ pub struct Question<'p> {
     pub key_id: Option<String>,
 }
 
+/// Why credentials end the request.
+struct Refused {
+    reason: Reason,
+    /// For logs.
+    detail: Option<String>,
+}
+
+type Judged<'c> = Result<signature::VerifiedSignature<'c>, Refusal>;
+
 pub enum Asked<'p> {
     /// A route without a gate.
     Off(Headers<'p>),
@@ -44,17 +54,24 @@ impl<'p> Pass<'p> {
     /// Hygiene, route, credentials, input: everything before the policy.
     pub fn asked(&self) -> Result<Asked<'p>, Box<Decision>> {
         let config = self.config;
-        let refuse = |reason| Box::new(self.refuse(self.record(reason)));
+        let refuse = |reason| Box::new(self.refuse(&config.settings, self.record(reason)));
         let mut headers = hygiene::check(&config.headers, self.request).map_err(refuse)?;
         let settings = route::settings(config, &headers, &self.request.attributes)
             .map_err(|route::Ambiguous| refuse(Reason::RequestMalformed))?;
+        let refuse = |refused: Refused| {
+            let record = Record {
+                detail: refused.detail,
+                ..self.record(refused.reason)
+            };
+            Box::new(self.refuse(settings, record))
+        };
         headers.remove_where(|name| config.is_reserved(name));
         if settings.off {
             self.remove_configured(&mut headers);
             // A change of headers makes the proxy choose its route again: a client could have sent
             // one only to be taken for an open route's and land on another.
             if settings.by_proxy_name && headers.is_touched() {
-                return Err(refuse(Reason::RequestMalformed));
+                return Err(refuse(Reason::RequestMalformed.into()));
             }
             return Ok(Asked::Off(headers));
         }
@@ -70,11 +87,12 @@ impl<'p> Pass<'p> {
         })
         .map_err(|error| {
             refuse(match error {
-                InputError::Path => Reason::RequestMalformed,
-                InputError::Claims => Reason::JwtMalformed,
+                InputError::Path => Reason::RequestMalformed.into(),
+                InputError::Claims => Reason::JwtMalformed.into(),
             })
         })?;
-        self.forward(&verified, &mut headers).map_err(refuse)?;
+        self.forward(&verified, &mut headers)
+            .map_err(|reason| refuse(reason.into()))?;
         Ok(Asked::Policy(Question {
             settings,
             headers,
@@ -90,7 +108,7 @@ impl<'p> Pass<'p> {
         &self,
         settings: &Settings,
         headers: &mut Headers<'p>,
-    ) -> Result<(Verified<'p>, Vec<Refusal>), Reason> {
+    ) -> Result<(Verified<'p>, Vec<Refusal>), Refused> {
         let config = self.config;
         let now_ns = self.moment.now_ns;
         let mut refused = Vec::new();
@@ -102,13 +120,13 @@ impl<'p> Pass<'p> {
         };
 
         if tokens.is_empty() && settings.jwt.deny_missing {
-            return Err(Reason::JwtMissing);
+            return Err(Reason::JwtMissing.into());
         }
         let mut jwts = Vec::new();
         for token in tokens {
             match token {
                 Ok(jwt) => jwts.push(jwt),
-                Err(refusal) if settings.jwt.deny_invalid => return Err(refusal.reason),
+                Err(refusal) if settings.jwt.deny_invalid => return Err(refusal.into()),
                 Err(refusal) => {
                     jwt::strip_all(&config.providers, &[], headers);
                     refused.push(refusal);
@@ -117,11 +135,11 @@ impl<'p> Pass<'p> {
         }
 
         if keys.is_none() && settings.api_keys.deny_missing {
-            return Err(Reason::ApiKeyMissing);
+            return Err(Reason::ApiKeyMissing.into());
         }
         let api_key = match keys.transpose() {
             Ok(key) => key,
-            Err(refusal) if settings.api_keys.deny_invalid => return Err(refusal.reason),
+            Err(refusal) if settings.api_keys.deny_invalid => return Err(refusal.into()),
             Err(refusal) => {
                 if let Some(keys) = &config.api_keys {
                     api_key::strip_all(keys, headers);
@@ -130,7 +148,39 @@ impl<'p> Pass<'p> {
                 None
             }
         };
-        Ok((Verified { jwts, api_key }, refused))
+
+        let mut signatures = Vec::new();
+        for signature in self.signatures(settings)? {
+            match signature {
+                Ok(signature) => signatures.push(signature),
+                Err(refusal) if settings.signatures.deny_invalid => return Err(refusal.into()),
+                Err(refusal) => {
+                    signature::strip_all(headers);
+                    refused.push(refusal);
+                }
+            }
+        }
+        let verified = Verified {
+            jwts,
+            api_key,
+            signatures,
+        };
+        Ok((verified, refused))
+    }
+
+    /// Over the request as it was received, whatever was removed from it since.
+    fn signatures(&self, settings: &Settings) -> Result<Vec<Judged<'p>>, Refused> {
+        let Some(config) = &self.config.signatures else {
+            return Ok(Vec::new());
+        };
+        let message = Message::new(self.request.headers, self.request.attributes.scheme)
+            .ok_or(Reason::HeadersInvalid)?;
+        let now_ns = self.moment.now_ns;
+        let judged = signature::verify(config, &settings.components, now_ns, &message);
+        if judged.is_empty() && settings.signatures.deny_missing {
+            return Err(Reason::SignatureMissing.into());
+        }
+        Ok(judged)
     }
 
     fn remove_configured(&self, headers: &mut Headers<'p>) {
@@ -182,10 +232,11 @@ impl<'p> Pass<'p> {
         }
     }
 
-    pub fn refuse(&self, record: Record) -> Decision {
+    pub fn refuse(&self, settings: &Settings, record: Record) -> Decision {
         Decision {
             effect: Effect::Deny(refusal::of_reason(
                 self.config,
+                settings,
                 self.client(),
                 record.reason,
                 self.moment.decision_id,
@@ -200,5 +251,23 @@ impl<'p> Pass<'p> {
 
     pub fn record(&self, reason: Reason) -> Record {
         Record::new(self.moment.decision_id, reason)
+    }
+}
+
+impl From<Reason> for Refused {
+    fn from(reason: Reason) -> Refused {
+        Refused {
+            reason,
+            detail: None,
+        }
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Refused {
+        Refused {
+            reason: refusal.reason,
+            detail: refusal.detail,
+        }
     }
 }

@@ -4,8 +4,9 @@
 
 use crate::{
     answer::Shape,
-    config::{Config, source::Source},
+    config::{Config, routes::Settings, source::Source},
     decision::Deny,
+    message_signature,
     words::{PROBLEM_JSON, Reason, grpc},
 };
 
@@ -28,10 +29,16 @@ impl Client {
 }
 
 /// A refusal of the gate's own.
-pub fn of_reason(config: &Config, client: Client, reason: Reason, decision_id: &str) -> Deny {
+pub fn of_reason(
+    config: &Config,
+    settings: &Settings,
+    client: Client,
+    reason: Reason,
+    decision_id: &str,
+) -> Deny {
     let mut deny = Deny {
         status: reason.status(),
-        headers: challenges(config, reason),
+        headers: challenges(config, settings, reason),
         body: Vec::new(),
         grpc_status: client.grpc.then_some(reason.grpc_status()),
     };
@@ -41,7 +48,13 @@ pub fn of_reason(config: &Config, client: Client, reason: Reason, decision_id: &
 }
 
 /// A refusal that the policy shaped.
-pub fn of_policy(config: &Config, client: Client, shape: Shape, decision_id: &str) -> Deny {
+pub fn of_policy(
+    config: &Config,
+    settings: &Settings,
+    client: Client,
+    shape: Shape,
+    decision_id: &str,
+) -> Deny {
     let Shape {
         status,
         headers,
@@ -61,7 +74,8 @@ pub fn of_policy(config: &Config, client: Client, shape: Shape, decision_id: &st
         }),
     };
     if deny.status == 401 && !deny.headers.iter().any(|(name, _)| name == CHALLENGE) {
-        deny.headers.extend(challenges(config, Reason::JwtMissing));
+        deny.headers
+            .extend(challenges(config, settings, Reason::JwtMissing));
     }
     match body {
         // These have no content (RFC 9110 section 15), and a client would read it as the next
@@ -103,35 +117,49 @@ fn problem(client: Client, deny: &mut Deny, decision_id: &str) {
 
 /// The challenges of a 401: of the scheme that failed, and what it says of the failure
 /// (RFC 6750 section 3); of every scheme there is where credentials were missing.
-fn challenges(config: &Config, reason: Reason) -> Vec<(String, String)> {
+fn challenges(config: &Config, settings: &Settings, reason: Reason) -> Vec<(String, String)> {
     if reason.status() != 401 {
         return Vec::new();
     }
-    let (jwt, keys) = (!config.providers.is_empty(), config.api_keys.is_some());
     let bearer = || format!("{} realm=\"portcullis\"", bearer_scheme(config));
-    let found = match reason {
-        Reason::JwtMissing | Reason::ApiKeyMissing => {
+    let challenge = |text: &str| (CHALLENGE.to_owned(), text.to_owned());
+    // With what a signature must cover (RFC 9421 section 5).
+    let signature = || {
+        let tag = config.signatures.as_ref().and_then(|it| it.tag.as_deref());
+        let accept = message_signature::accept(&settings.components, tag);
+        let accept = accept.map(|accept| (ACCEPT_SIGNATURE.to_owned(), accept));
+        std::iter::once(challenge(SIGNATURE)).chain(accept)
+    };
+    match reason {
+        Reason::JwtMissing | Reason::ApiKeyMissing | Reason::SignatureMissing => {
+            let (keys, signatures) = (config.api_keys.is_some(), config.signatures.is_some());
             let mut all = Vec::new();
-            if jwt || !keys {
-                all.push(bearer());
+            if !config.providers.is_empty() || !(keys || signatures) {
+                all.push(challenge(&bearer()));
             }
             if keys {
-                all.push(API_KEY.to_owned());
+                all.push(challenge(API_KEY));
+            }
+            if signatures {
+                all.extend(signature());
             }
             all
         }
         Reason::ApiKeyUnknown | Reason::ApiKeyNotYetValid | Reason::ApiKeyExpired => {
-            vec![API_KEY.to_owned()]
+            vec![challenge(API_KEY)]
         }
-        _ => vec![format!("{}, error=\"invalid_token\"", bearer())],
-    };
-    found
-        .into_iter()
-        .map(|challenge| (CHALLENGE.to_owned(), challenge))
-        .collect()
+        Reason::SignatureMalformed
+        | Reason::SignatureKeyUnknown
+        | Reason::SignatureInvalid
+        | Reason::SignatureExpired
+        | Reason::SignatureComponentMissing => signature().collect(),
+        _ => vec![challenge(&format!("{}, error=\"invalid_token\"", bearer()))],
+    }
 }
 
 const API_KEY: &str = "ApiKey realm=\"portcullis\"";
+const SIGNATURE: &str = "Signature realm=\"portcullis\"";
+const ACCEPT_SIGNATURE: &str = "accept-signature";
 
 /// `Bearer`, unless tokens are only taken under another scheme.
 fn bearer_scheme(config: &Config) -> String {

@@ -1,26 +1,34 @@
 //! What was proven of a request: made of proof values only, so that nothing a client merely
 //! claims can stand under `input.verified`.
 
-use crate::credential::{Refusal, api_key::VerifiedApiKey, jwt::VerifiedJwt};
+use crate::credential::{
+    Refusal, api_key::VerifiedApiKey, jwt::VerifiedJwt, signature::VerifiedSignature,
+};
 use portcullis_rego::value::{self, Value, ValueError};
 
 /// The facts of one request.
 pub struct Verified<'c> {
     pub jwts: Vec<VerifiedJwt<'c>>,
     pub api_key: Option<VerifiedApiKey>,
+    pub signatures: Vec<VerifiedSignature<'c>>,
 }
 
 impl Verified<'_> {
-    /// A token's `sub`, else an API key's subject. Two tokens have one subject, or were refused.
+    /// A token's `sub`, else an API key's subject, else that of the signatures, where they agree.
+    /// Two tokens have one subject, or were refused.
     pub fn subject(&self) -> Option<&str> {
         let by_token = self.jwts.iter().find_map(VerifiedJwt::subject);
-        by_token.or_else(|| self.api_key.as_ref().map(VerifiedApiKey::subject))
+        by_token
+            .or_else(|| self.api_key.as_ref().map(VerifiedApiKey::subject))
+            .or_else(|| agreed(self.signatures.iter().map(VerifiedSignature::subject)))
     }
 
-    /// The API key's id, else a token's `kid`.
+    /// The API key's id, else a token's `kid`, else that of the signatures, where they agree.
     pub fn key_id(&self) -> Option<&str> {
         let by_key = self.api_key.as_ref().map(VerifiedApiKey::id);
-        by_key.or_else(|| self.jwts.iter().find_map(VerifiedJwt::key_id))
+        by_key
+            .or_else(|| self.jwts.iter().find_map(VerifiedJwt::key_id))
+            .or_else(|| agreed(self.signatures.iter().map(VerifiedSignature::key_id)))
     }
 
     /// `input.verified`.
@@ -60,8 +68,43 @@ impl Verified<'_> {
                 ]),
             ));
         }
+        let mut signatures = Vec::new();
+        for signature in &self.signatures {
+            let parts = parts_of(signature);
+            if self.signatures.len() == 1 {
+                let label = (value::string("label"), value::string(signature.label()));
+                facts.push((
+                    value::string("signature"),
+                    value::object(parts.clone().into_iter().chain([label])),
+                ));
+            }
+            signatures.push((value::string(signature.label()), value::object(parts)));
+        }
+        if !signatures.is_empty() {
+            facts.push((value::string("signatures"), value::object(signatures)));
+        }
         Ok(value::object(facts))
     }
+}
+
+fn parts_of(signature: &VerifiedSignature<'_>) -> [(Value, Value); 5] {
+    let components = signature.components().map(value::string);
+    [
+        (value::string("key_id"), value::string(signature.key_id())),
+        (value::string("subject"), value::string(signature.subject())),
+        (
+            value::string("algorithm"),
+            value::string(signature.algorithm()),
+        ),
+        (value::string("components"), value::array(components)),
+        (value::string("created"), Value::from(signature.created())),
+    ]
+}
+
+/// What all say alike; `None` where they differ, or where there is none.
+fn agreed<'t>(mut all: impl Iterator<Item = &'t str>) -> Option<&'t str> {
+    let first = all.next()?;
+    all.all(|other| other == first).then_some(first)
 }
 
 /// `input.refused`.

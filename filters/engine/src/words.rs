@@ -59,6 +59,13 @@ reasons! {
     ApiKeyNotYetValid = "api_key.not_yet_valid", 401, UNAUTHENTICATED;
     ApiKeyExpired = "api_key.expired", 401, UNAUTHENTICATED;
 
+    SignatureMissing = "signature.missing", 401, UNAUTHENTICATED;
+    SignatureMalformed = "signature.malformed", 401, UNAUTHENTICATED;
+    SignatureKeyUnknown = "signature.key_unknown", 401, UNAUTHENTICATED;
+    SignatureInvalid = "signature.invalid", 401, UNAUTHENTICATED;
+    SignatureExpired = "signature.expired", 401, UNAUTHENTICATED;
+    SignatureComponentMissing = "signature.component_missing", 401, UNAUTHENTICATED;
+
     PolicyDenied = "policy.denied", 403, PERMISSION_DENIED;
     PolicyUndefined = "policy.undefined", 403, PERMISSION_DENIED;
     OriginForbidden = "origin.forbidden", 403, PERMISSION_DENIED;
@@ -112,6 +119,7 @@ pub mod grpc {
 pub mod check {
     pub const JWT: &str = "jwt";
     pub const API_KEY: &str = "api_key";
+    pub const SIGNATURE: &str = "signature";
 }
 
 /// The key under which the decision record stands in the stream's filter state: Envoy shows it as

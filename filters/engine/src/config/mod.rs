@@ -7,10 +7,12 @@ mod raw;
 pub mod routes;
 mod scalar;
 pub mod secret;
+pub mod signatures;
 pub mod source;
 
 use crate::gate::Secrets;
 use crate::{
+    credential::signature,
     error::{Findings, LoadError, LoadErrors},
     fields, json, words,
 };
@@ -23,6 +25,7 @@ pub struct Config {
     pub instructions: u32,
     pub providers: Vec<jwt::Provider>,
     pub api_keys: Option<api_keys::ApiKeys>,
+    pub signatures: Option<signatures::Signatures>,
     pub headers: headers::Headers,
     pub routes: Vec<routes::Route>,
     /// What holds where no route matches.
@@ -98,6 +101,7 @@ fn check(
     let sections = routes::Sections {
         jwt: raw.jwt.is_some(),
         api_keys: raw.api_keys.is_some(),
+        signatures: raw.signatures.is_some(),
     };
     let entrypoint = entrypoint(
         policy
@@ -118,6 +122,16 @@ fn check(
         api_keys: match &raw.api_keys {
             Some(keys) => routes::Check::new(keys.when_missing, keys.when_invalid),
             None => routes::Check::new(None, None),
+        },
+        signatures: match &raw.signatures {
+            Some(signatures) => {
+                routes::Check::new(signatures.when_missing, signatures.when_invalid)
+            }
+            None => routes::Check::new(None, None),
+        },
+        components: match &raw.signatures {
+            Some(raw) => signatures::components(&raw.components, "signatures.components", findings),
+            None => Vec::new(),
         },
         entrypoint: entrypoint?,
         context_extensions: policy.context_extensions,
@@ -140,6 +154,9 @@ fn check(
         api_keys: raw
             .api_keys
             .map(|keys| api_keys::read(keys, secrets, findings)),
+        signatures: raw
+            .signatures
+            .map(|signatures| signatures::read(signatures, secrets, findings)),
         headers: headers::read(raw.headers, findings),
         routes: routes::read(raw.routes, &settings, &sections, findings),
         settings,
@@ -285,10 +302,11 @@ impl Config {
             .iter()
             .flat_map(|provider| &provider.from)
             .chain(self.api_keys.iter().flat_map(|keys| &keys.from));
-        let mut folded = credentials.filter_map(|source| match source {
+        let headers = credentials.filter_map(|source| match source {
             Source::Header { name, .. } => Some(name.as_str()),
             _ => None,
         });
+        let mut folded = headers.chain(self.signature_fields());
         self.claim_headers()
             .any(|own| fields::is_twin(&own.header, name))
             || folded.any(|own| own != name && fields::is_twin(own, name))
@@ -304,5 +322,11 @@ impl Config {
                 .iter()
                 .any(|pattern| pattern.matches(name))
             || self.sources().any(|(_, source)| carries(source))
+            || self.signature_fields().any(|own| own == name)
+    }
+
+    fn signature_fields(&self) -> impl Iterator<Item = &str> {
+        let fields = self.signatures.as_ref().map(|_| signature::FIELDS);
+        fields.into_iter().flatten()
     }
 }

@@ -19,8 +19,8 @@ pub struct Document {
     pub jwt: Option<Jwt>,
     #[serde(default, deserialize_with = "given")]
     pub api_keys: Option<ApiKeys>,
-    #[serde(default)]
-    pub signatures: NotYet,
+    #[serde(default, deserialize_with = "given")]
+    pub signatures: Option<Signatures>,
     #[serde(default)]
     pub peer: NotYet,
     #[serde(default)]
@@ -184,6 +184,31 @@ pub struct ApiKey {
     pub revoked: NotYet,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signatures {
+    pub keys: Vec<SignatureKey>,
+    pub components: Vec<String>,
+    pub max_age: Option<Span>,
+    pub leeway: Option<Span>,
+    pub nonce: Option<Nonce>,
+    pub tag: Option<String>,
+    #[serde(default)]
+    pub webhooks: NotYet,
+    pub when_missing: Option<WhenMissing>,
+    pub when_invalid: Option<WhenInvalid>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignatureKey {
+    pub id: String,
+    pub algorithm: String,
+    pub secret: Option<Secret>,
+    pub public_key: Option<String>,
+    pub subject: String,
+}
+
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub struct Headers {
@@ -208,7 +233,7 @@ pub struct Route {
     #[serde(default)]
     pub policy: RoutePolicy,
     #[serde(default)]
-    pub signatures: NotYet,
+    pub signatures: RouteSignatures,
     #[serde(default)]
     pub body: NotYet,
 }
@@ -235,6 +260,27 @@ pub struct RouteCheck {
 impl RouteCheck {
     pub fn is_given(&self) -> bool {
         self.when_missing.is_some() || self.when_invalid.is_some()
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct RouteSignatures {
+    pub when_missing: Option<WhenMissing>,
+    pub when_invalid: Option<WhenInvalid>,
+    pub components: Option<Vec<String>>,
+}
+
+impl RouteSignatures {
+    pub fn is_given(&self) -> bool {
+        self.components.is_some() || self.check().is_given()
+    }
+
+    pub fn check(&self) -> RouteCheck {
+        RouteCheck {
+            when_missing: self.when_missing,
+            when_invalid: self.when_invalid,
+        }
     }
 }
 
@@ -292,6 +338,24 @@ pub enum Switch {
 #[serde(rename_all = "snake_case")]
 pub enum Off {
     Off,
+}
+
+/// As [`Switch`], with two words more.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(
+    untagged,
+    expecting = "`\"off\"` (with its quotes), `required` or `if_present`"
+)]
+pub enum Nonce {
+    Word(NonceWord),
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum NonceWord {
+    Off,
+    Required,
+    IfPresent,
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,10 @@
 //! Routes: which settings hold for which requests. The first match wins.
 
-use super::raw::{self, WhenInvalid, WhenMissing};
-use crate::{error::Findings, fields, path::Comparable};
+use super::{
+    raw::{self, WhenInvalid, WhenMissing},
+    signatures,
+};
+use crate::{error::Findings, fields, message_signature::Component, path::Comparable};
 use portcullis_rego::Entrypoint;
 use std::collections::BTreeMap;
 
@@ -33,6 +36,9 @@ pub struct Settings {
     pub by_proxy_name: bool,
     pub jwt: Check,
     pub api_keys: Check,
+    pub signatures: Check,
+    /// What every signature must cover.
+    pub components: Vec<Component>,
     pub entrypoint: Entrypoint,
     pub context_extensions: BTreeMap<String, String>,
 }
@@ -67,6 +73,7 @@ impl Check {
 pub struct Sections {
     pub jwt: bool,
     pub api_keys: bool,
+    pub signatures: bool,
 }
 
 pub fn read(
@@ -80,10 +87,11 @@ pub fn read(
         .map(|(index, route)| {
             let path = format!("routes[{index}]");
             for (name, there, given) in [
-                ("jwt", sections.jwt, &route.jwt),
-                ("api_keys", sections.api_keys, &route.api_keys),
+                ("jwt", sections.jwt, route.jwt.is_given()),
+                ("api_keys", sections.api_keys, route.api_keys.is_given()),
+                ("signatures", sections.signatures, route.signatures.is_given()),
             ] {
-                if !there && given.is_given() {
+                if !there && given {
                     findings.add(
                         format!("{path}.{name}"),
                         format!("the document has no `{name}` to change"),
@@ -94,6 +102,7 @@ pub fn read(
             settings.off = route.gate.is_some();
             let shaped = route.jwt.is_given()
                 || route.api_keys.is_given()
+                || route.signatures.is_given()
                 || route.policy.entrypoint.is_some()
                 || !route.policy.context_extensions.is_empty();
             if settings.off && shaped {
@@ -106,6 +115,11 @@ pub fn read(
                 route.matches.route.is_some() || route.matches.virtual_host.is_some();
             settings.jwt = base.jwt.overridden(&route.jwt);
             settings.api_keys = base.api_keys.overridden(&route.api_keys);
+            settings.signatures = base.signatures.overridden(&route.signatures.check());
+            if let Some(texts) = &route.signatures.components {
+                let path = format!("{path}.signatures.components");
+                settings.components = signatures::components(texts, &path, findings);
+            }
             if let Some(text) = &route.policy.entrypoint {
                 let path = format!("{path}.policy.entrypoint");
                 if let Some(entrypoint) = super::entrypoint(text, &path, findings) {

@@ -63,6 +63,7 @@ fn verify_one(keys: &ApiKeys, shown: &str, now_ns: u64) -> Result<VerifiedApiKey
         Err(Refusal {
             check: check::API_KEY,
             reason,
+            detail: None,
         })
     };
     let Some(key) = keys.find(shown) else {

@@ -4,15 +4,18 @@
 pub mod api_key;
 pub mod jwt;
 mod place;
+pub mod signature;
 
 pub use place::{Found, find, strip};
 
 use crate::words::Reason;
 
 /// A credential that was shown and is not good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// One of [`crate::words::check`].
     pub check: &'static str,
     pub reason: Reason,
+    /// What exactly, for logs: no secret, and no value of a header.
+    pub detail: Option<String>,
 }

@@ -1,0 +1,139 @@
+//! HTTP message signatures (RFC 9421): whose are taken, and what they must cover.
+
+use super::{raw, secret::Secret};
+use crate::{
+    crypto::{Algorithm, Material, VerificationKey},
+    error::Findings,
+    gate::Secrets,
+    message_signature::Component,
+};
+use std::{collections::BTreeSet, time::Duration};
+
+pub struct Signatures {
+    keys: Vec<Key>,
+    /// Only signatures with this `tag` are looked at, where one is given.
+    pub tag: Option<String>,
+    pub max_age: Duration,
+    pub leeway: Duration,
+}
+
+pub struct Key {
+    /// The `keyid` of signatures.
+    pub id: String,
+    pub subject: String,
+    /// The name in RFC 9421's registry.
+    pub algorithm: &'static str,
+    pub key: VerificationKey,
+}
+
+impl Signatures {
+    pub fn key(&self, id: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| key.id == id)
+    }
+}
+
+pub fn read(raw: raw::Signatures, secrets: &dyn Secrets, findings: &mut Findings) -> Signatures {
+    if raw.keys.is_empty() {
+        findings.add(
+            "signatures.keys",
+            "is empty; list at least one key, or remove `signatures`",
+        );
+    }
+    if let Some(raw::Nonce::Word(word)) = raw.nonce
+        && word != raw::NonceWord::Off
+    {
+        findings.add(
+            "signatures.nonce",
+            "`required` and `if_present` are not supported yet; takes `\"off\"`",
+        );
+    }
+    let mut ids = BTreeSet::new();
+    let mut keys = Vec::new();
+    for (index, raw) in raw.keys.iter().enumerate() {
+        let path = format!("signatures.keys[{index}]");
+        if raw.id.is_empty() || !ids.insert(&raw.id) {
+            findings.add(
+                format!("{path}.id"),
+                "is empty, or stands twice; every key has an id of its own",
+            );
+        }
+        if raw.subject.is_empty() {
+            findings.add(
+                format!("{path}.subject"),
+                "is empty; names who holds the key",
+            );
+        }
+        match key(raw, secrets) {
+            Ok(key) => keys.push(key),
+            Err((field, message)) => findings.add(format!("{path}{field}"), message),
+        }
+    }
+    Signatures {
+        keys,
+        tag: raw.tag,
+        max_age: raw.max_age.map_or(Duration::from_secs(300), |span| span.0),
+        leeway: raw.leeway.map_or(Duration::from_secs(5), |span| span.0),
+    }
+}
+
+type Fault = (&'static str, String);
+
+fn key(raw: &raw::SignatureKey, secrets: &dyn Secrets) -> Result<Key, Fault> {
+    let Some(algorithm) = Algorithm::parse_http(&raw.algorithm) else {
+        let known: Vec<&str> = Algorithm::HTTP.iter().map(|(_, name)| *name).collect();
+        let message = format!("found `{}`; takes {}", raw.algorithm, known.join(", "));
+        return Err((".algorithm", message));
+    };
+    let key = match (&raw.secret, &raw.public_key, algorithm.is_symmetric()) {
+        (Some(secret), None, true) => {
+            let secret =
+                Secret::resolve(secret, secrets).map_err(|message| (".secret", message))?;
+            VerificationKey::new(algorithm, &Material::Octets(secret.expose()))
+                .map_err(|fault| (".secret", format!("the secret {fault}")))?
+        }
+        (None, Some(pem), false) => VerificationKey::from_pem(algorithm, pem)
+            .map_err(|fault| (".public_key", format!("the key {fault}")))?,
+        (_, _, true) => {
+            return Err((
+                "",
+                "takes `secret` for `hmac-sha256`, and no `public_key`".into(),
+            ));
+        }
+        (_, _, false) => {
+            let message = format!(
+                "takes `public_key` for `{}`, and no `secret`",
+                raw.algorithm
+            );
+            return Err(("", message));
+        }
+    };
+    Ok(Key {
+        id: raw.id.clone(),
+        subject: raw.subject.clone(),
+        algorithm: algorithm.http_name().unwrap_or_default(),
+        key,
+    })
+}
+
+/// What signatures must cover, of the document or of one of its routes.
+pub fn components(texts: &[String], path: &str, findings: &mut Findings) -> Vec<Component> {
+    let mut components: Vec<Component> = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        match Component::parse(text) {
+            Ok(component) if component.is_of_field("content-digest") => findings.add(
+                path,
+                "is not supported yet: a digest binds a body only where bodies are read",
+            ),
+            Ok(component) if components.iter().any(|other| other.is_same(&component)) => {
+                findings.add(path, format!("`{text}` stands twice"));
+            }
+            Ok(component) => components.push(component),
+            Err(error) => findings.add(
+                path,
+                format!("found `{text}`, which {error}; takes `@method`, a field name, or `\"@query-param\";name=\"id\"`"),
+            ),
+        }
+    }
+    components
+}

@@ -1,0 +1,186 @@
+//! HTTP message signatures (RFC 9421) as credentials: chosen, judged by the configuration, verified.
+//! What they cover and how they read is `message_signature`'s.
+
+use super::Refusal;
+use crate::{
+    config::signatures::{Key, Signatures},
+    headers::Headers,
+    message_signature::{Component, Input, Message, base, inputs},
+    words::{Reason, check},
+};
+
+/// Proof that a key's holder signed these parts of the request, in its time. Only [`verify`] makes
+/// one.
+#[derive(Clone, Debug)]
+pub struct VerifiedSignature<'c> {
+    label: String,
+    key_id: &'c str,
+    subject: &'c str,
+    /// The name in RFC 9421's registry.
+    algorithm: &'static str,
+    components: Vec<Component>,
+    /// Seconds since the Unix epoch.
+    created: i64,
+}
+
+impl VerifiedSignature<'_> {
+    /// The signer's own name for it: it says nothing of who signed.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    pub fn key_id(&self) -> &str {
+        self.key_id
+    }
+
+    pub fn subject(&self) -> &str {
+        self.subject
+    }
+
+    pub fn algorithm(&self) -> &str {
+        self.algorithm
+    }
+
+    /// What it covers, as a configuration spells it.
+    pub fn components(&self) -> impl Iterator<Item = &str> {
+        self.components.iter().map(Component::spelled)
+    }
+
+    pub fn created(&self) -> i64 {
+        self.created
+    }
+}
+
+/// Judges every signature of the request. One that names a key of ours must hold, whatever else
+/// there is; those of others (a hop may have signed too, RFC 9421 section 4.3) count only where
+/// none of ours stands beside them: then the request shows a credential that nobody knows.
+pub fn verify<'c>(
+    config: &'c Signatures,
+    required: &[Component],
+    now_ns: u64,
+    message: &Message<'_>,
+) -> Vec<Result<VerifiedSignature<'c>, Refusal>> {
+    let inputs = match inputs(message) {
+        Ok(inputs) => inputs,
+        Err(error) => return vec![Err(refusal(Reason::SignatureMalformed, error.to_string()))],
+    };
+    let chosen = inputs
+        .into_iter()
+        .filter(|input| config.tag.is_none() || input.tag == config.tag);
+    let (mut judged, mut foreign) = (Vec::new(), None);
+    for input in chosen {
+        let key = input.key_id.as_deref().and_then(|id| config.key(id));
+        match key {
+            Some(key) => judged.push(judge(config, key, required, now_ns, message, input)),
+            None => foreign = foreign.or(Some(input.label)),
+        }
+    }
+    match foreign {
+        Some(label) if judged.is_empty() => {
+            let why = format!("`{label}` is of no key that is configured");
+            vec![Err(refusal(Reason::SignatureKeyUnknown, why))]
+        }
+        _ => judged,
+    }
+}
+
+/// Takes the signatures away, all at once: they share two fields.
+pub fn strip_all(headers: &mut Headers<'_>) {
+    for name in FIELDS {
+        headers.remove(name);
+    }
+}
+
+/// Where signatures stand (RFC 9421 section 4).
+pub const FIELDS: [&str; 2] = ["signature", "signature-input"];
+
+fn refusal(reason: Reason, detail: String) -> Refusal {
+    Refusal {
+        check: check::SIGNATURE,
+        reason,
+        detail: Some(detail),
+    }
+}
+
+/// In the order of what it costs: the arithmetic comes last.
+fn judge<'c>(
+    config: &Signatures,
+    key: &'c Key,
+    required: &[Component],
+    now_ns: u64,
+    message: &Message<'_>,
+    input: Input,
+) -> Result<VerifiedSignature<'c>, Refusal> {
+    let label = &input.label;
+    let refuse = |reason, why: String| Err(refusal(reason, format!("`{label}` {why}")));
+    // Section 3.2 step 6: where two sources name an algorithm, they name the same.
+    if let Some(named) = &input.algorithm
+        && named != key.algorithm
+    {
+        return refuse(
+            Reason::SignatureInvalid,
+            "names another algorithm than its key's".into(),
+        );
+    }
+    let Some(created) = input.created else {
+        return refuse(Reason::SignatureMalformed, "has no `created`".into());
+    };
+    if let Err(why) = in_time(config, created, input.expires, now_ns) {
+        return refuse(Reason::SignatureExpired, why.into());
+    }
+    if let Some(missing) = required
+        .iter()
+        .find(|wanted| !input.components.iter().any(|own| own.covers(wanted)))
+    {
+        let why = format!("does not cover {}", missing.identifier());
+        return refuse(Reason::SignatureComponentMissing, why);
+    }
+    let base = match base(message, &input.components, &input.parameters) {
+        Ok(base) => base,
+        Err(why) => {
+            let why = format!("covers what has no value: {}", why.message());
+            return refuse(Reason::SignatureInvalid, why);
+        }
+    };
+    if key.key.verify(base.as_bytes(), &input.signature).is_err() {
+        return refuse(
+            Reason::SignatureInvalid,
+            "is not its key's over this request".into(),
+        );
+    }
+    Ok(VerifiedSignature {
+        key_id: &key.id,
+        subject: &key.subject,
+        algorithm: key.algorithm,
+        components: input.components,
+        created,
+        label: input.label,
+    })
+}
+
+/// Whether it was made lately, and not in the future, and is not past the end its signer gave it.
+fn in_time(
+    config: &Signatures,
+    created: i64,
+    expires: Option<i64>,
+    now_ns: u64,
+) -> Result<(), &'static str> {
+    let now = i128::from(now_ns);
+    let at = |seconds: i64| i128::from(seconds).saturating_mul(1_000_000_000);
+    let nanoseconds =
+        |span: std::time::Duration| i128::try_from(span.as_nanos()).unwrap_or(i128::MAX);
+    let leeway = nanoseconds(config.leeway);
+    if at(created).saturating_sub(leeway) > now {
+        return Err("was created in the future");
+    }
+    let oldest = now
+        .saturating_sub(nanoseconds(config.max_age))
+        .saturating_sub(leeway);
+    if at(created) < oldest {
+        return Err("was created too long ago");
+    }
+    if expires.is_some_and(|expires| at(expires).saturating_add(leeway) <= now) {
+        return Err("is past its `expires`");
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! The message that a signature is over, and the text that is signed (RFC 9421 section 2.5).
+
+use super::{
+    component::{Component, Derived, Form, What},
+    field, sf,
+};
+use crate::query;
+use sfv::{Dictionary, ListEntry};
+use std::{cell::RefCell, collections::BTreeMap};
+
+/// A request as it was received: nothing was removed from it yet.
+pub struct Message<'m> {
+    headers: Vec<(&'m str, &'m str)>,
+    scheme: Option<&'m str>,
+    /// Fields that were read as dictionaries, each once, however many members are covered.
+    dictionaries: RefCell<BTreeMap<String, Option<Dictionary>>>,
+}
+
+/// Why a covered component has no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unavailable(String);
+
+impl Unavailable {
+    pub fn message(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'m> Message<'m> {
+    /// Of header lines in order, pseudo-headers among them. `scheme` is for hosts that have no
+    /// `:scheme`. `None` where a value is not UTF-8.
+    pub fn new(headers: &[(&'m str, &'m [u8])], scheme: Option<&'m str>) -> Option<Message<'m>> {
+        let text =
+            |(name, value): &(&'m str, &'m [u8])| Some((*name, std::str::from_utf8(value).ok()?));
+        Some(Message {
+            headers: headers.iter().map(text).collect::<Option<_>>()?,
+            scheme,
+            dictionaries: RefCell::default(),
+        })
+    }
+
+    /// Every line of a field, without the white space around its value.
+    fn lines(&self, name: &str) -> impl Iterator<Item = &'m str> {
+        self.headers
+            .iter()
+            .filter(move |(found, _)| *found == name)
+            .map(|(_, value)| value.trim_matches([' ', '\t']))
+    }
+
+    /// All lines of a field as one (section 2.1); `None` where there is none.
+    pub fn field(&self, name: &str) -> Option<String> {
+        let mut lines: Vec<&str> = self.lines(name).collect();
+        // A proxy that speaks HTTP/2 has made `:authority` of it (RFC 9113 section 8.3.1).
+        if lines.is_empty() && name == "host" {
+            lines.extend(self.lines(":authority"));
+        }
+        (!lines.is_empty()).then(|| lines.join(", "))
+    }
+
+    fn value(&self, component: &Component) -> Result<String, Unavailable> {
+        let value = match component.what() {
+            What::Derived(derived) => self.derived(derived),
+            What::Field { name, form } => self.of_field(name, form),
+        };
+        match value {
+            // It would end the component's line early, and start another of the sender's choice.
+            Ok(value) if value.contains(['\n', '\r']) => Err("holds the end of a line"),
+            other => other,
+        }
+        .map_err(|why| Unavailable(format!("{} {why}", component.identifier())))
+    }
+
+    fn of_field(&self, name: &str, form: &Form) -> Result<String, &'static str> {
+        const ABSENT: &str = "is not in the request";
+        match form {
+            Form::Plain => self.field(name).ok_or(ABSENT),
+            Form::Strict => field::strict(name, &self.field(name).ok_or(ABSENT)?),
+            Form::Member(key) => self.member(name, key),
+            Form::Bytes => {
+                let mut list = sfv::ListSerializer::new();
+                for line in self.lines(name) {
+                    let _ = list.bare_item(line.as_bytes());
+                }
+                list.finish().ok_or(ABSENT)
+            }
+        }
+    }
+
+    fn member(&self, name: &str, key: &str) -> Result<String, &'static str> {
+        let mut read = self.dictionaries.borrow_mut();
+        let dictionary = read
+            .entry(name.to_owned())
+            .or_insert_with(|| sf::dictionary(&self.field(name)?).ok());
+        let Some(dictionary) = dictionary else {
+            return Err("is of a field that is absent or no dictionary");
+        };
+        let mut list = sfv::ListSerializer::new();
+        match dictionary.get(key) {
+            None => return Err("is not in its dictionary"),
+            Some(ListEntry::Item(item)) => {
+                let _ = list.bare_item(&item.bare_item).parameters(&item.params);
+            }
+            Some(ListEntry::InnerList(inner)) => {
+                let mut items = list.inner_list();
+                items.items(&inner.items);
+                let _ = items.finish().parameters(&inner.params);
+            }
+        }
+        list.finish().ok_or("is not in its dictionary")
+    }
+
+    fn derived(&self, derived: &Derived) -> Result<String, &'static str> {
+        let one = |name| self.lines(name).next();
+        let method = one(":method").ok_or("has no value without a method")?;
+        let target = || one(":path").filter(|_| method != "CONNECT");
+        let path = || {
+            // `OPTIONS *` has no path (RFC 9110 section 9.3.7).
+            target()
+                .filter(|path| path.starts_with(['/', '?']) || path.is_empty())
+                .ok_or("has no value without a path")
+        };
+        let authority = || one(":authority").ok_or("has no value without an authority");
+        let scheme = || {
+            let scheme = one(":scheme").or(self.scheme);
+            scheme
+                .map(str::to_ascii_lowercase)
+                .ok_or("has no value without a scheme")
+        };
+        Ok(match derived {
+            Derived::Method => method.to_owned(),
+            Derived::Scheme => scheme()?,
+            Derived::Authority => normal_authority(authority()?, &scheme().unwrap_or_default())?,
+            Derived::TargetUri => format!("{}://{}{}", scheme()?, authority()?, path()?),
+            Derived::RequestTarget => match target() {
+                Some(target) => target.to_owned(),
+                None => authority()?.to_owned(),
+            },
+            Derived::Path => match query::split(path()?).0 {
+                "" => "/".to_owned(),
+                path => path.to_owned(),
+            },
+            Derived::Query => format!("?{}", query::split(path()?).1.unwrap_or("")),
+            Derived::QueryParam(name) => {
+                let mut found = None;
+                for parameter in query::parameters(query::split(path()?).1.unwrap_or("")) {
+                    let (key, value) =
+                        parameter.map_err(|_| "is of a query that cannot be read")?;
+                    if query::form_encode(&key) == *name && found.replace(value).is_some() {
+                        return Err("stands more than once in the query (RFC 9421 section 2.2.8)");
+                    }
+                }
+                query::form_encode(&found.ok_or("is not in the query")?)
+            }
+        })
+    }
+}
+
+/// Lower-case, without the port that goes without saying (section 2.2.3).
+fn normal_authority(authority: &str, scheme: &str) -> Result<String, &'static str> {
+    if authority.contains('@') {
+        return Err("holds user information");
+    }
+    let lower = authority.to_ascii_lowercase();
+    let usual = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return Ok(lower),
+    };
+    let host = lower.strip_suffix(usual);
+    // Not inside the brackets of an IPv6 address, where there is no port.
+    Ok(host
+        .filter(|host| !host.is_empty())
+        .unwrap_or(&lower)
+        .to_owned())
+}
+
+/// The signature base (section 2.5): a line for each component, then the parameters.
+///
+/// # Errors
+/// The first component that has no value.
+pub fn base(
+    message: &Message<'_>,
+    components: &[Component],
+    parameters: &str,
+) -> Result<String, Unavailable> {
+    let mut base = String::new();
+    for component in components {
+        base.push_str(component.identifier());
+        base.push_str(": ");
+        base.push_str(&message.value(component)?);
+        base.push('\n');
+    }
+    base.push_str("\"@signature-params\": ");
+    base.push_str(parameters);
+    Ok(base)
+}
+
+#[cfg(test)]
+#[path = "message_tests.rs"]
+mod tests;
