@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Puts Envoy and PyJWT, pinned by hash, into `.venv` at the repository's root, once."""
+"""Puts Envoy and what signs for the tests, pinned by hash, into `.venv` and `tests/minter/node_modules`, once."""
 
 import pathlib
+import shutil
 import subprocess
 import sys
 import venv
@@ -13,6 +14,27 @@ STAMP = VENV / "requirements.txt"
 
 
 def main():
+    return python() or node()
+
+
+def node():
+    minter = HERE / "minter"
+    modules = minter / "node_modules"
+    stamp, wanted = modules / "package-lock.json", (minter / "package-lock.json").read_text()
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return 0
+    npm = shutil.which("npm")
+    if npm is None:
+        print("tests/setup.py: there is no npm; the scenarios that Node signs are skipped.", file=sys.stderr)
+        return 1
+    print(f"installing the signer for Node into {modules}", flush=True)
+    if subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=minter).returncode != 0:
+        return 1
+    stamp.write_text(wanted)
+    return 0
+
+
+def python():
     wanted = REQUIREMENTS.read_text()
     if STAMP.is_file() and STAMP.read_text() == wanted:
         return 0

@@ -1,13 +1,21 @@
-"""Signs tokens with PyJWT for the scenario runner: one JSON order a line in, one answer a line out."""
+"""Signs tokens with PyJWT, and requests with http-message-signatures, for the scenario runner: one JSON
+order a line in, one answer a line out."""
 
 import base64
+import datetime
 import hashlib
 import hmac
 import json
 import sys
 
+import http_message_signatures as hms
 import jwt
 
+SIGNATURES = {
+    algorithm.algorithm_id: algorithm
+    for algorithm in vars(hms.algorithms).values()
+    if hasattr(algorithm, "algorithm_id")
+}
 HASHES = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha512}
 
 
@@ -15,6 +23,8 @@ def mint(order):
     if "hello" in order:
         # Without cryptography PyJWT knows only HMAC.
         return {"ready": "RS256" in jwt.algorithms.get_default_algorithms()}
+    if "request" in order:
+        return sign_request(order)
     algorithm = order["algorithm"]
     key = bytes.fromhex(order["secret"]) if "secret" in order else order["pem"]
     if "claims" in order:
@@ -30,6 +40,79 @@ def sign(algorithm, key, message):
         return hmac.new(key, message, HASHES[algorithm]).digest()
     signer = jwt.get_algorithm_by_name(algorithm)
     return signer.sign(message, signer.prepare_key(key))
+
+
+def sign_request(order):
+    request = Request(**order["request"])
+    signer = hms.HTTPMessageSigner(
+        signature_algorithm=SIGNATURES[order["algorithm"]],
+        key_resolver=Resolver(order),
+    )
+    prepared = signer.prepare(
+        request,
+        key_id=order["keyid"],
+        created=moment(order["created"]),
+        expires=moment(order["expires"]),
+        nonce=order["nonce"],
+        tag=order["tag"],
+        label=order["label"],
+        include_alg=order["alg"],
+        covered_component_ids=[quoted(text) for text in order["components"]],
+        use_existing_digest=any(name == "content-digest" for name, _ in order["request"]["headers"]),
+    )
+    algorithm = signer.signature_algorithm(private_key=signer.key_resolver.resolve_private_key(order["keyid"]))
+    signer.apply(request, prepared, algorithm.sign(prepared.signature_base))
+    return {
+        "signature_input": request.headers["Signature-Input"],
+        "signature": request.headers["Signature"],
+    }
+
+
+def moment(seconds):
+    return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+
+
+def quoted(component):
+    return component if component.startswith('"') else f'"{component}"'
+
+
+class Resolver(hms.HTTPSignatureKeyResolver):
+    def __init__(self, order):
+        self.key = bytes.fromhex(order["secret"]) if "secret" in order else order["pem"].encode()
+
+    def resolve_private_key(self, key_id):
+        return self.key
+
+
+class Request:
+    def __init__(self, method, url, headers):
+        self.method, self.url, self.headers = method, url, Lines(headers)
+
+
+class Lines:
+    """Header lines in order, as the library asks for them."""
+
+    def __init__(self, lines):
+        self.lines = [tuple(line) for line in lines]
+
+    def items(self):
+        return list(self.lines)
+
+    def __iter__(self):
+        return iter(dict(self.lines))
+
+    def __contains__(self, name):
+        return any(found.lower() == name.lower() for found, _ in self.lines)
+
+    def __getitem__(self, name):
+        return next(value for found, value in self.lines if found.lower() == name.lower())
+
+    def __setitem__(self, name, value):
+        del self[name]
+        self.lines.append((name, value))
+
+    def __delitem__(self, name):
+        self.lines = [line for line in self.lines if line[0].lower() != name.lower()]
 
 
 def segment(text):

@@ -14,8 +14,8 @@ pub enum Error {
         path: String,
         message: String,
     },
-    #[error("PyJWT does not sign: {0}")]
-    Minter(String),
+    #[error("{0}: {1}")]
+    Minter(String, String),
     #[error("scenario `{0}`: {1}")]
     Scenario(String, String),
     #[error("`{}` holds no scenario: a scenario is a folder with `gate.yaml` and `cases.yaml`", .0.display())]
@@ -26,7 +26,7 @@ pub enum Error {
     Key(String, String),
     #[error("token `{0}`: {1}")]
     Token(String, String),
-    /// For want of PyJWT: the cases that need the token are skipped.
+    /// For want of who signs it: the cases that need it are skipped.
     #[error("token `{0}` cannot be made: {1}")]
     Unminted(String, String),
     #[error("{0} was asked for and cannot run: {1}")]

@@ -219,7 +219,7 @@ fn upstream(faults: &mut Faults, expect: &Expect, received: Option<&Received>) {
                 let found = values(&received.headers, name);
                 faults.equal(
                     &format!("upstream's header `{name}`"),
-                    &json!(wanted.to_vec()),
+                    &json!(wanted.as_slice()),
                     &json!(found),
                 );
             }

@@ -1,6 +1,9 @@
 //! Keys that live as long as the run: no private key is ever in the repository.
 
-use crate::{error::Error, scenario::KeySpec};
+use crate::{
+    error::Error,
+    scenario::{DetailedKey, KeySpec},
+};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jwt_simple::prelude::*;
 use serde_json::{Map, Value, json};
@@ -33,6 +36,14 @@ pub struct Keyring {
 impl Keyring {
     /// The key of that name, with the JWK as this scenario wants it.
     pub fn key(&self, name: &str, spec: &KeySpec) -> Result<Key, Error> {
+        if let KeySpec::Detailed(DetailedKey {
+            algorithm,
+            secret: Some(text),
+            ..
+        }) = spec
+        {
+            return Ok(symmetric(name, algorithm, text.clone().into_bytes()));
+        }
         let (algorithm, overrides) = match spec {
             KeySpec::Algorithm(algorithm) => (algorithm, None),
             KeySpec::Detailed(detailed) => (&detailed.algorithm, Some(&detailed.jwk)),
@@ -129,16 +140,20 @@ fn secret(name: &str, algorithm: &str) -> Result<Key, Error> {
     // As long as the hash's output at least: RFC 7518, section 3.2.
     let mut secret = vec![0; 64];
     getrandom::fill(&mut secret).map_err(|error| Error::Key(name.to_owned(), error.to_string()))?;
+    Ok(symmetric(name, algorithm, secret))
+}
+
+fn symmetric(name: &str, algorithm: &str, secret: Vec<u8>) -> Key {
     let mut jwk = Map::new();
     jwk.insert("kty".into(), json!("oct"));
     jwk.insert("k".into(), BASE64_URL_SAFE_NO_PAD.encode(&secret).into());
     name_it(&mut jwk, name, algorithm);
-    Ok(Key {
+    Key {
         algorithm: algorithm.to_owned(),
         private: Private::Secret(secret),
         jwk,
         public_pem: None,
-    })
+    }
 }
 
 fn name_it(jwk: &mut Map<String, Value>, name: &str, algorithm: &str) {

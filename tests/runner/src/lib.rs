@@ -11,9 +11,11 @@ mod judge;
 mod keys;
 mod mint;
 pub mod native;
+mod pipe;
 mod prepare;
 mod report;
 mod scenario;
+mod sign;
 mod subject;
 mod template;
 mod token;
@@ -28,6 +30,7 @@ pub use report::{Report, Result, Verdict};
 pub use subject::{Exchange, Observation, Received};
 
 use keys::Keyring;
+use pipe::Pipe;
 use std::{
     cell::RefCell,
     fmt,
@@ -68,23 +71,24 @@ pub struct Runner {
 impl Runner {
     pub fn new(options: Options) -> std::result::Result<Runner, Error> {
         let mut absent = Vec::new();
-        let pyjwt = match &options.minter {
-            None => Err("no minter script was named".to_owned()),
-            Some(script) => mint::PyJwt::start(script),
-        };
-        let pyjwt = match pyjwt {
-            Ok(minter) => Some(Box::new(minter) as Box<dyn mint::Minter>),
-            Err(message) if options.strict => return Err(Error::Minter(message)),
+        let mut there = |what: &str, started: std::result::Result<Pipe, String>| match started {
+            Ok(pipe) => Ok(Some(pipe)),
+            Err(message) if options.strict => Err(Error::Minter(what.to_owned(), message)),
             Err(message) => {
-                absent.push(format!(
-                    "PyJWT: the gate's own library signs the tokens ({message})"
-                ));
-                None
+                absent.push(format!("{what} ({message})"));
+                Ok(None)
             }
         };
+        let script = options.minter.as_deref().ok_or("no script was named");
+        let python = script.map_err(str::to_owned).and_then(mint::python);
+        let node = script
+            .map_err(str::to_owned)
+            .and_then(|script| sign::npm(&script.with_file_name("sign.mjs")));
         let minters = RefCell::new(Minters {
-            pyjwt,
-            native: Box::new(mint::Native),
+            python: there("Python: the gate's own libraries sign", python)?,
+            node: there("Node: what it signs is skipped", node)?,
+            native_minter: mint::Native,
+            native_signer: sign::Native,
         });
         Ok(Runner {
             options,

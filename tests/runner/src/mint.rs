@@ -1,14 +1,16 @@
 //! The two that sign tokens: PyJWT in a process of its own, so that the gate does not only agree
 //! with the library it verifies with, and jwt-simple where there is no Python.
 
-use crate::keys::{Key, Private};
+use crate::{
+    keys::{Key, Private},
+    pipe::Pipe,
+};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jwt_simple::{common::HeaderOptions, prelude::*};
 use serde_json::{Map, Value, json};
 use std::{
-    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::Command,
 };
 
 /// What is to be signed.
@@ -34,64 +36,20 @@ pub trait Minter: Send {
     fn name(&self) -> &'static str;
 }
 
-/// PyJWT, asked over a pipe with one JSON document a line.
-pub struct PyJwt {
-    process: Child,
-    orders: ChildStdin,
-    answers: BufReader<ChildStdout>,
+/// Starts the script with the first Python that has what it needs.
+pub fn python(script: &Path) -> Result<Pipe, String> {
+    let mut tried = Vec::new();
+    for python in pythons(script) {
+        match Pipe::start(Command::new(&python).arg(script)) {
+            Ok(pipe) => return Ok(pipe),
+            Err(error) => tried.push(format!("{}: {error}", python.display())),
+        }
+    }
+    Err(tried.join("; "))
 }
 
-impl PyJwt {
-    /// Starts the minter with the first Python that has PyJWT and cryptography.
-    pub fn start(script: &Path) -> Result<PyJwt, String> {
-        let mut tried = Vec::new();
-        for python in pythons(script) {
-            match Self::start_with(&python, script) {
-                Ok(minter) => return Ok(minter),
-                Err(error) => tried.push(format!("{}: {error}", python.display())),
-            }
-        }
-        Err(tried.join("; "))
-    }
-
-    fn start_with(python: &Path, script: &Path) -> Result<PyJwt, String> {
-        let mut process = Command::new(python)
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| error.to_string())?;
-        let (Some(orders), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
-            return Err("has no pipes".into());
-        };
-        let mut minter = PyJwt {
-            process,
-            orders,
-            answers: BufReader::new(answers),
-        };
-        match minter.ask(&json!({"hello": true}))?.get("ready") {
-            Some(Value::Bool(true)) => Ok(minter),
-            _ => Err("did not say that it is ready".into()),
-        }
-    }
-
-    fn ask(&mut self, order: &Value) -> Result<Value, String> {
-        writeln!(self.orders, "{order}").map_err(|error| error.to_string())?;
-        let mut line = String::new();
-        self.answers
-            .read_line(&mut line)
-            .map_err(|error| error.to_string())?;
-        let answer: Value =
-            serde_json::from_str(&line).map_err(|_| "lacks PyJWT or cryptography".to_owned())?;
-        match answer.get("error").and_then(Value::as_str) {
-            Some(error) => Err(error.to_owned()),
-            None => Ok(answer),
-        }
-    }
-}
-
-impl Minter for PyJwt {
+/// PyJWT, in a process of its own.
+impl Minter for Pipe {
     fn name(&self) -> &'static str {
         "pyjwt"
     }
@@ -120,14 +78,6 @@ impl Minter for PyJwt {
         token
             .map(str::to_owned)
             .ok_or_else(|| "no token in the answer".to_owned())
-    }
-}
-
-impl Drop for PyJwt {
-    fn drop(&mut self) {
-        // It ends by itself when its input does; this is for one that hangs.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

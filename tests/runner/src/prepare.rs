@@ -6,7 +6,7 @@ use crate::{
     error::Error,
     folder::Scenario,
     keys::Keyring,
-    scenario::{Case, Expect, HeaderText, OneOrMany, RequestSpec},
+    scenario::{Case, Expect, HeaderText, OneOrMany, Replacement, RequestSpec},
     subject::Exchange,
     template::{self, Names},
     token::{Minters, Purse},
@@ -39,6 +39,7 @@ impl<'a> Prepared<'a> {
         let mut exchanges = Vec::new();
         for case in &mut cases {
             let ready = exchange(scenario, &purse, &case.request)
+                .and_then(|exchange| signed(&purse, &case.request, exchange))
                 .and_then(|exchange| expand(&purse, &mut case.expect).map(|()| exchange));
             exchanges.push(match ready {
                 Ok(exchange) => exchange,
@@ -99,6 +100,54 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Adds the signatures that the case asks for, then changes what it says is changed after them.
+fn signed(
+    purse: &Purse<'_>,
+    spec: &RequestSpec,
+    mut exchange: Exchange,
+) -> Result<Exchange, Error> {
+    let mut fields = Vec::new();
+    for order in spec.sign.as_slice() {
+        let [input, signature] = purse.sign_request(order, &exchange)?;
+        fields.push(("signature-input".to_owned(), input.into_bytes()));
+        fields.push(("signature".to_owned(), signature.into_bytes()));
+    }
+    exchange.lines.extend(fields);
+    let then = &spec.then;
+    if let Some(method) = &then.method {
+        exchange.method.clone_from(method);
+    }
+    if let Some(path) = &then.path {
+        exchange.path = template::text(purse, path)?;
+    }
+    let lines = &mut exchange.lines;
+    for (name, value) in &then.set {
+        let value = template::text(purse, value)?.into_bytes();
+        match lines.iter_mut().find(|(found, _)| found == name) {
+            Some((_, old)) => *old = value,
+            None => lines.push((name.clone(), value)),
+        }
+    }
+    for (name, value) in &then.add {
+        lines.push((name.clone(), template::text(purse, value)?.into_bytes()));
+    }
+    lines.retain(|(name, _)| !then.remove.contains(name));
+    for Replacement { header, from, to } in &then.replace {
+        let (from, to) = (template::text(purse, from)?, template::text(purse, to)?);
+        let mut found = false;
+        for (_, value) in lines.iter_mut().filter(|(name, _)| name == header) {
+            let text = String::from_utf8_lossy(value).into_owned();
+            found |= text.contains(&from);
+            *value = text.replace(&from, &to).into_bytes();
+        }
+        if !found {
+            let message = format!("`{header}` does not hold `{from}`");
+            return Err(Error::Token("then.replace".into(), message));
+        }
+    }
+    Ok(exchange)
 }
 
 fn exchange(scenario: &Scenario, names: &dyn Names, spec: &RequestSpec) -> Result<Exchange, Error> {

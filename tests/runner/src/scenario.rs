@@ -42,6 +42,8 @@ pub enum KeySpec {
 #[serde(deny_unknown_fields)]
 pub struct DetailedKey {
     pub algorithm: String,
+    /// An HMAC key's own text, where the configuration has it from the environment.
+    pub secret: Option<String>,
     /// Members to add to the public JWK, or with `null` to take out of it.
     #[serde(default)]
     pub jwk: Map<String, Value>,
@@ -140,6 +142,10 @@ pub struct RequestSpec {
     /// Short for `authorization: Bearer {{token NAME}}`.
     pub bearer: Option<String>,
     pub headers: HeaderLines,
+    /// Signatures over all of the above (RFC 9421).
+    pub sign: OneOrMany<SignSpec>,
+    /// What happens to the request once it is signed.
+    pub then: Then,
     /// Further headers `x-padding-<n>`.
     pub padding: Option<Padding>,
     pub body: Option<String>,
@@ -153,10 +159,78 @@ impl Default for RequestSpec {
             host: "gate.test".into(),
             bearer: None,
             headers: HeaderLines::default(),
+            sign: OneOrMany::Many(Vec::new()),
+            then: Then::default(),
             padding: None,
             body: None,
         }
     }
+}
+
+/// A signature to make. Times are seconds since the Unix epoch, or templates.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignSpec {
+    pub key: String,
+    /// The key's name, where it is not said.
+    pub keyid: Option<String>,
+    #[serde(default = "first_label")]
+    pub label: String,
+    pub components: Vec<String>,
+    /// Now, where it is not said.
+    pub created: Option<String>,
+    /// Whether it says when it was made.
+    #[serde(default = "yes")]
+    pub dated: bool,
+    pub expires: Option<String>,
+    pub nonce: Option<String>,
+    pub tag: Option<String>,
+    /// Whether it names its algorithm.
+    #[serde(default)]
+    pub alg: bool,
+    #[serde(default)]
+    pub signer: SignerName,
+}
+
+fn first_label() -> String {
+    "sig1".into()
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Who signs: http-message-signatures of PyPI or of npm, or the gate's own code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignerName {
+    #[default]
+    Pypi,
+    Npm,
+    Native,
+}
+
+/// Changes that a signature does not know of.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Then {
+    pub method: Option<String>,
+    pub path: Option<String>,
+    /// Headers that get another value, or a line more where they are not there.
+    pub set: BTreeMap<String, String>,
+    /// Lines to add, beside those of the same name.
+    pub add: Vec<(String, String)>,
+    pub remove: Vec<String>,
+    /// Text to replace within a header, wherever it stands; it must stand there.
+    pub replace: Vec<Replacement>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replacement {
+    pub header: String,
+    pub from: String,
+    pub to: String,
 }
 
 /// A map from name to value, or a list of pairs where order or repetition matters.
@@ -242,29 +316,29 @@ pub struct ExpectUpstream {
     pub path: Option<String>,
     pub method: Option<String>,
     /// A value, or all values in order.
-    pub headers: BTreeMap<String, OneOrMany>,
+    pub headers: BTreeMap<String, OneOrMany<String>>,
     pub absent: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-pub enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
+pub enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
 }
 
-impl OneOrMany {
-    pub fn values_mut(&mut self) -> &mut [String] {
+impl<T> OneOrMany<T> {
+    pub fn as_slice(&self) -> &[T] {
         match self {
-            OneOrMany::One(value) => std::slice::from_mut(value),
+            OneOrMany::One(value) => std::slice::from_ref(value),
             OneOrMany::Many(values) => values,
         }
     }
 
-    pub fn to_vec(&self) -> Vec<String> {
+    pub fn values_mut(&mut self) -> &mut [T] {
         match self {
-            OneOrMany::One(value) => vec![value.clone()],
-            OneOrMany::Many(values) => values.clone(),
+            OneOrMany::One(value) => std::slice::from_mut(value),
+            OneOrMany::Many(values) => values,
         }
     }
 }

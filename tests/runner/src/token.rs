@@ -3,8 +3,11 @@
 use crate::{
     error::Error,
     keys::{Key, Keyring, Private},
-    mint::{Content, Minter, Order},
-    scenario::{CasesFile, MinterName, Tamper, TokenSpec},
+    mint::{self, Content, Minter, Order},
+    pipe::Pipe,
+    scenario::{CasesFile, MinterName, SignSpec, SignerName, Tamper, TokenSpec},
+    sign::{self, Fields, SignOrder, Signer},
+    subject::Exchange,
     template::{self, Names},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -23,18 +26,29 @@ pub struct Purse<'a> {
     minted: RefCell<HashMap<String, String>>,
 }
 
-/// Those there are; PyJWT signs unless a token says otherwise.
+/// Those there are; Python signs unless a token or a signature says otherwise.
 pub struct Minters {
-    pub pyjwt: Option<Box<dyn Minter>>,
-    pub native: Box<dyn Minter>,
+    pub python: Option<Pipe>,
+    pub node: Option<Pipe>,
+    pub native_minter: mint::Native,
+    pub native_signer: sign::Native,
 }
 
 impl Minters {
-    fn choose(&mut self, wanted: Option<MinterName>) -> Result<&mut dyn Minter, String> {
-        match (wanted, &mut self.pyjwt) {
-            (Some(MinterName::Native), _) | (None, None) => Ok(&mut *self.native),
-            (_, Some(pyjwt)) => Ok(&mut **pyjwt),
+    fn minter(&mut self, wanted: Option<MinterName>) -> Result<&mut dyn Minter, String> {
+        match (wanted, &mut self.python) {
+            (Some(MinterName::Native), _) | (None, None) => Ok(&mut self.native_minter),
+            (_, Some(python)) => Ok(python),
             (Some(MinterName::Pyjwt), None) => Err("needs PyJWT, which is not there".into()),
+        }
+    }
+
+    fn signer(&mut self, wanted: SignerName) -> Result<&mut dyn Signer, String> {
+        match (wanted, &mut self.python, &mut self.node) {
+            (SignerName::Pypi, Some(python), _) => Ok(python),
+            (SignerName::Npm, _, Some(node)) => Ok(node),
+            (SignerName::Native, ..) | (SignerName::Pypi, None, _) => Ok(&mut self.native_signer),
+            (SignerName::Npm, _, None) => Err("needs Node and npm, which are not there".into()),
         }
     }
 }
@@ -143,9 +157,9 @@ impl<'a> Purse<'a> {
             },
         };
         let mut minters = self.minters.borrow_mut();
-        let without_pyjwt = minters.pyjwt.is_none();
+        let without_pyjwt = minters.python.is_none();
         minters
-            .choose(spec.minter)
+            .minter(spec.minter)
             .and_then(|minter| {
                 minter.mint(&Order {
                     key,
@@ -157,6 +171,41 @@ impl<'a> Purse<'a> {
                 true => Error::Unminted(name.to_owned(), message),
                 false => Error::Token(name.to_owned(), message),
             })
+    }
+
+    /// Signs a request as it stands.
+    pub fn sign_request(&self, spec: &SignSpec, exchange: &Exchange) -> Result<Fields, Error> {
+        let key = self.find(&spec.key)?;
+        let seconds = |text: &Option<String>| -> Result<Option<i64>, Error> {
+            let Some(text) = text else { return Ok(None) };
+            let text = template::text(self, text)?;
+            let wrong = || Error::Token(spec.label.clone(), format!("`{text}` is no time"));
+            text.parse().map(Some).map_err(|_| wrong())
+        };
+        let created = match seconds(&spec.created)? {
+            _ if !spec.dated => None,
+            Some(created) => Some(created),
+            None => i64::try_from(self.now).ok(),
+        };
+        let order = SignOrder {
+            key,
+            key_id: spec.keyid.as_deref().unwrap_or(&spec.key),
+            label: &spec.label,
+            components: &spec.components,
+            created,
+            expires: seconds(&spec.expires)?,
+            nonce: spec.nonce.as_deref(),
+            tag: spec.tag.as_deref(),
+            alg: spec.alg,
+            exchange,
+        };
+        let mut minters = self.minters.borrow_mut();
+        let signer = minters
+            .signer(spec.signer)
+            .map_err(|message| Error::Unminted(spec.label.clone(), message))?;
+        signer
+            .sign(&order)
+            .map_err(|message| Error::Token(spec.label.clone(), message))
     }
 
     fn segments(&self, header: &Value, payload: &Value) -> Result<[String; 2], Error> {
