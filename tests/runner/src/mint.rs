@@ -33,7 +33,6 @@ pub enum Content<'a> {
 pub trait Minter: Send {
     /// The compact form, or why it cannot be made.
     fn mint(&mut self, order: &Order<'_>) -> Result<String, String>;
-    fn name(&self) -> &'static str;
 }
 
 /// Starts the script with the first Python that has what it needs.
@@ -50,10 +49,6 @@ pub fn python(script: &Path) -> Result<Pipe, String> {
 
 /// PyJWT, in a process of its own.
 impl Minter for Pipe {
-    fn name(&self) -> &'static str {
-        "pyjwt"
-    }
-
     fn mint(&mut self, order: &Order<'_>) -> Result<String, String> {
         let mut question = match &order.key.private {
             Private::Pem(pem) => json!({"pem": pem}),
@@ -100,10 +95,6 @@ fn pythons(script: &Path) -> Vec<PathBuf> {
 pub struct Native;
 
 impl Minter for Native {
-    fn name(&self) -> &'static str {
-        "native"
-    }
-
     fn mint(&mut self, order: &Order<'_>) -> Result<String, String> {
         match order.content {
             Content::Claims { header, claims } => usual(order, header, claims),

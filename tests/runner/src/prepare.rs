@@ -108,13 +108,12 @@ fn signed(
     spec: &RequestSpec,
     mut exchange: Exchange,
 ) -> Result<Exchange, Error> {
-    let mut fields = Vec::new();
     for order in spec.sign.as_slice() {
         let [input, signature] = purse.sign_request(order, &exchange)?;
-        fields.push(("signature-input".to_owned(), input.into_bytes()));
-        fields.push(("signature".to_owned(), signature.into_bytes()));
+        let fields = [("signature-input", input), ("signature", signature)];
+        let lines = fields.map(|(name, value)| (name.to_owned(), value.into_bytes()));
+        exchange.lines.extend(lines);
     }
-    exchange.lines.extend(fields);
     let then = &spec.then;
     if let Some(method) = &then.method {
         exchange.method.clone_from(method);

@@ -33,6 +33,7 @@ impl SigningKey {
     /// # Errors
     /// What is wrong with the key, without quoting it.
     pub fn from_pem(algorithm: Algorithm, pem: &str) -> Result<SigningKey, &'static str> {
+        let pem = pem.trim();
         let key = match algorithm.key_type() {
             KeyType::Rsa => RsaPrivateKey::from_pkcs8_pem(pem)
                 .map(|key| Key::Rsa(Box::new(key)))

@@ -60,6 +60,7 @@ impl VerificationKey {
     /// # Errors
     /// What is wrong with the key, without quoting it.
     pub fn from_pem(algorithm: Algorithm, pem: &str) -> Result<Self, Fault> {
+        let pem = pem.trim();
         if pem.contains("PRIVATE KEY") {
             return Err(
                 "is a private key; put the public one here, and replace this one, which is now exposed",

@@ -65,6 +65,8 @@ impl<'m> Message<'m> {
         match value {
             // It would end the component's line early, and start another of the sender's choice.
             Ok(value) if value.contains(['\n', '\r']) => Err("holds the end of a line"),
+            // A signature base is ASCII; what is not is covered as bytes (section 2.1.3).
+            Ok(value) if !value.is_ascii() => Err("is not ASCII, and was not covered with `bs`"),
             other => other,
         }
         .map_err(|why| Unavailable(format!("{} {why}", component.identifier())))
