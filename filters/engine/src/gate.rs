@@ -2,11 +2,15 @@
 
 use crate::{
     config::Config,
+    credential::signature::{Report, explain},
     decision::{Decision, Deny, Effect, HeaderEdit, Record},
     enforce::enforce,
     error::{LoadError, LoadErrors},
+    hygiene,
+    message_signature::Message,
     pass::{Asked, Pass},
     request::Request,
+    route,
     words::Reason,
 };
 use portcullis_rego::Policy;
@@ -74,6 +78,28 @@ impl Gate {
             Asked::Policy(question) => Ok(portcullis_rego::value::to_json(&question.input)),
             Asked::Off(_) => Err(Box::new(self.decide(request, moment))),
         }
+    }
+
+    /// What became of each of the request's signatures; `None` where the configuration has no
+    /// `signatures`.
+    ///
+    /// # Errors
+    /// What is wrong with the request, or with its signature fields.
+    pub fn signatures(
+        &self,
+        request: &Request<'_>,
+        moment: &Moment<'_>,
+    ) -> Result<Option<Vec<Report>>, String> {
+        let Some(config) = &self.config.signatures else {
+            return Ok(None);
+        };
+        let wrong = |reason: Reason| reason.to_string();
+        let headers = hygiene::check(&self.config.headers, request).map_err(wrong)?;
+        let settings = route::settings(&self.config, &headers, &request.attributes)
+            .map_err(|route::Ambiguous| wrong(Reason::RequestMalformed))?;
+        let message = Message::new(request.headers, request.attributes.scheme)
+            .ok_or_else(|| wrong(Reason::HeadersInvalid))?;
+        explain(config, &settings.components, moment.now_ns, &message).map(Some)
     }
 
     /// What goes from a request's trailers, which an upstream may merge into its headers

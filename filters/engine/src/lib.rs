@@ -29,6 +29,7 @@ mod route;
 mod verified;
 pub mod words;
 
+pub use credential::signature::Report as SignatureReport;
 pub use crypto::{Algorithm, SigningKey};
 pub use decision::{Allow, Decision, Deny, Effect, HeaderEdit, Record};
 pub use error::{LoadError, LoadErrors};

@@ -3,6 +3,7 @@
 use crate::{failure::Failure, moment};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jwt_simple::prelude::*;
+use portcullis_engine::SigningKey;
 use serde_json::{Map, Value, json};
 use std::{
     fs::{self, OpenOptions},
@@ -141,6 +142,52 @@ impl DevKey {
         }
     }
 
+    /// The key in the file.
+    pub fn read(file: &Path) -> Result<DevKey, Failure> {
+        let text = fs::read_to_string(file).map_err(|error| Failure::io(file.display(), &error))?;
+        DevKey::parse(&text, None)
+            .map_err(|message| Failure::new(format!("{}: {message}", file.display())))
+    }
+
+    /// The key for HTTP messages (RFC 9421), with its id.
+    pub fn signing_key(
+        &self,
+        wanted: Option<portcullis_engine::Algorithm>,
+    ) -> Result<(SigningKey, Option<String>), Failure> {
+        let own = self.algorithm.name();
+        let algorithm = portcullis_engine::Algorithm::parse(&own)
+            .filter(|own| own.http_name().is_some() && wanted.is_none_or(|wanted| wanted == *own))
+            .ok_or_else(|| {
+                let wanted = wanted.and_then(portcullis_engine::Algorithm::http_name);
+                let wanted = wanted.unwrap_or("HTTP messages");
+                Failure::new(format!("a key for {own} does not sign {wanted}"))
+                    .hint("ES256, ES384, EdDSA, RS256, PS512 and HS256 do")
+            })?;
+        let kid = self.jwk.get("kid").and_then(Value::as_str).map(str::to_owned);
+        if self.algorithm.symmetric() {
+            return Ok((SigningKey::from_secret(self.secret()?), kid));
+        }
+        let wrong =
+            |error: jwt_simple::Error| Failure::new(format!("the key does not sign: {error}"));
+        let jwk = Value::Object(self.jwk.clone()).to_string();
+        let pem = with_pair!(self.algorithm, Rsa, Ec =>
+            Rsa::from_jwk(&jwk).and_then(|pair| pair.to_pem()).map_err(wrong)?,
+            Ec::from_jwk(&jwk).map_err(wrong)?.to_pem().written().map_err(wrong)?);
+        // Some write the public key behind the private one.
+        let end = "-----END PRIVATE KEY-----";
+        let private = pem.split_inclusive(end).next().unwrap_or_default();
+        let key = SigningKey::from_pem(algorithm, private)
+            .map_err(|message| Failure::new(format!("the key {message}")))?;
+        Ok((key, kid))
+    }
+
+    fn secret(&self) -> Result<Vec<u8>, Failure> {
+        let k = self.jwk.get("k").and_then(Value::as_str);
+        BASE64_URL_SAFE_NO_PAD
+            .decode(k.unwrap_or_default())
+            .map_err(|_| Failure::new("the key's `k` is not base64url"))
+    }
+
     /// Never over another file; readable by its owner only.
     pub fn write(&self, file: &Path) -> Result<(), Failure> {
         let text = format!("{:#}", Value::Object(self.jwk.clone()));
@@ -197,14 +244,7 @@ impl DevKey {
         let wrong =
             |error: jwt_simple::Error| Failure::new(format!("the key does not sign: {error}"));
         if self.algorithm.symmetric() {
-            let k = self
-                .jwk
-                .get("k")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            let secret = BASE64_URL_SAFE_NO_PAD
-                .decode(k)
-                .map_err(|_| Failure::new("the key's `k` is not base64url"))?;
+            let secret = self.secret()?;
             return match self.algorithm {
                 Algorithm::Hs256 => HS256Key::from_bytes(&secret)
                     .with_key_id(kid)
@@ -246,6 +286,23 @@ fn pair_jwk(algorithm: Algorithm) -> Result<String, Failure> {
     Ok(with_pair!(algorithm, Rsa, Ec =>
         Rsa::generate(RSA_BITS).map_err(wrong)?.to_jwk(),
         Ec::generate().to_jwk()))
+}
+
+/// Most key types can fail to be written, Ed25519's cannot.
+trait Pem {
+    fn written(self) -> Result<String, jwt_simple::Error>;
+}
+
+impl Pem for String {
+    fn written(self) -> Result<String, jwt_simple::Error> {
+        Ok(self)
+    }
+}
+
+impl Pem for Result<String, jwt_simple::Error> {
+    fn written(self) -> Result<String, jwt_simple::Error> {
+        self
+    }
 }
 
 fn object(json: &str) -> Result<Map<String, Value>, Failure> {

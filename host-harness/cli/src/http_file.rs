@@ -1,7 +1,9 @@
 //! A request written down: request line, header lines, an empty line, a body.
 
 use crate::{failure::Failure, moment};
-use portcullis_engine::{Attributes, Gate, Moment, Request};
+use portcullis_engine::{
+    Attributes, Gate, Moment, Request, SignatureReport, message_signature::Message,
+};
 use portcullis_gatefile::{Finding, Place};
 use portcullis_host::Headers;
 use std::path::Path;
@@ -27,11 +29,61 @@ impl HttpFile {
         parse(&text).map_err(|(line, message)| fail(line, message))
     }
 
+    /// A request of its parts; the names of headers are lower-case.
+    pub fn new(method: &str, url: &str, headers: &[(String, String)]) -> Result<HttpFile, Failure> {
+        let line = format!("{method} {url} HTTP/1.1");
+        let lines = headers.iter().map(|(name, value)| format!("{name}: {value}"));
+        let text: Vec<String> = std::iter::once(line).chain(lines).collect();
+        parse(&text.join("\n")).map_err(|(_, message)| Failure::new(message))
+    }
+
+    /// As it goes over the wire, up to the end of its headers: request line and header lines.
+    pub fn to_text(&self) -> String {
+        let text = |name| String::from_utf8_lossy(self.headers.get(name).unwrap_or_default());
+        // What is not said of the scheme is `http`.
+        let origin = match &*text(":scheme") {
+            "https" => format!("https://{}", text(":authority")),
+            _ => String::new(),
+        };
+        let (method, path) = (text(":method"), text(":path"));
+        let mut lines = format!("{method} {origin}{path} {}\n", self.protocol);
+        for (name, value) in self.headers.iter() {
+            let name = match name {
+                ":authority" => "host",
+                name if name.starts_with(':') => continue,
+                name => name,
+            };
+            lines.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value)));
+        }
+        lines
+    }
+
+    /// Hands over what signatures are made over.
+    pub fn with_message<T>(
+        &self,
+        sign: impl FnOnce(&Message<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let headers: Vec<(&str, &[u8])> = self.headers.iter().collect();
+        match Message::new(&headers, None) {
+            Some(message) => sign(&message),
+            None => Err(Failure::new("the request has a header that is not text")),
+        }
+    }
+
     /// The policy's input for this request, or the decision that refuses it before.
     pub fn input(
         &self,
         gate: &Gate,
     ) -> Result<serde_json::Value, Box<portcullis_engine::Decision>> {
+        self.ask(|request, moment| gate.input(request, moment))
+    }
+
+    /// What the gate makes of its signatures.
+    pub fn signatures(&self, gate: &Gate) -> Result<Option<Vec<SignatureReport>>, String> {
+        self.ask(|request, moment| gate.signatures(request, moment))
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(&Request<'_>, &Moment<'_>) -> T) -> T {
         let now_ns = moment::nanoseconds(moment::now());
         let headers: Vec<(&str, &[u8])> = self.headers.iter().collect();
         let text = |name| std::str::from_utf8(self.headers.get(name)?).ok();
@@ -51,7 +103,7 @@ impl HttpFile {
             now_ns,
             decision_id: &decision_id,
         };
-        gate.input(&request, &moment)
+        question(&request, &moment)
     }
 }
 

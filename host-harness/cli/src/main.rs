@@ -1,5 +1,6 @@
 //! The `portcullis` command: one file per subcommand, each thin over a library.
 
+mod curl;
 mod dev_key;
 mod eval;
 mod failure;
@@ -13,8 +14,10 @@ mod scenario;
 mod schema;
 mod secrets;
 mod serve;
+mod sign;
 mod terminal;
 mod token;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use failure::Exit;
@@ -36,6 +39,8 @@ enum Command {
     Input(input::Input),
     Render(render::Render),
     Token(token::Token),
+    Sign(sign::Sign),
+    Verify(verify::Verify),
     Schema(schema::Schema),
     #[command(subcommand)]
     Scenario(scenario::Scenario),
@@ -49,6 +54,8 @@ fn main() -> ExitCode {
         Command::Input(command) => command.run(),
         Command::Render(command) => command.run(),
         Command::Token(command) => command.run(),
+        Command::Sign(command) => command.run(),
+        Command::Verify(command) => command.run(),
         Command::Schema(command) => command.run(),
         Command::Scenario(command) => command.run(),
     };

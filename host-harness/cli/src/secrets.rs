@@ -1,5 +1,7 @@
 //! Where `{env: NAME}` is looked up.
 
+use crate::failure::Failure;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -12,6 +14,22 @@ pub fn environment(name: &str) -> Option<String> {
 /// one that is there. It fits every use: long enough for any HMAC, and valid base64.
 pub fn environment_or_placeholder(name: &str) -> Option<String> {
     environment(name).or_else(|| Some("cGxhY2Vob2xkZXIg".repeat(8)))
+}
+
+/// A secret as a configuration writes it: text, or `{env: NAME}`.
+pub fn resolve(secret: &Value) -> Result<Vec<u8>, Failure> {
+    if let Some(text) = secret.as_str() {
+        return Ok(text.as_bytes().to_vec());
+    }
+    let name = secret.get("env").and_then(Value::as_str).unwrap_or_default();
+    let value = environment(name)
+        .ok_or_else(|| Failure::new(format!("the environment has no `{name}`")))?;
+    match secret.get("encoding") {
+        None => Ok(value.into_bytes()),
+        Some(_) => BASE64_STANDARD
+            .decode(value.trim())
+            .map_err(|_| Failure::new(format!("`{name}` is not base64"))),
+    }
 }
 
 /// The variables that a document names as `{env: NAME}`, and that are set: a guest gets no others,

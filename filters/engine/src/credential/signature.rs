@@ -84,6 +84,56 @@ pub fn verify<'c>(
     }
 }
 
+/// What became of one signature, for a person who asks: the base that was verified tells what the
+/// signer must have signed.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub label: String,
+    pub key_id: Option<String>,
+    pub components: Vec<String>,
+    /// The signature base; absent where a covered component has no value.
+    pub base: Option<String>,
+    /// The subject that is proven, or the reason and its detail.
+    pub outcome: Result<String, (Reason, String)>,
+}
+
+/// Judges each signature for itself, those of unknown keys too.
+///
+/// # Errors
+/// What is wrong with the fields.
+pub fn explain(
+    config: &Signatures,
+    required: &[Component],
+    now_ns: u64,
+    message: &Message<'_>,
+) -> Result<Vec<Report>, String> {
+    let inputs = inputs(message).map_err(|error| error.to_string())?;
+    let report = |input: Input| {
+        let key = input.key_id.as_deref().and_then(|id| config.key(id));
+        let spelled = input.components.iter().map(|it| it.spelled().to_owned());
+        Report {
+            label: input.label.clone(),
+            key_id: input.key_id.clone(),
+            components: spelled.collect(),
+            base: base(message, &input.components, &input.parameters).ok(),
+            outcome: match key {
+                _ if config.tag.is_some() && config.tag != input.tag => Err((
+                    Reason::SignatureMissing,
+                    "it has not the tag that is configured, and is not looked at".into(),
+                )),
+                None => Err((
+                    Reason::SignatureKeyUnknown,
+                    "its `keyid` is of no key that is configured".into(),
+                )),
+                Some(key) => judge(config, key, required, now_ns, message, input)
+                    .map(|good| good.subject.to_owned())
+                    .map_err(|refused| (refused.reason, refused.detail.unwrap_or_default())),
+            },
+        }
+    };
+    Ok(inputs.into_iter().map(report).collect())
+}
+
 /// Takes the signatures away, all at once: they share two fields.
 pub fn strip_all(headers: &mut Headers<'_>) {
     for name in FIELDS {

@@ -1,0 +1,239 @@
+//! `portcullis sign`: a request with a signature (RFC 9421).
+
+use crate::{
+    curl::Curl,
+    dev_key::DevKey,
+    failure::{Exit, Failure},
+    moment, secrets, terminal,
+};
+use clap::Args;
+use portcullis_engine::{
+    Algorithm, SigningKey,
+    message_signature::{Component, Proposal, Signed, sign},
+};
+use portcullis_gatefile::GateFile;
+use serde_json::Value;
+use std::{fs, path::PathBuf, time::Duration};
+
+/// Sign a request (RFC 9421), and print the curl command that sends it
+///
+/// With --config it covers what that configuration requires, and a shared secret is found where the
+/// gate finds it.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  portcullis sign --config gate.yaml --key-id orders https://api.example.com/orders/7
+  portcullis sign --key billing.pem --key-id billing -X POST -H 'x-amount: 7' \\
+    --component @method --component @path --component x-amount https://api.example.com/pay
+  portcullis sign --config gate.yaml --key-id orders --format headers http://127.0.0.1:8080/ |
+    curl -H @- http://127.0.0.1:8080/")]
+pub struct Sign {
+    #[command(flatten)]
+    curl: Curl,
+    /// Whose configuration says what to cover, and knows the key's algorithm and shared secret
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The `keyid` by which the verifier knows the key
+    #[arg(long, value_name = "ID")]
+    key_id: Option<String>,
+    /// The private key: PEM (PKCS #8), or a development key of `portcullis token`
+    #[arg(long, value_name = "FILE", conflicts_with = "secret_env")]
+    key: Option<PathBuf>,
+    /// The variable that holds the shared secret, for hmac-sha256
+    #[arg(long, value_name = "NAME")]
+    secret_env: Option<String>,
+    /// By its name in RFC 9421 [default: the configuration's, or the development key's]
+    #[arg(long, value_name = "NAME")]
+    algorithm: Option<String>,
+    /// What to cover [default: the configuration's, or @method @authority @path @query]
+    #[arg(long, value_name = "COMPONENT")]
+    component: Vec<String>,
+    /// When it ends, from now, such as `1m`
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    expires: Option<Duration>,
+    /// For an application to know its own
+    #[arg(long)]
+    tag: Option<String>,
+    #[arg(long)]
+    nonce: Option<String>,
+    /// The signature's name in the two headers
+    #[arg(long, default_value = "sig1")]
+    label: String,
+    /// How the signed request is printed
+    #[arg(long, value_enum, default_value_t = Format::Curl)]
+    format: Format,
+    /// Print what was signed, on stderr
+    #[arg(long)]
+    show_base: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Format {
+    /// A curl command
+    Curl,
+    /// The two header lines
+    Headers,
+    /// The request as it goes over the wire, for --request of other commands
+    Http,
+}
+
+impl Sign {
+    pub fn run(self) -> Result<Exit, Failure> {
+        let known = Known::read(&self)?;
+        let components = components(&self.component, &known)?;
+        let (key, own_id) = self.signing_key(&known)?;
+        let key_id = self.key_id.clone().or(own_id).ok_or_else(|| {
+            Failure::new("there is no --key-id").hint("the verifier finds its key by it")
+        })?;
+        let request = self.curl.request()?;
+        let now = i64::try_from(moment::now().as_secs()).unwrap_or(i64::MAX);
+        let expires = self.expires.map(|span| {
+            let span = i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
+            now.saturating_add(span)
+        });
+        let proposal = Proposal {
+            label: &self.label,
+            components: &components,
+            key_id: &key_id,
+            created: Some(now),
+            expires,
+            nonce: self.nonce.as_deref(),
+            tag: self.tag.as_deref().or(known.tag.as_deref()),
+            name_algorithm: false,
+        };
+        let mut without_randomness = false;
+        let mut random = |buffer: &mut [u8]| without_randomness |= getrandom::fill(buffer).is_err();
+        let signed = request.with_message(|message| {
+            sign(message, &proposal, &key, &mut random)
+                .map_err(|error| Failure::new(error.to_string()))
+        })?;
+        if without_randomness {
+            return Err(Failure::new("the system gave no randomness"));
+        }
+        if self.show_base {
+            terminal::say(&signed.base);
+        }
+        terminal::print(&self.show(&signed, &request.to_text()))?;
+        Ok(Exit::Fine)
+    }
+
+    fn show(&self, signed: &Signed, request: &str) -> String {
+        let fields = [
+            ("signature-input", signed.signature_input.as_str()),
+            ("signature", signed.signature.as_str()),
+        ];
+        let lines = fields.map(|(name, value)| format!("{name}: {value}")).join("\n");
+        match self.format {
+            Format::Curl => self.curl.command(&fields),
+            Format::Headers => lines,
+            Format::Http => format!(
+                "{request}{lines}\n\n{}",
+                self.curl.data.as_deref().unwrap_or_default()
+            ),
+        }
+    }
+
+    /// The key, and its own id where it has one.
+    fn signing_key(&self, known: &Known) -> Result<(SigningKey, Option<String>), Failure> {
+        let named = self.algorithm.as_ref().or(known.algorithm.as_ref());
+        let algorithm = named.map(|name| algorithm(name)).transpose()?;
+        if let Some(name) = &self.secret_env {
+            let secret = secrets::environment(name)
+                .ok_or_else(|| Failure::new(format!("the environment has no `{name}`")))?;
+            return Ok((SigningKey::from_secret(secret.into_bytes()), None));
+        }
+        let Some(file) = &self.key else {
+            return match &known.secret {
+                Some(secret) => Ok((SigningKey::from_secret(secret.clone()), None)),
+                None => Err(Failure::new("there is no key to sign with").hint(
+                    "--key FILE, --secret-env NAME, or --config with the --key-id of a shared secret",
+                )),
+            };
+        };
+        let text = fs::read_to_string(file).map_err(|error| Failure::io(file.display(), &error))?;
+        let wrong = |message: &str| Failure::new(format!("{}: the key {message}", file.display()));
+        if text.trim_start().starts_with('{') {
+            return DevKey::read(file)?.signing_key(algorithm);
+        }
+        let algorithm = algorithm.ok_or_else(|| {
+            let names: Vec<&str> = Algorithm::HTTP.iter().map(|(_, name)| *name).collect();
+            Failure::new("there is no --algorithm").hint(format!("one of {}", names.join(", ")))
+        })?;
+        let key = SigningKey::from_pem(algorithm, &text).map_err(wrong)?;
+        Ok((key, None))
+    }
+}
+
+/// What the configuration says of signatures.
+#[derive(Default)]
+struct Known {
+    components: Option<Vec<String>>,
+    tag: Option<String>,
+    algorithm: Option<String>,
+    secret: Option<Vec<u8>>,
+}
+
+impl Known {
+    fn read(sign: &Sign) -> Result<Known, Failure> {
+        let Some(config) = &sign.config else {
+            return Ok(Known::default());
+        };
+        let file = GateFile::read(config)?;
+        // Checked as a whole, so that what is signed for is a gate that loads.
+        file.gate(&secrets::environment_or_placeholder)?;
+        let Some(signatures) = file.document.get("signatures") else {
+            let message = format!("{}: has no `signatures`", config.display());
+            return Err(Failure::new(message));
+        };
+        let text = |value: Option<&Value>| value?.as_str().map(str::to_owned);
+        let keys = signatures.get("keys").and_then(Value::as_array);
+        let ids = || keys.into_iter().flatten().filter_map(|key| text(key.get("id")));
+        let key = match &sign.key_id {
+            None => None,
+            Some(id) => Some(
+                keys.into_iter()
+                    .flatten()
+                    .find(|key| text(key.get("id")).as_ref() == Some(id))
+                    .ok_or_else(|| {
+                        let known: Vec<String> = ids().collect();
+                        Failure::new(format!("{}: has no key `{id}`", config.display()))
+                            .hint(format!("it has {}", known.join(", ")))
+                    })?,
+            ),
+        };
+        let components = signatures.get("components").and_then(Value::as_array);
+        Ok(Known {
+            components: components
+                .map(|all| all.iter().filter_map(|it| text(Some(it))).collect()),
+            tag: text(signatures.get("tag")),
+            algorithm: key.and_then(|key| text(key.get("algorithm"))),
+            secret: match key.and_then(|key| key.get("secret")) {
+                Some(secret) if sign.key.is_none() => Some(secrets::resolve(secret)?),
+                _ => None,
+            },
+        })
+    }
+}
+
+fn components(asked: &[String], known: &Known) -> Result<Vec<Component>, Failure> {
+    let usual = || ["@method", "@authority", "@path", "@query"].map(String::from).to_vec();
+    let texts = match (asked, &known.components) {
+        ([], Some(components)) if !components.is_empty() => components.clone(),
+        ([], _) => usual(),
+        (asked, _) => asked.to_vec(),
+    };
+    texts
+        .iter()
+        .map(|text| {
+            Component::parse(text)
+                .map_err(|error| Failure::new(format!("--component '{text}': it {error}")))
+        })
+        .collect()
+}
+
+fn algorithm(name: &str) -> Result<Algorithm, Failure> {
+    Algorithm::parse_http(name).ok_or_else(|| {
+        let names: Vec<&str> = Algorithm::HTTP.iter().map(|(_, name)| *name).collect();
+        Failure::new(format!("--algorithm {name}: not known"))
+            .hint(format!("one of {}", names.join(", ")))
+    })
+}
