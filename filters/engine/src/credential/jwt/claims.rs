@@ -93,9 +93,11 @@ fn check_audience(provider: &Provider, claims: &Map<String, Value>) -> Result<()
             .as_str()
             .is_some_and(|audience| wanted.iter().any(|w| w == audience))
     };
+    // Text, or a list of texts (RFC 7519 section 4.1.3).
     let good = match claims.get("aud") {
-        Some(Value::Array(list)) => list.iter().any(is_wanted),
-        Some(one) => is_wanted(one),
+        Some(Value::Array(list)) if list.iter().all(Value::is_string) => list.iter().any(is_wanted),
+        Some(one @ Value::String(_)) => is_wanted(one),
+        Some(_) => return Err(ClaimsFault::Malformed),
         None => false,
     };
     good.then_some(()).ok_or(ClaimsFault::Audience)
