@@ -1,7 +1,7 @@
 //! The gate: a configuration that was checked and compiled once, and decides every request.
 
 use crate::{
-    config::Config,
+    config::{Config, peer::Trust},
     credential::signature::{Report, explain},
     decision::{Decision, Deny, Effect, HeaderEdit, Record},
     enforce::enforce,
@@ -51,6 +51,12 @@ impl Gate {
         let policy = Policy::load(sources, &config.entrypoints())
             .map_err(|errors| LoadErrors::all(errors.into_iter().map(LoadError::Rego)))?;
         Ok(Gate { config, policy })
+    }
+
+    /// Whether [`Attributes::peer`](crate::Attributes::peer) can change anything: a host that is
+    /// asked in vain costs time.
+    pub fn reads_peer(&self) -> bool {
+        self.config.peer != Trust::None
     }
 
     /// Decides. Total: whatever the request holds, there is an answer.

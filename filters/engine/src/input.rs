@@ -49,6 +49,7 @@ pub fn build(parts: &Parts<'_>) -> Result<Value, InputError> {
     document.put("version", version());
     document.put("parsed_path", parsed_path(path_only)?);
     document.put("parsed_query", parsed_query(query.unwrap_or(""))?);
+    document.text("source_principal", principal(parts));
     document.put("verified", parts.verified.to_value()?);
     if !parts.refused.is_empty() {
         document.put("refused", refused_to_value(parts.refused));
@@ -59,10 +60,13 @@ pub fn build(parts: &Parts<'_>) -> Result<Value, InputError> {
 fn attributes(parts: &Parts<'_>) -> Value {
     let known = parts.attributes;
     let mut attributes = Object::default();
-    attributes.some("source", peer(known.source_address, known.source_port));
+    attributes.some(
+        "source",
+        peer(known.source_address, known.source_port, principal(parts)),
+    );
     attributes.some(
         "destination",
-        peer(known.destination_address, known.destination_port),
+        peer(known.destination_address, known.destination_port, None),
     );
     attributes.put("request", request(parts));
     // A route of the proxy says more of its requests than the whole document does.
@@ -83,7 +87,12 @@ fn attributes(parts: &Parts<'_>) -> Value {
     attributes.into()
 }
 
-fn peer(address: Option<&str>, port: Option<u16>) -> Option<Value> {
+/// opa-envoy has what Envoy makes of any certificate; here only a verified one has a say.
+fn principal<'p>(parts: &Parts<'p>) -> Option<&'p str> {
+    parts.verified.peer.as_ref()?.principal()
+}
+
+fn peer(address: Option<&str>, port: Option<u16>, principal: Option<&str>) -> Option<Value> {
     let mut socket = Object::default();
     socket.put("address", value::string(address?));
     // Zero is left out, as protojson does.
@@ -96,6 +105,7 @@ fn peer(address: Option<&str>, port: Option<u16>) -> Option<Value> {
     address.put("socketAddress", socket.into());
     let mut peer = Object::default();
     peer.put("address", address.into());
+    peer.text("principal", principal);
     Some(peer.into())
 }
 

@@ -34,5 +34,5 @@ pub use crypto::{Algorithm, SigningKey};
 pub use decision::{Allow, Decision, Deny, Effect, HeaderEdit, Record};
 pub use error::{LoadError, LoadErrors};
 pub use gate::{Gate, Moment, Secrets, host_failure};
-pub use request::{Attributes, Request};
+pub use request::{Attributes, PeerCertificate, Request};
 pub use words::Reason;

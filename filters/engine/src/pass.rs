@@ -3,7 +3,7 @@
 
 use crate::{
     config::{Config, routes::Settings},
-    credential::{Refusal, api_key, jwt, signature},
+    credential::{Refusal, api_key, jwt, peer, signature},
     decision::{Allow, Decision, Effect, HeaderEdit, Record},
     gate::Moment,
     headers::Headers,
@@ -164,6 +164,7 @@ impl<'p> Pass<'p> {
             jwts,
             api_key,
             signatures,
+            peer: peer::verify(config.peer, &self.request.attributes),
         };
         Ok((verified, refused))
     }

@@ -26,11 +26,27 @@ pub struct Attributes<'a> {
     pub size: Option<i64>,
     /// TLS SNI of the connection.
     pub server_name: Option<&'a str>,
+    /// The certificate that the connection's peer showed.
+    pub peer: Option<PeerCertificate<'a>>,
     /// Envoy's name of the route, and of its virtual host.
     pub route: Option<&'a str>,
     pub virtual_host: Option<&'a str>,
     /// What the route's metadata says under `portcullis`: the proxy's own, never a client's.
     pub route_metadata: &'a [(String, String)],
+}
+
+/// What the host tells of a certificate; as bytes, since a certificate can hold any. That it was
+/// shown does not say that anybody validated it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PeerCertificate<'a> {
+    /// The first URI and the first DNS name of the subject's alternative names (RFC 5280 section
+    /// 4.2.1.6).
+    pub uri_san: Option<&'a [u8]>,
+    pub dns_san: Option<&'a [u8]>,
+    /// As RFC 2253 writes it.
+    pub subject: Option<&'a [u8]>,
+    /// Of its DER, in hexadecimal.
+    pub sha256: Option<&'a [u8]>,
 }
 
 impl<'a> Request<'a> {

@@ -2,7 +2,8 @@
 //! claims can stand under `input.verified`.
 
 use crate::credential::{
-    Refusal, api_key::VerifiedApiKey, jwt::VerifiedJwt, signature::VerifiedSignature,
+    Refusal, api_key::VerifiedApiKey, jwt::VerifiedJwt, peer::VerifiedPeer,
+    signature::VerifiedSignature,
 };
 use portcullis_rego::value::{self, Value, ValueError};
 
@@ -11,6 +12,8 @@ pub struct Verified<'c> {
     pub jwts: Vec<VerifiedJwt<'c>>,
     pub api_key: Option<VerifiedApiKey>,
     pub signatures: Vec<VerifiedSignature<'c>>,
+    /// No credential: it changes neither the subject nor the key's id.
+    pub peer: Option<VerifiedPeer<'c>>,
 }
 
 impl Verified<'_> {
@@ -82,6 +85,19 @@ impl Verified<'_> {
         }
         if !signatures.is_empty() {
             facts.push((value::string("signatures"), value::object(signatures)));
+        }
+        if let Some(peer) = &self.peer {
+            let known = [
+                ("spiffe_id", peer.spiffe_id()),
+                ("uri_san", peer.uri_san()),
+                ("dns_san", peer.dns_san()),
+                ("subject", peer.subject()),
+                ("fingerprint", peer.fingerprint()),
+            ];
+            let known = known
+                .into_iter()
+                .filter_map(|(name, text)| Some((value::string(name), value::string(text?))));
+            facts.push((value::string("peer"), value::object(known)));
         }
         Ok(value::object(facts))
     }

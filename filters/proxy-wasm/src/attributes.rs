@@ -1,7 +1,7 @@
 //! Envoy's attributes, read once per request. What the host does not know stays absent.
 
 use crate::host;
-use portcullis_engine::Attributes;
+use portcullis_engine::{Attributes, PeerCertificate};
 use std::net::SocketAddr;
 
 /// The attributes as the host gave them, so that [`Attributes`] can borrow from it.
@@ -14,6 +14,7 @@ pub struct Known {
     scheme: Option<String>,
     size: Option<i64>,
     server_name: Option<String>,
+    peer: Option<Certificate>,
     route: Option<String>,
     virtual_host: Option<String>,
     route_metadata: Vec<(String, String)>,
@@ -24,8 +25,17 @@ struct Endpoint {
     port: Option<u16>,
 }
 
+/// As the host gave it: the engine says what it is worth.
+struct Certificate {
+    uri_san: Option<Vec<u8>>,
+    dns_san: Option<Vec<u8>>,
+    subject: Option<Vec<u8>>,
+    sha256: Option<Vec<u8>>,
+}
+
 impl Known {
-    pub fn read() -> Known {
+    /// `peer`: whether the configuration wants to know of the peer's certificate.
+    pub fn read(peer: bool) -> Known {
         Known {
             source: endpoint("source"),
             destination: endpoint("destination"),
@@ -35,6 +45,7 @@ impl Known {
             scheme: text(&["request", "scheme"]),
             size: bytes8(&["request", "size"]).map(i64::from_le_bytes),
             server_name: text(&["connection", "requested_server_name"]),
+            peer: if peer { Certificate::read() } else { None },
             route: text(&["xds", "route_name"]),
             virtual_host: text(&["xds", "virtual_host_name"]),
             route_metadata: texts(&["xds", "route_metadata", "filter_metadata", "portcullis"]),
@@ -54,9 +65,35 @@ impl Known {
             scheme: self.scheme.as_deref(),
             size: self.size,
             server_name: self.server_name.as_deref(),
+            peer: self.peer.as_ref().map(Certificate::view),
             route: self.route.as_deref(),
             virtual_host: self.virtual_host.as_deref(),
             route_metadata: &self.route_metadata,
+        }
+    }
+}
+
+impl Certificate {
+    /// Where one was shown: `mtls` is a bool, one byte.
+    fn read() -> Option<Certificate> {
+        let property = |name| host::property(&["connection", name]);
+        if property("mtls")? != [1] {
+            return None;
+        }
+        Some(Certificate {
+            uri_san: property("uri_san_peer_certificate"),
+            dns_san: property("dns_san_peer_certificate"),
+            subject: property("subject_peer_certificate"),
+            sha256: property("sha256_peer_certificate_digest"),
+        })
+    }
+
+    fn view(&self) -> PeerCertificate<'_> {
+        PeerCertificate {
+            uri_san: self.uri_san.as_deref(),
+            dns_san: self.dns_san.as_deref(),
+            subject: self.subject.as_deref(),
+            sha256: self.sha256.as_deref(),
         }
     }
 }

@@ -65,7 +65,7 @@ impl Stream {
                 Err(_) => return fail("the host gave a header name that is not UTF-8"),
             }
         }
-        let known = Known::read();
+        let known = Known::read(gate.reads_peer());
         let request = Request {
             headers: &headers,
             attributes: known.attributes(),

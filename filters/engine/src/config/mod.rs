@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod headers;
 pub mod jwt;
+pub mod peer;
 mod raw;
 pub mod routes;
 mod scalar;
@@ -26,6 +27,7 @@ pub struct Config {
     pub providers: Vec<jwt::Provider>,
     pub api_keys: Option<api_keys::ApiKeys>,
     pub signatures: Option<signatures::Signatures>,
+    pub peer: peer::Trust,
     pub headers: headers::Headers,
     pub routes: Vec<routes::Route>,
     /// What holds where no route matches.
@@ -157,6 +159,7 @@ fn check(
         signatures: raw
             .signatures
             .map(|signatures| signatures::read(signatures, secrets, findings)),
+        peer: raw.peer.unwrap_or_default().trust,
         headers: headers::read(raw.headers, findings),
         routes: routes::read(raw.routes, &settings, &sections, findings),
         settings,

@@ -5,6 +5,7 @@
     reason = "a key that is not supported yet is never read, only refused"
 )]
 
+use super::peer::Trust;
 use super::scalar::{Instant, NotYet, RegoVersion, Size, Span, given};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
@@ -21,8 +22,8 @@ pub struct Document {
     pub api_keys: Option<ApiKeys>,
     #[serde(default, deserialize_with = "given")]
     pub signatures: Option<Signatures>,
-    #[serde(default)]
-    pub peer: NotYet,
+    #[serde(default, deserialize_with = "given")]
+    pub peer: Option<Peer>,
     #[serde(default)]
     pub body: NotYet,
     #[serde(default)]
@@ -207,6 +208,13 @@ pub struct SignatureKey {
     pub secret: Option<Secret>,
     pub public_key: Option<String>,
     pub subject: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    #[serde(default)]
+    pub trust: Trust,
 }
 
 #[derive(Deserialize, Default)]

@@ -3,6 +3,7 @@
 
 pub mod api_key;
 pub mod jwt;
+pub mod peer;
 mod place;
 pub mod signature;
 
