@@ -98,6 +98,7 @@ fn exchange(tokens: Vec<Vec<u8>>) -> impl Strategy<Value = Exchange> {
             route: "all".into(),
             virtual_host: "scenario".into(),
             route_metadata: Vec::new(),
+            tls: None,
         }
     })
 }

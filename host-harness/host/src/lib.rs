@@ -56,7 +56,7 @@ pub use headers::Headers;
 pub use local_reply::{LocalReply, Response};
 pub use module::Module;
 pub use options::{PluginOptions, VmOptions};
-pub use properties::Properties;
+pub use properties::{PeerCertificate, Properties};
 pub use proxy::{Metric, MetricKind, Proxy};
 pub use stream::{Outcome, Stream};
 pub use vm::{Log, PluginId, StreamId, Vm};

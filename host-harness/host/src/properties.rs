@@ -10,6 +10,17 @@ use crate::{abi::pairs, clock::nanoseconds};
 #[derive(Debug, Clone, Default)]
 pub struct Properties(BTreeMap<Vec<u8>, Vec<u8>>);
 
+/// A certificate as Envoy's attributes show it: one name of a kind, the first.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PeerCertificate<'a> {
+    pub uri_san: Option<&'a str>,
+    pub dns_san: Option<&'a str>,
+    /// As RFC 2253 writes it; empty where the certificate has none.
+    pub subject: &'a str,
+    /// In lower-case hexadecimal.
+    pub sha256_digest: &'a str,
+}
+
 impl Properties {
     pub fn new() -> Self {
         Self::default()
@@ -34,6 +45,27 @@ impl Properties {
     /// `request.time`, since the Unix epoch.
     pub fn request_time(self, time: Duration) -> Self {
         self.duration("request.time", time)
+    }
+
+    /// `connection.mtls`, and what Envoy tells of the certificate that the peer of the connection showed.
+    pub fn peer_certificate(self, certificate: &PeerCertificate<'_>) -> Self {
+        let names = [
+            ("connection.uri_san_peer_certificate", certificate.uri_san),
+            ("connection.dns_san_peer_certificate", certificate.dns_san),
+        ];
+        let shown = self
+            .bool("connection.mtls", true)
+            .text("connection.subject_peer_certificate", certificate.subject)
+            .text(
+                "connection.sha256_peer_certificate_digest",
+                certificate.sha256_digest,
+            );
+        names
+            .into_iter()
+            .fold(shown, |all, (path, name)| match name {
+                Some(name) => all.text(path, name),
+                None => all,
+            })
     }
 
     pub fn route_name(self, name: &str) -> Self {

@@ -1,7 +1,10 @@
 //! What Envoy is started with: a listener for each scenario, the filter with its configuration, one
 //! upstream behind all.
 
-use crate::prepare::{CATCH_ALL, Prepared, VIRTUAL_HOST};
+use crate::{
+    prepare::{CATCH_ALL, Listener, Prepared, VIRTUAL_HOST},
+    scenario::Mtls,
+};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, net::SocketAddr, path::Path};
 
@@ -37,10 +40,13 @@ pub fn bootstrap(
             json!({
                 "name": listener(index),
                 "address": address("127.0.0.1", 0),
-                "filter_chains": [{"filters": [{
-                    "name": "envoy.filters.network.http_connection_manager",
-                    "typed_config": manager(index, prepared, module, &variables, access_log),
-                }]}],
+                "filter_chains": [{
+                    "transport_socket": prepared.mtls.as_ref().map(transport_socket),
+                    "filters": [{
+                        "name": "envoy.filters.network.http_connection_manager",
+                        "typed_config": manager(index, prepared, module, &variables, access_log),
+                    }],
+                }],
             })
         })
         .collect();
@@ -59,6 +65,31 @@ pub fn bootstrap(
                     }}]}],
                 },
             }],
+        },
+    })
+}
+
+/// TLS that asks for a certificate, and lets those through who show none.
+fn transport_socket(listener: &Listener) -> Value {
+    let verification = match listener.mtls {
+        Mtls::Validate => "VERIFY_TRUST_CHAIN",
+        Mtls::AcceptUntrusted => "ACCEPT_UNTRUSTED",
+    };
+    json!({
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "require_client_certificate": false,
+            "common_tls_context": {
+                "tls_certificates": [{
+                    "certificate_chain": {"inline_string": listener.certificate},
+                    "private_key": {"inline_string": listener.key},
+                }],
+                "validation_context": {
+                    "trusted_ca": {"inline_string": listener.trusted},
+                    "trust_chain_verification": verification,
+                },
+            },
         },
     })
 }
@@ -89,6 +120,8 @@ fn manager(
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": listener(index),
         "generate_request_id": false,
+        // So that the gate sees it: Envoy removes it otherwise.
+        "forward_client_cert_details": "ALWAYS_FORWARD_ONLY",
         // Without it Envoy answers a handshake itself.
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         // Wider than the gate's own limits, so that the gate is asked.

@@ -140,6 +140,7 @@ impl Envoy {
             route: String::new(),
             virtual_host: String::new(),
             route_metadata: Vec::new(),
+            tls: None,
         };
         wire::send(self.admin, &exchange).map(|answer| (answer.status, answer.body))
     }

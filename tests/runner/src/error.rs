@@ -24,6 +24,8 @@ pub enum Error {
     Template { template: String, message: String },
     #[error("key `{0}`: {1}")]
     Key(String, String),
+    #[error("certificate `{0}`: {1}")]
+    Certificate(String, String),
     #[error("token `{0}`: {1}")]
     Token(String, String),
     /// For want of who signs it: the cases that need it are skipped.

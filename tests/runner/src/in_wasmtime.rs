@@ -7,7 +7,8 @@ use crate::{
 };
 pub use portcullis_host::Module;
 use portcullis_host::{
-    Outcome, PluginId, PluginOptions, Properties, Response, StreamId, Vm, VmOptions,
+    Outcome, PeerCertificate, PluginId, PluginOptions, Properties, Response, StreamId, Vm,
+    VmOptions,
 };
 use std::{
     net::SocketAddr,
@@ -174,7 +175,7 @@ fn properties(exchange: &Exchange) -> Properties {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    Properties::new()
+    let properties = Properties::new()
         .source(loopback(40000))
         .destination(loopback(10000))
         .protocol("HTTP/1.1")
@@ -184,5 +185,14 @@ fn properties(exchange: &Exchange) -> Properties {
         .route_metadata(
             "portcullis",
             exchange.route_metadata.iter().map(|(k, v)| (&**k, &**v)),
-        )
+        );
+    match exchange.certificate() {
+        None => properties,
+        Some(facts) => properties.peer_certificate(&PeerCertificate {
+            uri_san: facts.uri_san.as_deref(),
+            dns_san: facts.dns_san.as_deref(),
+            subject: &facts.subject,
+            sha256_digest: &facts.sha256,
+        }),
+    }
 }

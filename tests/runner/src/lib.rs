@@ -1,6 +1,7 @@
 //! Runs scenario folders on the native engine, on the shipped module in wasmtime and on the shipped
 //! module in a real Envoy, and holds the three to agree.
 
+mod certificates;
 mod envoy_config;
 mod envoy_process;
 mod error;
@@ -29,6 +30,7 @@ pub use prepare::Prepared;
 pub use report::{Report, Result, Verdict};
 pub use subject::{Exchange, Observation, Received};
 
+use certificates::Authority;
 use keys::Keyring;
 use pipe::Pipe;
 use std::{
@@ -64,6 +66,7 @@ pub struct Options {
 pub struct Runner {
     options: Options,
     keyring: Keyring,
+    authority: Authority,
     minters: RefCell<Minters>,
     absent: Vec<String>,
 }
@@ -93,6 +96,7 @@ impl Runner {
         Ok(Runner {
             options,
             keyring: Keyring::default(),
+            authority: Authority::new()?,
             minters,
             absent,
         })
@@ -103,7 +107,7 @@ impl Runner {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
-        Prepared::new(scenario, &self.keyring, &self.minters, now)
+        Prepared::new(scenario, &self.keyring, &self.authority, &self.minters, now)
     }
 
     /// Runs every scenario on every subject and compares.

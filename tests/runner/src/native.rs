@@ -6,7 +6,9 @@ use crate::{
     prepare::Prepared,
     subject::{Exchange, Observation, Ran, Received, Subject, UPSTREAM_BODY, upstream_response},
 };
-use portcullis_engine::{Attributes, Decision, Deny, Effect, Gate, HeaderEdit, Moment, Request};
+use portcullis_engine::{
+    Attributes, Decision, Deny, Effect, Gate, HeaderEdit, Moment, PeerCertificate, Request,
+};
 use portcullis_host::{Headers, LocalReply, Response};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -79,7 +81,13 @@ pub fn decide(gate: &Gate, exchange: &Exchange, headers: &Headers) -> Decision {
         destination_port: Some(10000),
         request_time_ns: Some(now_ns),
         protocol: Some("HTTP/1.1"),
-        scheme: Some("http"),
+        scheme: Some(exchange.scheme()),
+        peer: exchange.certificate().map(|facts| PeerCertificate {
+            uri_san: facts.uri_san.as_deref().map(str::as_bytes),
+            dns_san: facts.dns_san.as_deref().map(str::as_bytes),
+            subject: Some(facts.subject.as_bytes()),
+            sha256: Some(facts.sha256.as_bytes()),
+        }),
         route: Some(&exchange.route),
         virtual_host: Some(&exchange.virtual_host),
         route_metadata: &exchange.route_metadata,

@@ -3,11 +3,12 @@
 
 use crate::{
     On,
+    certificates::Authority,
     error::Error,
     folder::Scenario,
     keys::Keyring,
-    scenario::{Case, Expect, HeaderText, OneOrMany, Replacement, RequestSpec},
-    subject::Exchange,
+    scenario::{Case, Expect, HeaderText, Mtls, OneOrMany, Replacement, RequestSpec},
+    subject::{Exchange, Tls},
     template::{self, Names},
     token::{Minters, Purse},
 };
@@ -22,23 +23,43 @@ pub struct Prepared<'a> {
     pub exchanges: Vec<Exchange>,
     /// The cases, with the templates in what they expect expanded.
     pub(crate) cases: Vec<Case>,
+    pub(crate) mtls: Option<Listener>,
+}
+
+/// An mTLS listener's side, as PEM.
+pub(crate) struct Listener {
+    pub mtls: Mtls,
+    pub certificate: String,
+    pub key: String,
+    pub trusted: String,
 }
 
 impl<'a> Prepared<'a> {
     pub fn new(
         scenario: &'a Scenario,
         keyring: &Keyring,
+        authority: &Authority,
         minters: &RefCell<Minters>,
         now: u64,
     ) -> Result<Prepared<'a>, Error> {
         let named = |error: Error| Error::Scenario(scenario.name.clone(), error.to_string());
-        let purse = Purse::new(&scenario.file, keyring, minters, now).map_err(named)?;
+        let purse = Purse::new(&scenario.file, keyring, authority, minters, now).map_err(named)?;
         let gate = template::document(&purse, &scenario.gate).map_err(named)?;
         let document = rendered(scenario, &gate)?;
+        let mtls = scenario.file.envoy.mtls.map(|mtls| Listener {
+            mtls,
+            certificate: authority.server_pem.clone(),
+            key: authority.server_key_pem.clone(),
+            trusted: authority.pem.clone(),
+        });
+        let nobody = match mtls {
+            Some(_) => Some(authority.nobody().map_err(named)?),
+            None => None,
+        };
         let mut cases = scenario.file.cases.clone();
         let mut exchanges = Vec::new();
         for case in &mut cases {
-            let ready = exchange(scenario, &purse, &case.request)
+            let ready = exchange(scenario, &purse, nobody.as_ref(), &case.request)
                 .and_then(|exchange| signed(&purse, &case.request, exchange))
                 .and_then(|exchange| expand(&purse, &mut case.expect).map(|()| exchange));
             exchanges.push(match ready {
@@ -47,7 +68,7 @@ impl<'a> Prepared<'a> {
                     for on in On::ALL {
                         case.skip.insert(on.as_str().to_owned(), error.to_string());
                     }
-                    exchange(scenario, &purse, &RequestSpec::default())?
+                    exchange(scenario, &purse, nobody.as_ref(), &RequestSpec::default())?
                 }
                 Err(error) => {
                     let place = format!("{}: {}", scenario.name, case.name);
@@ -60,6 +81,7 @@ impl<'a> Prepared<'a> {
             document,
             exchanges,
             cases,
+            mtls,
         })
     }
 }
@@ -149,7 +171,12 @@ fn signed(
     Ok(exchange)
 }
 
-fn exchange(scenario: &Scenario, names: &dyn Names, spec: &RequestSpec) -> Result<Exchange, Error> {
+fn exchange(
+    scenario: &Scenario,
+    names: &Purse<'_>,
+    nobody: Option<&Tls>,
+    spec: &RequestSpec,
+) -> Result<Exchange, Error> {
     let mut lines = vec![("host".to_owned(), spec.host.clone().into_bytes())];
     if let Some(token) = &spec.bearer {
         let value = format!("Bearer {}", names.token(token)?);
@@ -197,7 +224,27 @@ fn exchange(scenario: &Scenario, names: &dyn Names, spec: &RequestSpec) -> Resul
         path,
         lines,
         body,
+        tls: client(names, nobody, spec)?,
     })
+}
+
+fn client(
+    purse: &Purse<'_>,
+    nobody: Option<&Tls>,
+    spec: &RequestSpec,
+) -> Result<Option<Tls>, Error> {
+    let client = match (nobody, &spec.certificate) {
+        (nobody, None) => nobody,
+        (Some(_), Some(name)) => Some(purse.client(name)?),
+        (None, Some(name)) => {
+            let message = "is shown to a listener without `envoy: {mtls: ...}`";
+            return Err(Error::Certificate(name.clone(), message.to_owned()));
+        }
+    };
+    Ok(client.map(|client| Tls {
+        resumed: spec.resumed,
+        ..client.clone()
+    }))
 }
 
 /// What Envoy calls the route, and the virtual host, where a scenario does not say.

@@ -21,6 +21,9 @@ pub struct CasesFile {
     pub claims: Map<String, Value>,
     #[serde(default)]
     pub tokens: BTreeMap<String, TokenSpec>,
+    /// Clients' certificates by name, made once in a run.
+    #[serde(default)]
+    pub certificates: BTreeMap<String, CertificateSpec>,
     /// Envoy's names of what a request matches, for `routes` entries that go by them.
     #[serde(default)]
     pub envoy: EnvoyNames,
@@ -102,13 +105,44 @@ pub struct Segments {
     pub signature: Option<String>,
 }
 
-/// Routes that Envoy is given in front of its catch-all, and the virtual host's name.
+/// What a client shows on an mTLS listener.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CertificateSpec {
+    /// In the certificate's order, such as `[[O, Example], [CN, orders]]`.
+    pub subject: Vec<(NameAttribute, String)>,
+    pub uri: Vec<String>,
+    pub dns: Vec<String>,
+    /// By its own key, not by the run's authority.
+    pub self_signed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum NameAttribute {
+    CN,
+    O,
+    OU,
+}
+
+/// Routes that Envoy is given in front of its catch-all, the virtual host's name, and how the
+/// listener speaks.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnvoyNames {
     pub virtual_host: Option<String>,
     #[serde(default)]
     pub routes: Vec<NamedRoute>,
+    /// The listener has TLS and asks for a certificate; who shows none is let through.
+    pub mtls: Option<Mtls>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mtls {
+    /// A certificate must be of the run's authority.
+    Validate,
+    /// Envoy's `ACCEPT_UNTRUSTED`: any will do.
+    AcceptUntrusted,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -146,6 +180,10 @@ pub struct RequestSpec {
     pub sign: OneOrMany<SignSpec>,
     /// What happens to the request once it is signed.
     pub then: Then,
+    /// The certificate that is shown, by name, on an mTLS listener.
+    pub certificate: Option<String>,
+    /// On a TLS session that an earlier request with the certificate began.
+    pub resumed: bool,
     /// Further headers `x-padding-<n>`.
     pub padding: Option<Padding>,
     pub body: Option<String>,
@@ -161,6 +199,8 @@ impl Default for RequestSpec {
             headers: HeaderLines::default(),
             sign: OneOrMany::Many(Vec::new()),
             then: Then::default(),
+            certificate: None,
+            resumed: false,
             padding: None,
             body: None,
         }

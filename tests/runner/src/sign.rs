@@ -55,7 +55,7 @@ impl Signer for Pipe {
         let fields = json!({
             "request": {
                 "method": exchange.method,
-                "url": format!("http://{}{}", host.unwrap_or_default(), exchange.path),
+                "url": format!("{}://{}{}", exchange.scheme(), host.unwrap_or_default(), exchange.path),
                 "headers": headers,
             },
             "algorithm": algorithm(order.key)?.http_name(),

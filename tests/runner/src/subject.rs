@@ -1,8 +1,10 @@
 //! What every subject is given and what it must answer, whether it is a function call or a proxy.
 
-use crate::{error::Error, prepare::Prepared};
+use crate::{certificates::Facts, error::Error, prepare::Prepared};
 use portcullis_host::Headers;
+use rustls::ClientConfig;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// One way to run the gate.
 pub trait Subject {
@@ -33,6 +35,28 @@ pub struct Exchange {
     pub virtual_host: String,
     /// What the route's metadata says under `portcullis`.
     pub route_metadata: Vec<(String, String)>,
+    /// Of an mTLS listener.
+    pub tls: Option<Tls>,
+}
+
+/// The client's side of TLS. Clones share their sessions.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    pub(crate) config: Arc<ClientConfig>,
+    /// What Envoy tells of the certificate, where one is shown.
+    pub(crate) certificate: Option<Facts>,
+    /// Whether the session must be an earlier one, resumed.
+    pub(crate) resumed: bool,
+}
+
+impl Tls {
+    pub(crate) fn new(config: ClientConfig, certificate: Option<Facts>) -> Tls {
+        Tls {
+            config: Arc::new(config),
+            certificate,
+            resumed: false,
+        }
+    }
 }
 
 /// What was seen of one request from outside.
@@ -58,12 +82,24 @@ pub struct Received {
 }
 
 impl Exchange {
+    pub(crate) fn scheme(&self) -> &'static str {
+        match self.tls {
+            Some(_) => "https",
+            None => "http",
+        }
+    }
+
+    /// What Envoy tells of the certificate that the client shows.
+    pub(crate) fn certificate(&self) -> Option<&Facts> {
+        self.tls.as_ref()?.certificate.as_ref()
+    }
+
     /// What a filter sees of it.
     pub fn filter_headers(&self) -> Result<Headers, String> {
         let pseudo = [
             (":method", &*self.method),
             (":path", &*self.path),
-            (":scheme", "http"),
+            (":scheme", self.scheme()),
         ];
         let lines = self.lines.iter().map(|(name, value)| (name, value));
         Headers::from_wire(&pseudo, lines).map_err(|error| error.to_string())

@@ -1,13 +1,14 @@
-//! A scenario's tokens and keys: specifications become texts, each once, when first named.
+//! A scenario's tokens, keys and certificates: specifications become texts, each once, when first named.
 
 use crate::{
+    certificates::Authority,
     error::Error,
     keys::{Key, Keyring, Private},
     mint::{self, Content, Minter, Order},
     pipe::Pipe,
     scenario::{CasesFile, MinterName, SignSpec, SignerName, Tamper, TokenSpec},
     sign::{self, Fields, SignOrder, Signer},
-    subject::Exchange,
+    subject::{Exchange, Tls},
     template::{self, Names},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -21,6 +22,7 @@ use std::{
 pub struct Purse<'a> {
     file: &'a CasesFile,
     keys: BTreeMap<String, Key>,
+    clients: BTreeMap<String, Tls>,
     minters: &'a RefCell<Minters>,
     now: u64,
     minted: RefCell<HashMap<String, String>>,
@@ -57,6 +59,7 @@ impl<'a> Purse<'a> {
     pub fn new(
         file: &'a CasesFile,
         keyring: &Keyring,
+        authority: &Authority,
         minters: &'a RefCell<Minters>,
         now: u64,
     ) -> Result<Self, Error> {
@@ -65,12 +68,28 @@ impl<'a> Purse<'a> {
             .iter()
             .map(|(name, spec)| Ok((name.clone(), keyring.key(name, spec)?)))
             .collect::<Result<_, Error>>()?;
+        let clients = file
+            .certificates
+            .iter()
+            .map(|(name, spec)| Ok((name.clone(), authority.somebody(name, spec)?)))
+            .collect::<Result<_, Error>>()?;
         Ok(Purse {
             file,
             keys,
+            clients,
             minters,
             now,
             minted: RefCell::default(),
+        })
+    }
+
+    /// The client that shows this certificate.
+    pub fn client(&self, certificate: &str) -> Result<&Tls, Error> {
+        self.clients.get(certificate).ok_or_else(|| {
+            Error::Certificate(
+                certificate.to_owned(),
+                format!("is not among {:?}", self.clients.keys()),
+            )
         })
     }
 
@@ -242,6 +261,11 @@ impl Names for Purse<'_> {
             .borrow_mut()
             .insert(token.to_owned(), made.clone());
         Ok(made)
+    }
+
+    fn fingerprint(&self, certificate: &str) -> Result<String, Error> {
+        let facts = self.client(certificate)?.certificate.as_ref();
+        Ok(facts.map(|facts| facts.sha256.clone()).unwrap_or_default())
     }
 
     fn now(&self) -> u64 {

@@ -1,10 +1,12 @@
 //! HTTP/1.1 as bytes: a client that sends what it is told, however odd, and reads one answer.
 
-use crate::subject::Exchange;
+use crate::{certificates, subject::Exchange};
 use portcullis_host::Headers;
+use rustls::{ClientConnection, HandshakeKind, StreamOwned};
 use std::{
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
+    sync::Arc,
     time::Duration,
 };
 
@@ -29,11 +31,31 @@ const MAX_HEADERS: usize = 4096;
 
 /// Sends one request on a connection of its own.
 pub fn send(to: SocketAddr, exchange: &Exchange) -> io::Result<Answer> {
-    let mut stream = TcpStream::connect_timeout(&to, TIMEOUT)?;
+    let stream = TcpStream::connect_timeout(&to, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     stream.set_nodelay(true)?;
     let port = stream.local_addr()?.port();
+    let Some(tls) = &exchange.tls else {
+        return converse(stream, port, exchange).map(|(answer, _)| answer);
+    };
+    let server = certificates::SERVER.try_into().map_err(odd)?;
+    let connection = ClientConnection::new(Arc::clone(&tls.config), server).map_err(odd)?;
+    let stream = StreamOwned::new(connection, stream);
+    let (answer, stream) = converse(stream, port, exchange)?;
+    let resumed = stream.conn.handshake_kind() == Some(HandshakeKind::Resumed);
+    match tls.resumed && !resumed {
+        true => Err(odd("the TLS session was not resumed")),
+        false => Ok(answer),
+    }
+}
+
+/// Gives the stream back, which may have more to tell.
+fn converse<S: Read + Write>(
+    mut stream: S,
+    port: u16,
+    exchange: &Exchange,
+) -> io::Result<(Answer, S)> {
     let mut request = format!("{} {} HTTP/1.1\r\n", exchange.method, exchange.path).into_bytes();
     for (name, value) in &exchange.lines {
         request.extend_from_slice(name.as_bytes());
@@ -60,12 +82,13 @@ pub fn send(to: SocketAddr, exchange: &Exchange) -> io::Result<Answer> {
     } else {
         read_body(&mut stream, &headers, head.rest)?
     };
-    Ok(Answer {
+    let answer = Answer {
         port,
         status,
         headers,
         body,
-    })
+    };
+    Ok((answer, stream))
 }
 
 /// Reads up to the empty line.
