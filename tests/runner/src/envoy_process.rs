@@ -95,8 +95,13 @@ impl Envoy {
                     format!("not ready after {START_PATIENCE:?}:\n{}", envoy.log()),
                 ));
             }
-            thread::sleep(Duration::from_millis(50));
+            thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// The process, for those who ask the system about it.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// The addresses of all listeners by name.

@@ -23,6 +23,7 @@ mod token;
 mod upstream;
 mod wire;
 
+pub use envoy_process::{Envoy, Exit, find as find_envoy};
 pub use error::Error;
 pub use folder::Scenario;
 pub use in_wasmtime::{Module, PluginGate};
@@ -33,6 +34,7 @@ pub use subject::{Exchange, Observation, Received};
 use certificates::Authority;
 use keys::Keyring;
 use pipe::Pipe;
+use serde_json::{Map, Value};
 use std::{
     cell::RefCell,
     fmt,
@@ -40,7 +42,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 use subject::{Ran, Subject};
-use token::Minters;
+use token::{Minters, Purse};
 
 /// Where a scenario can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -104,10 +106,27 @@ impl Runner {
 
     /// Expands a scenario's templates and mints its tokens.
     pub fn prepare<'a>(&self, scenario: &'a Scenario) -> std::result::Result<Prepared<'a>, Error> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
-        Prepared::new(scenario, &self.keyring, &self.authority, &self.minters, now)
+        Prepared::new(scenario, &self.keyring, &self.authority, &self.minters, now())
+    }
+
+    /// Mints tokens as the scenario's of that name, each with claims of its own over it.
+    pub fn mint(
+        &self,
+        scenario: &Scenario,
+        like: &str,
+        claims: impl IntoIterator<Item = Map<String, Value>>,
+    ) -> std::result::Result<Vec<String>, Error> {
+        let purse = Purse::new(
+            &scenario.file,
+            &self.keyring,
+            &self.authority,
+            &self.minters,
+            now(),
+        )?;
+        claims
+            .into_iter()
+            .map(|claims| purse.like(like, claims))
+            .collect()
     }
 
     /// Runs every scenario on every subject and compares.
@@ -181,6 +200,12 @@ impl Runner {
             }
         })
     }
+}
+
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 /// Leaves out what an earlier subject refused to load, which is a failure of its own: one such

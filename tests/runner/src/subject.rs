@@ -94,6 +94,20 @@ impl Exchange {
         self.tls.as_ref()?.certificate.as_ref()
     }
 
+    /// The request's bytes over HTTP/1.1.
+    pub fn to_wire(&self) -> Vec<u8> {
+        let mut request = format!("{} {} HTTP/1.1\r\n", self.method, self.path).into_bytes();
+        for (name, value) in &self.lines {
+            request.extend_from_slice(name.as_bytes());
+            request.extend_from_slice(b": ");
+            request.extend_from_slice(value);
+            request.extend_from_slice(b"\r\n");
+        }
+        request.extend_from_slice(b"\r\n");
+        request.extend_from_slice(&self.body);
+        request
+    }
+
     /// What a filter sees of it.
     pub fn filter_headers(&self) -> Result<Headers, String> {
         let pseudo = [

@@ -93,6 +93,22 @@ impl<'a> Purse<'a> {
         })
     }
 
+    /// A token as the one of that name, with these claims over its own.
+    pub fn like(&self, name: &str, claims: Map<String, Value>) -> Result<String, Error> {
+        let mut spec = self.spec(name)?.clone();
+        spec.claims.extend(claims);
+        self.make(name, &spec)
+    }
+
+    fn spec(&self, name: &str) -> Result<&TokenSpec, Error> {
+        self.file.tokens.get(name).ok_or_else(|| {
+            Error::Token(
+                name.to_owned(),
+                format!("is not among {:?}", self.file.tokens.keys()),
+            )
+        })
+    }
+
     fn find(&self, name: &str) -> Result<&Key, Error> {
         self.keys.get(name).ok_or_else(|| {
             Error::Key(
@@ -250,13 +266,7 @@ impl Names for Purse<'_> {
         if let Some(minted) = self.minted.borrow().get(token) {
             return Ok(minted.clone());
         }
-        let spec = self.file.tokens.get(token).ok_or_else(|| {
-            Error::Token(
-                token.to_owned(),
-                format!("is not among {:?}", self.file.tokens.keys()),
-            )
-        })?;
-        let made = self.make(token, spec)?;
+        let made = self.make(token, self.spec(token)?)?;
         self.minted
             .borrow_mut()
             .insert(token.to_owned(), made.clone());

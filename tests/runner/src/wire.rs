@@ -56,16 +56,7 @@ fn converse<S: Read + Write>(
     port: u16,
     exchange: &Exchange,
 ) -> io::Result<(Answer, S)> {
-    let mut request = format!("{} {} HTTP/1.1\r\n", exchange.method, exchange.path).into_bytes();
-    for (name, value) in &exchange.lines {
-        request.extend_from_slice(name.as_bytes());
-        request.extend_from_slice(b": ");
-        request.extend_from_slice(value);
-        request.extend_from_slice(b"\r\n");
-    }
-    request.extend_from_slice(b"\r\n");
-    request.extend_from_slice(&exchange.body);
-    stream.write_all(&request)?;
+    stream.write_all(&exchange.to_wire())?;
     let head = read_head(&mut stream)?;
     let mut parsed = [httparse::EMPTY_HEADER; 256];
     let mut response = httparse::Response::new(&mut parsed);
