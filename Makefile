@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 WASM := target/wasm32-wasip1/release/portcullis.wasm
 
-.PHONY: build wasm venv demo envoy test test-system lint clean
+.PHONY: build wasm venv demo envoy test test-system bench lint clean
 
 # The host's crates: one set of packages in every command, so that they share what they build.
 HOST := --release --locked --workspace --exclude portcullis-filter
@@ -35,6 +35,10 @@ test: build venv
 # What needs Debian packages comes with the issues that need them; until then there is nothing.
 test-system:
 	@echo "test-system: nothing needs a Debian package yet"
+
+# What a request costs, in an Envoy. As a test of a release build, so that nothing is built anew for it.
+bench: build venv
+	$(CARGO) test $(HOST) --bench envoy
 
 lint:
 	$(CARGO) fmt --all --check

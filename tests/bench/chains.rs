@@ -1,0 +1,245 @@
+//! What Envoy is started with: a listener for each chain of filters, which answers by itself what the
+//! chain lets through. The policy of the native ones is the gate's own data in Envoy's words.
+
+use crate::{Outcome, workload::Requests};
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+
+pub struct Chain {
+    pub name: &'static str,
+    filters: Filters,
+    pub sent: Requests,
+}
+
+enum Filters {
+    None,
+    EmptyWasm,
+    Portcullis,
+    JwtAuthnRbac { cached: bool },
+    Rbac,
+}
+
+/// What a chain goes by.
+#[derive(Clone, Copy)]
+pub enum Sees {
+    Nothing,
+    /// The header `x-account`.
+    Account,
+    Token,
+}
+
+/// In the order in which they take turns.
+pub const CHAINS: &[Chain] = &[
+    Chain::new("none", Filters::None, Requests::Warm),
+    Chain::new("empty_wasm", Filters::EmptyWasm, Requests::Warm),
+    Chain::new("portcullis_warm", Filters::Portcullis, Requests::Warm),
+    Chain::new(
+        "portcullis_first_sight",
+        Filters::Portcullis,
+        Requests::FirstSight,
+    ),
+    // Without a cache every token is seen for the first time; it is sent the very same ones.
+    Chain::new(
+        "jwt_authn_rbac",
+        Filters::JwtAuthnRbac { cached: false },
+        Requests::FirstSight,
+    ),
+    Chain::new(
+        "jwt_authn_cached_rbac",
+        Filters::JwtAuthnRbac { cached: true },
+        Requests::Warm,
+    ),
+    Chain::new("rbac", Filters::Rbac, Requests::Warm),
+];
+
+impl Chain {
+    const fn new(name: &'static str, filters: Filters, sent: Requests) -> Chain {
+        Chain {
+            name,
+            filters,
+            sent,
+        }
+    }
+
+    pub fn sees(&self) -> Sees {
+        match self.filters {
+            Filters::None | Filters::EmptyWasm => Sees::Nothing,
+            Filters::Portcullis | Filters::JwtAuthnRbac { .. } => Sees::Token,
+            Filters::Rbac => Sees::Account,
+        }
+    }
+}
+
+pub fn named(name: &str) -> Outcome<&'static Chain> {
+    let found = CHAINS.iter().find(|chain| chain.name == name);
+    found.ok_or_else(|| format!("no chain `{name}`").into())
+}
+
+/// The modules.
+pub struct Files {
+    pub portcullis: PathBuf,
+    pub empty: PathBuf,
+}
+
+/// The bootstrap document.
+pub fn bootstrap(chains: &[Chain], files: &Files, gate: &Value) -> Outcome<Value> {
+    let mut listeners = Vec::new();
+    for chain in chains {
+        let mut filters = filters(chain, files, gate)?;
+        filters.push(filter("router", "router.v3.Router", json!({})));
+        let any = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+        listeners.push(json!({
+            "name": chain.name,
+            "address": loopback(),
+            "filter_chains": [{"filters": [{
+                "name": "envoy.filters.network.http_connection_manager",
+                "typed_config": {
+                    "@type": any,
+                    "stat_prefix": chain.name,
+                    "generate_request_id": false,
+                    "route_config": {"virtual_hosts": [{
+                        "name": "bench",
+                        "domains": ["*"],
+                        "routes": [{
+                            "match": {"prefix": "/"},
+                            "direct_response": {"status": 200, "body": {"inline_string": "ok"}},
+                        }],
+                    }]},
+                    "http_filters": filters,
+                },
+            }]}],
+        }));
+    }
+    Ok(json!({
+        "admin": {"address": loopback()},
+        "static_resources": {"listeners": listeners},
+    }))
+}
+
+fn filters(chain: &Chain, files: &Files, gate: &Value) -> Outcome<Vec<Value>> {
+    Ok(match chain.filters {
+        Filters::None => vec![],
+        Filters::EmptyWasm => vec![wasm(chain.name, &files.empty, "")],
+        Filters::Portcullis => vec![wasm(chain.name, &files.portcullis, &gate.to_string())],
+        Filters::JwtAuthnRbac { cached } => {
+            let subject = |user: &str| {
+                json!({"sourced_metadata": {"metadata_matcher": {
+                    "filter": "envoy.filters.http.jwt_authn",
+                    "path": [{"key": PAYLOAD}, {"key": "sub"}],
+                    "value": {"string_match": {"exact": user}},
+                }}})
+            };
+            vec![jwt_authn(gate, cached)?, rbac(gate, subject)?]
+        }
+        Filters::Rbac => {
+            let account = |user: &str| json!({"header": {"name": "x-account", "string_match": {"exact": user}}});
+            vec![rbac(gate, account)?]
+        }
+    })
+}
+
+fn wasm(name: &str, module: &Path, configuration: &str) -> Value {
+    filter(
+        "wasm",
+        "wasm.v3.Wasm",
+        json!({"config": {
+            // Its own, so that the two chains of one module share no cache.
+            "name": name,
+            "root_id": name,
+            "failure_policy": "FAIL_RELOAD",
+            "allow_on_headers_stop_iteration": true,
+            "vm_config": {
+                "vm_id": "bench",
+                "runtime": "envoy.wasm.runtime.v8",
+                "code": {"local": {"filename": module.to_string_lossy()}},
+            },
+            "configuration": {
+                "@type": "type.googleapis.com/google.protobuf.StringValue",
+                "value": configuration,
+            },
+        }}),
+    )
+}
+
+/// Where `jwt_authn` leaves the claims for `rbac`.
+const PAYLOAD: &str = "payload";
+
+fn jwt_authn(gate: &Value, cached: bool) -> Outcome<Value> {
+    let provider = at(gate, "/jwt/providers/bench")?;
+    let mut native = json!({
+        "issuer": at(provider, "/issuer")?,
+        "audiences": at(provider, "/audiences")?,
+        "local_jwks": {"inline_string": at(provider, "/jwks/inline")?.to_string()},
+        "payload_in_metadata": PAYLOAD,
+    });
+    if let (true, Some(native)) = (cached, native.as_object_mut()) {
+        native.insert("jwt_cache_config".into(), json!({}));
+    }
+    Ok(filter(
+        "jwt_authn",
+        "jwt_authn.v3.JwtAuthentication",
+        json!({
+            "providers": {"bench": native},
+            "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "bench"}}],
+        }),
+    ))
+}
+
+/// A policy for each role: who has it and is not denied may do what it permits.
+fn rbac(gate: &Value, is: impl Fn(&str) -> Value) -> Outcome<Value> {
+    let data = at(gate, "/policy/data")?;
+    let any_of = |users: Vec<&String>| {
+        let users: Vec<Value> = users.into_iter().map(|user| is(user)).collect();
+        json!({"or_ids": {"ids": users}})
+    };
+    let users = object(data, "/users")?;
+    let denied = any_of(object(data, "/denied")?.keys().collect());
+    let mut policies = Map::new();
+    for (role, permissions) in object(data, "/roles")? {
+        let mut permitted = Vec::new();
+        for permission in permissions.as_array().ok_or("a role is no list")? {
+            permitted.push(json!({"and_rules": {"rules": [
+                {"header": {"name": ":method", "string_match": {"exact": at(permission, "/method")?}}},
+                {"url_path": {"path": {"prefix": at(permission, "/path")?}}},
+            ]}}));
+        }
+        let holders = users.iter().filter(|(_, of)| of.as_str() == Some(role));
+        let holders = any_of(holders.map(|(user, _)| user).collect());
+        policies.insert(
+            role.clone(),
+            json!({
+                "permissions": permitted,
+                "principals": [{"and_ids": {"ids": [holders, {"not_id": denied}]}}],
+            }),
+        );
+    }
+    Ok(filter(
+        "rbac",
+        "rbac.v3.RBAC",
+        json!({
+            "rules": {"action": "ALLOW", "policies": policies},
+        }),
+    ))
+}
+
+fn filter(name: &str, any: &str, mut config: Value) -> Value {
+    if let Some(config) = config.as_object_mut() {
+        let any = format!("type.googleapis.com/envoy.extensions.filters.http.{any}");
+        config.insert("@type".into(), any.into());
+    }
+    json!({"name": format!("envoy.filters.http.{name}"), "typed_config": config})
+}
+
+fn loopback() -> Value {
+    json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}})
+}
+
+fn at<'v>(value: &'v Value, pointer: &str) -> Outcome<&'v Value> {
+    let found = value.pointer(pointer);
+    found.ok_or_else(|| format!("the gate's configuration has no {pointer}").into())
+}
+
+fn object<'v>(value: &'v Value, pointer: &str) -> Outcome<&'v Map<String, Value>> {
+    let found = at(value, pointer)?.as_object();
+    found.ok_or_else(|| format!("{pointer} is no object").into())
+}
