@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 WASM := target/wasm32-wasip1/release/portcullis.wasm
 
-.PHONY: build wasm venv demo envoy test test-system bench lint clean
+.PHONY: conformance build wasm venv demo envoy test test-system bench lint clean
 
 # The host's crates: one set of packages in every command, so that they share what they build.
 HOST := --release --locked --workspace --exclude portcullis-filter
@@ -31,6 +31,12 @@ envoy: build venv
 
 test: build venv
 	$(CARGO) test $(HOST)
+
+# The public suites in CONFORMANCE_DIR, which are not part of this repository: passed/total of each,
+# with every exception and its reason. `make test` runs them too, where the variable is set.
+conformance:
+	@test -n "$$CONFORMANCE_DIR" || { echo "set CONFORMANCE_DIR to the folder that holds wycheproof/ and structured-fields/" >&2; exit 2; }
+	$(CARGO) test $(HOST) -p portcullis-engine --lib -- --nocapture --test-threads 1 conformance
 
 # What needs Debian packages comes with the issues that need them; until then there is nothing.
 test-system:

@@ -8,6 +8,8 @@
 
 mod answer;
 mod config;
+#[cfg(test)]
+mod conformance;
 mod credential;
 mod crypto;
 pub mod decision;

@@ -79,9 +79,9 @@ impl Curl {
     pub fn request(&self) -> Result<HttpFile, Failure> {
         let mut headers = Vec::new();
         for line in &self.headers {
-            let (name, value) = line.split_once(':').ok_or_else(|| {
-                Failure::new(format!("-H '{line}': a header is `name: value`"))
-            })?;
+            let (name, value) = line
+                .split_once(':')
+                .ok_or_else(|| Failure::new(format!("-H '{line}': a header is `name: value`")))?;
             headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
         }
         let has = |name: &str| headers.iter().any(|(found, _)| found == name);

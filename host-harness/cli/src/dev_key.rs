@@ -163,7 +163,11 @@ impl DevKey {
                 Failure::new(format!("a key for {own} does not sign {wanted}"))
                     .hint("ES256, ES384, EdDSA, RS256, PS512 and HS256 do")
             })?;
-        let kid = self.jwk.get("kid").and_then(Value::as_str).map(str::to_owned);
+        let kid = self
+            .jwk
+            .get("kid")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
         if self.algorithm.symmetric() {
             return Ok((SigningKey::from_secret(self.secret()?), kid));
         }

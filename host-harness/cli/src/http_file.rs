@@ -32,7 +32,9 @@ impl HttpFile {
     /// A request of its parts; the names of headers are lower-case.
     pub fn new(method: &str, url: &str, headers: &[(String, String)]) -> Result<HttpFile, Failure> {
         let line = format!("{method} {url} HTTP/1.1");
-        let lines = headers.iter().map(|(name, value)| format!("{name}: {value}"));
+        let lines = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}"));
         let text: Vec<String> = std::iter::once(line).chain(lines).collect();
         parse(&text.join("\n")).map_err(|(_, message)| Failure::new(message))
     }

@@ -21,7 +21,10 @@ pub fn resolve(secret: &Value) -> Result<Vec<u8>, Failure> {
     if let Some(text) = secret.as_str() {
         return Ok(text.as_bytes().to_vec());
     }
-    let name = secret.get("env").and_then(Value::as_str).unwrap_or_default();
+    let name = secret
+        .get("env")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let value = environment(name)
         .ok_or_else(|| Failure::new(format!("the environment has no `{name}`")))?;
     match secret.get("encoding") {

@@ -121,7 +121,9 @@ impl Sign {
             ("signature-input", signed.signature_input.as_str()),
             ("signature", signed.signature.as_str()),
         ];
-        let lines = fields.map(|(name, value)| format!("{name}: {value}")).join("\n");
+        let lines = fields
+            .map(|(name, value)| format!("{name}: {value}"))
+            .join("\n");
         match self.format {
             Format::Curl => self.curl.command(&fields),
             Format::Headers => lines,
@@ -186,7 +188,11 @@ impl Known {
         };
         let text = |value: Option<&Value>| value?.as_str().map(str::to_owned);
         let keys = signatures.get("keys").and_then(Value::as_array);
-        let ids = || keys.into_iter().flatten().filter_map(|key| text(key.get("id")));
+        let ids = || {
+            keys.into_iter()
+                .flatten()
+                .filter_map(|key| text(key.get("id")))
+        };
         let key = match &sign.key_id {
             None => None,
             Some(id) => Some(
@@ -202,8 +208,7 @@ impl Known {
         };
         let components = signatures.get("components").and_then(Value::as_array);
         Ok(Known {
-            components: components
-                .map(|all| all.iter().filter_map(|it| text(Some(it))).collect()),
+            components: components.map(|all| all.iter().filter_map(|it| text(Some(it))).collect()),
             tag: text(signatures.get("tag")),
             algorithm: key.and_then(|key| text(key.get("algorithm"))),
             secret: match key.and_then(|key| key.get("secret")) {
@@ -215,7 +220,11 @@ impl Known {
 }
 
 fn components(asked: &[String], known: &Known) -> Result<Vec<Component>, Failure> {
-    let usual = || ["@method", "@authority", "@path", "@query"].map(String::from).to_vec();
+    let usual = || {
+        ["@method", "@authority", "@path", "@query"]
+            .map(String::from)
+            .to_vec()
+    };
     let texts = match (asked, &known.components) {
         ([], Some(components)) if !components.is_empty() => components.clone(),
         ([], _) => usual(),

@@ -30,7 +30,12 @@ pub struct Verify {
     #[arg(long, value_name = "FILE", required_unless_present = "curl")]
     request: Option<PathBuf>,
     /// A curl command, in one argument or in many
-    #[arg(value_name = "CURL", conflicts_with = "request", trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(
+        value_name = "CURL",
+        conflicts_with = "request",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     curl: Vec<String>,
     /// How the answer is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -84,8 +89,10 @@ fn reports(
 ) -> Result<Result<Vec<SignatureReport>, String>, Failure> {
     match request.signatures(gate) {
         Ok(Some(reports)) => Ok(Ok(reports)),
-        Ok(None) => Err(Failure::new(format!("{}: has no `signatures`", config.display()))
-            .hint("there the keys stand, and what must be covered")),
+        Ok(None) => Err(
+            Failure::new(format!("{}: has no `signatures`", config.display()))
+                .hint("there the keys stand, and what must be covered"),
+        ),
         Err(why) => Ok(Err(why)),
     }
 }
@@ -121,6 +128,9 @@ fn as_text(report: &SignatureReport) -> String {
     };
     match &report.base {
         None => outcome,
-        Some(base) => format!("{outcome}\nsignature base:\n  {}", base.replace('\n', "\n  ")),
+        Some(base) => format!(
+            "{outcome}\nsignature base:\n  {}",
+            base.replace('\n', "\n  ")
+        ),
     }
 }

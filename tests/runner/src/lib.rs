@@ -106,7 +106,13 @@ impl Runner {
 
     /// Expands a scenario's templates and mints its tokens.
     pub fn prepare<'a>(&self, scenario: &'a Scenario) -> std::result::Result<Prepared<'a>, Error> {
-        Prepared::new(scenario, &self.keyring, &self.authority, &self.minters, now())
+        Prepared::new(
+            scenario,
+            &self.keyring,
+            &self.authority,
+            &self.minters,
+            now(),
+        )
     }
 
     /// Mints tokens as the scenario's of that name, each with claims of its own over it.

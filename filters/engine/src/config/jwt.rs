@@ -179,7 +179,8 @@ fn algorithms(names: Option<Vec<String>>, path: &str, findings: &mut Findings) -
     algorithms
 }
 
-fn keys(
+/// Every usable key of a set.
+pub fn keys(
     set: raw::JwkSet,
     algorithms: &[Algorithm],
     path: &str,

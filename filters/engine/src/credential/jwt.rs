@@ -2,8 +2,10 @@
 //! issuer, verified. Signatures are checked in `crypto`, everything the token says is checked here.
 
 mod claims;
+mod jws;
 
 pub use claims::ClaimsFault;
+pub use jws::Jws;
 
 use super::{Found, Refusal, find, strip};
 use crate::{
@@ -11,12 +13,10 @@ use crate::{
         jwt::{Provider, media_type},
         source::Source,
     },
-    crypto::Algorithm,
     headers::Headers,
     json,
     words::{Reason, check},
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
 /// Proof that a token is a provider's, whole and in its time. Only [`verify`] makes one.
@@ -121,24 +121,20 @@ fn verify_one<'c>(
     token: &str,
     now_ns: u64,
 ) -> Result<VerifiedJwt<'c>, Reason> {
-    let Parsed {
-        header,
-        claims,
-        signed,
-        signature,
-    } = parse(token).ok_or(Reason::JwtMalformed)?;
+    let jws = Jws::parse(token).ok_or(Reason::JwtMalformed)?;
+    let claims = json::parse_object(&jws.payload).ok_or(Reason::JwtMalformed)?;
     let provider = providers
         .iter()
         .find(|provider| claims.get("iss").and_then(Value::as_str) == Some(&provider.issuer))
         .filter(|provider| provider.from.iter().any(|source| source.same_place(place)))
         .ok_or(Reason::JwtIssuer)?;
-    check_header(provider, &header)?;
-    check_signature(provider, &header, signed, &signature)?;
+    check_type(provider, &jws.header)?;
+    jws.verify(&provider.algorithms, &provider.keys)?;
     claims::check(provider, &claims, now_ns).map_err(ClaimsFault::reason)?;
     let claim_headers = claims::headers(provider, &claims).ok_or(Reason::JwtMalformed)?;
     Ok(VerifiedJwt {
         provider: &provider.name,
-        header,
+        header: jws.header,
         claims,
         place,
         keep: provider.keep,
@@ -146,75 +142,12 @@ fn verify_one<'c>(
     })
 }
 
-/// A token in its parts, none of which is proven yet.
-struct Parsed<'t> {
-    header: Map<String, Value>,
-    claims: Map<String, Value>,
-    /// The JWS Signing Input: header and payload as they were sent, with the dot between them.
-    signed: &'t str,
-    signature: Vec<u8>,
-}
-
-/// Compact serialization (RFC 7515 section 3.1): three parts of base64url without padding, the
-/// first two JSON objects that name no member twice.
-fn parse(token: &str) -> Option<Parsed<'_>> {
-    let (signed, signature) = token.rsplit_once('.')?;
-    let (header, payload) = signed.split_once('.')?;
-    if payload.contains('.') {
-        return None;
-    }
-    let object = |part| json::parse_object(&URL_SAFE_NO_PAD.decode(part).ok()?);
-    Some(Parsed {
-        header: object(header)?,
-        claims: object(payload)?,
-        signed,
-        signature: URL_SAFE_NO_PAD.decode(signature).ok()?,
-    })
-}
-
-fn check_header(provider: &Provider, header: &Map<String, Value>) -> Result<(), Reason> {
-    // RFC 7515 section 4.1.11: an extension that is not understood refuses the token, and none
-    // is. `b64` (RFC 7797) has no place in a JWT (its section 7).
-    if header.contains_key("crit") || header.contains_key("b64") {
-        return Err(Reason::JwtMalformed);
-    }
-    if header.get("kid").is_some_and(|kid| !kid.is_string()) {
-        return Err(Reason::JwtMalformed);
-    }
-    if let Some(wanted) = &provider.typ {
-        let typ = header.get("typ").and_then(Value::as_str).map(media_type);
-        if typ.as_ref() != Some(wanted) {
-            return Err(Reason::JwtType);
-        }
-    }
-    Ok(())
-}
-
-fn check_signature(
-    provider: &Provider,
-    header: &Map<String, Value>,
-    signed: &str,
-    signature: &[u8],
-) -> Result<(), Reason> {
-    let algorithm = header
-        .get("alg")
-        .and_then(Value::as_str)
-        .and_then(Algorithm::parse)
-        .filter(|algorithm| provider.algorithms.contains(algorithm))
-        .ok_or(Reason::JwtAlgorithm)?;
-    let kid = header.get("kid").and_then(Value::as_str);
-    // A key without an id may be the one meant; a key with another id never is.
-    let mut candidates = provider
-        .keys
-        .iter()
-        .filter(|key| key.key.algorithm() == algorithm)
-        .filter(|key| kid.is_none() || key.kid.is_none() || key.kid.as_deref() == kid)
-        .peekable();
-    if candidates.peek().is_none() {
-        return Err(Reason::JwtKeyUnknown);
-    }
-    candidates
-        .any(|candidate| candidate.key.verify(signed.as_bytes(), signature).is_ok())
+fn check_type(provider: &Provider, header: &Map<String, Value>) -> Result<(), Reason> {
+    let Some(wanted) = &provider.typ else {
+        return Ok(());
+    };
+    let typ = header.get("typ").and_then(Value::as_str).map(media_type);
+    (typ.as_ref() == Some(wanted))
         .then_some(())
-        .ok_or(Reason::JwtSignature)
+        .ok_or(Reason::JwtType)
 }

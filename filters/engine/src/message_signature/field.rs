@@ -2,7 +2,8 @@
 //! IANA's registry of field names, column "Structured Type"; a type that is guessed could be
 //! guessed differently by the signer.
 
-use sfv::{Dictionary, FieldType as _, List};
+use super::sf;
+use sfv::{FieldType as _, List};
 
 #[derive(Clone, Copy)]
 enum Type {
@@ -45,10 +46,8 @@ pub fn strict(name: &str, value: &str) -> Result<String, &'static str> {
     let parser = sfv::Parser::new(value);
     let written = match found.map(|(_, kind)| kind) {
         None => return Err("is no field whose structure is registered, as `sf` needs"),
-        Some(Type::Dictionary) => parser
-            .parse::<Dictionary>()
-            .ok()
-            .and_then(|d| d.serialize()),
+        // A member that stands twice reads as the last one; who reads the first must not be fooled.
+        Some(Type::Dictionary) => sf::dictionary(value).ok().and_then(|all| all.serialize()),
         Some(Type::List) => parser
             .parse::<List>()
             .ok()

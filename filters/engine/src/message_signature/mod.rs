@@ -9,6 +9,9 @@ mod input;
 mod message;
 mod sf;
 
+#[cfg(test)]
+pub(crate) use field::strict;
+
 pub use component::{BadComponent, Component};
 pub use create::{CreateError, Proposal, Signed, accept, sign};
 pub use input::{Input, Malformed, inputs};
