@@ -71,6 +71,19 @@ fn what_it_says_of_a_policy_runs() {
 }
 
 #[test]
+fn what_it_signs_verifies() {
+    let page = page("README.md");
+    let gate = fenced(&page, "yaml");
+    let gate = gate.iter().find(|it| it.contains("\nsignatures:")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("signed.yaml"), gate).unwrap();
+    for block in marked(&page, "signed") {
+        let said = run(bash(&block).current_dir(&folder));
+        assert!(said.contains("sig1: verified, key `orders`"), "{said}");
+    }
+}
+
+#[test]
 fn the_policies_it_shows_load() {
     let blocks = fenced(&page("policies/README.md"), "rego");
     assert!(!blocks.is_empty());
@@ -101,8 +114,8 @@ fn its_make_targets_exist() {
 
 #[test]
 fn every_shell_block_is_run() {
-    let known =
-        ["make", "ten-minutes", "shell", "eval"].map(|name| format!("<!-- test: {name} -->"));
+    let known = ["make", "ten-minutes", "shell", "signed", "eval"]
+        .map(|name| format!("<!-- test: {name} -->"));
     for name in pages() {
         let page = page(&name);
         let lines: Vec<&str> = page.lines().collect();
