@@ -203,7 +203,8 @@ impl Headers {
         Ok(())
     }
 
-    /// `Utility::sanitizeConnectionHeader`.
+    /// `Utility::sanitizeConnectionHeader`, which Envoy's HTTP/1 codec leaves out for an upgrade: of that everything goes
+    /// on, `Connection` and what it nominates included (tried).
     fn sanitize_connection(&mut self) -> Result<(), WireError> {
         let connection = self.joined("connection").unwrap_or_default();
         let nominated: Vec<String> = String::from_utf8_lossy(&connection)
@@ -211,14 +212,15 @@ impl Headers {
             .map(|token| token.trim().to_ascii_lowercase())
             .filter(|token| !token.is_empty())
             .collect();
+        if nominated.iter().any(|name| name == "upgrade") && self.upgrades() {
+            return Ok(());
+        }
         if nominated.len() >= 10 {
             return Err(WireError::TooManyNominated(nominated.len()));
         }
-        let mut upgrade = false;
         for name in nominated {
             match name.as_str() {
-                "upgrade" => upgrade = self.get("upgrade").is_some(),
-                "close" | "http2-settings" | "keep-alive" | "connection" => {}
+                "upgrade" | "close" | "http2-settings" | "keep-alive" | "connection" => {}
                 "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => {
                     return Err(WireError::Nominated(name));
                 }
@@ -227,17 +229,21 @@ impl Headers {
                 nominated => self.remove(nominated),
             }
         }
-        if !upgrade {
-            for name in HOP_BY_HOP {
-                self.remove(name);
-            }
-            if self.te_trailers() {
-                self.set("te", b"trailers");
-            } else {
-                self.remove("te");
-            }
+        for name in HOP_BY_HOP {
+            self.remove(name);
+        }
+        if self.te_trailers() {
+            self.set("te", b"trailers");
+        } else {
+            self.remove("te");
         }
         Ok(())
+    }
+
+    /// `h2c` is no upgrade to Envoy.
+    fn upgrades(&self) -> bool {
+        self.get("upgrade")
+            .is_some_and(|to| !to.eq_ignore_ascii_case(b"h2c"))
     }
 
     fn te_trailers(&self) -> bool {

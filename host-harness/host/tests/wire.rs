@@ -77,6 +77,19 @@ fn lines_fold_as_envoy_folds_them() {
             &[("connection", "Upgrade"), ("upgrade", "websocket")],
         ),
         (
+            "an upgrade keeps what Connection names as well",
+            &[
+                ("Connection", "Upgrade, X-Secret"),
+                ("Upgrade", "websocket"),
+                ("x-secret", "1"),
+            ],
+            &[
+                ("connection", "Upgrade, X-Secret"),
+                ("upgrade", "websocket"),
+                ("x-secret", "1"),
+            ],
+        ),
+        (
             "white space around values",
             &[("a", " \t b \t")],
             &[("a", "b")],
