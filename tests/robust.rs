@@ -94,6 +94,7 @@ fn exchange(tokens: Vec<Vec<u8>>) -> impl Strategy<Value = Exchange> {
             method,
             path,
             lines,
+            shown: Vec::new(),
             body: Vec::new(),
             route: "all".into(),
             virtual_host: "scenario".into(),

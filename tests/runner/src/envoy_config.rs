@@ -122,6 +122,8 @@ fn manager(
         "generate_request_id": false,
         // So that the gate sees it: Envoy removes it otherwise.
         "forward_client_cert_details": "ALWAYS_FORWARD_ONLY",
+        "use_remote_address": names.edge,
+        "skip_xff_append": true,
         // Without it Envoy answers a handshake itself.
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         // Wider than the gate's own limits, so that the gate is asked.

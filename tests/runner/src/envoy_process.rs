@@ -141,6 +141,7 @@ impl Envoy {
             method: "GET".into(),
             path: path.into(),
             lines: vec![("host".into(), b"admin".to_vec())],
+            shown: Vec::new(),
             body: Vec::new(),
             route: String::new(),
             virtual_host: String::new(),

@@ -75,10 +75,11 @@ impl Scenario {
             if let Some(unknown) = case
                 .skip
                 .keys()
+                .chain(case.unasked.keys())
                 .find(|name| crate::On::parse(name).is_none())
             {
                 return wrong(&format!(
-                    "case `{}` skips `{unknown}`, which is no subject",
+                    "case `{}` names `{unknown}`, which is no subject",
                     case.name
                 ));
             }

@@ -148,8 +148,8 @@ impl InEnvoy {
             answers.push(of_scenario);
             lines.push(of_lines);
         }
-        let wanted = lines.iter().flatten().flatten().count();
-        let log = access_lines(&access_log, wanted);
+        let wanted: Vec<Line> = lines.iter().flatten().flatten().copied().collect();
+        let log = access_lines(&access_log, &wanted);
         for (answer, line) in answers.iter_mut().flatten().zip(lines.iter().flatten()) {
             if let (Ok(observation), Some(line)) = (answer.as_mut(), line) {
                 match log.get(line) {
@@ -194,13 +194,14 @@ fn environment(scenarios: &[&Prepared<'_>]) -> Result<BTreeMap<String, String>, 
 }
 
 /// The records and details by listener and client port, once all lines are flushed.
-fn access_lines(file: &Path, wanted: usize) -> BTreeMap<Line, Logged> {
+fn access_lines(file: &Path, wanted: &[Line]) -> BTreeMap<Line, Logged> {
     let patience = Instant::now();
     loop {
         let text = std::fs::read_to_string(file).unwrap_or_default();
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         let lines: BTreeMap<Line, _> = whole.lines().filter_map(access_line).collect();
-        if lines.len() >= wanted || patience.elapsed() > LOG_PATIENCE {
+        let all = wanted.iter().all(|line| lines.contains_key(line));
+        if all || patience.elapsed() > LOG_PATIENCE {
             return lines;
         }
         thread::sleep(Duration::from_millis(20));

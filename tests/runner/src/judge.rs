@@ -54,11 +54,16 @@ pub fn scenario(prepared: &Prepared<'_>, ran: &[(On, &Ran)]) -> Vec<Verdict> {
                 (None, None) => Result::Failed(vec!["was not run".into()]),
                 (None, Some(Err(why))) => Result::Failed(vec![why.clone()]),
                 (None, Some(Ok(seen))) => {
-                    let mut faults = against_expectation(case, seen);
-                    match first {
-                        None => first = Some((*on, seen)),
-                        Some(first) => faults.extend(against_each_other(first, (*on, seen))),
-                    }
+                    let faults = if let Some(status) = case.unasked.get(on.as_str()) {
+                        against_silence(*status, seen)
+                    } else {
+                        let mut faults = against_expectation(case, seen);
+                        match first {
+                            None => first = Some((*on, seen)),
+                            Some(first) => faults.extend(against_each_other(first, (*on, seen))),
+                        }
+                        faults
+                    };
                     if faults.is_empty() {
                         Result::Passed
                     } else {
@@ -146,6 +151,19 @@ pub fn against_expectation(case: &Case, seen: &Observation) -> Vec<String> {
     }
     body(&mut faults, expect.body.as_ref(), &seen.body);
     upstream(&mut faults, expect, seen.upstream.as_ref());
+    faults.0
+}
+
+/// Everything that is not as it is where a proxy answers before it asks the gate.
+pub fn against_silence(status: u16, seen: &Observation) -> Vec<String> {
+    let mut faults = Faults::default();
+    faults.equal("status", &json!(status), &json!(seen.status));
+    if let Some(record) = &seen.record {
+        faults.say(format!("the gate was asked, and recorded {record}"));
+    }
+    if seen.upstream.is_some() {
+        faults.say("the upstream received the refused request".into());
+    }
     faults.0
 }
 

@@ -1,6 +1,6 @@
 //! A judge that finds no fault with anything would pass every scenario: here it must find them.
 
-use super::{against_each_other, against_expectation};
+use super::{against_each_other, against_expectation, against_silence};
 use crate::{
     On,
     scenario::Case,
@@ -46,6 +46,17 @@ fn each_expectation_can_fail() {
         let faults = against_expectation(&case(expect), &seen());
         assert_eq!(faults.len(), 1, "{key}: {value}: {faults:?}");
     }
+}
+
+#[test]
+fn a_proxy_that_answers_itself_asks_nobody() {
+    let mut silent = refused();
+    silent.record = None;
+    assert!(against_silence(silent.status, &silent).is_empty());
+    assert_eq!(against_silence(200, &silent).len(), 1);
+    assert_eq!(against_silence(silent.status, &refused()).len(), 1);
+    silent.upstream = seen().upstream;
+    assert_eq!(against_silence(silent.status, &silent).len(), 1);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     folder::Scenario,
     keys::Keyring,
-    scenario::{Case, Expect, HeaderText, Mtls, OneOrMany, Replacement, RequestSpec},
+    scenario::{Case, Expect, HeaderLines, HeaderText, Mtls, OneOrMany, Replacement, RequestSpec},
     subject::{Exchange, Tls},
     template::{self, Names},
     token::{Minters, Purse},
@@ -59,6 +59,12 @@ impl<'a> Prepared<'a> {
         let mut cases = scenario.file.cases.clone();
         let mut exchanges = Vec::new();
         for case in &mut cases {
+            if case.request.shown.iter().next().is_some() {
+                let why = "Envoy shows a filter none of what the case adds".to_owned();
+                case.skip
+                    .entry(On::Envoy.as_str().to_owned())
+                    .or_insert(why);
+            }
             let ready = exchange(scenario, &purse, nobody.as_ref(), &case.request)
                 .and_then(|exchange| signed(&purse, &case.request, exchange))
                 .and_then(|exchange| expand(&purse, &mut case.expect).map(|()| exchange));
@@ -182,13 +188,7 @@ fn exchange(
         let value = format!("Bearer {}", names.token(token)?);
         lines.push(("authorization".to_owned(), value.into_bytes()));
     }
-    for (name, value) in spec.headers.iter() {
-        let value = match value {
-            HeaderText::Text(text) => template::text(names, text)?.into_bytes(),
-            HeaderText::Hex { hex } => from_hex(hex)?,
-        };
-        lines.push((template::text(names, name)?, value));
-    }
+    lines.extend(expanded(names, &spec.headers)?);
     if let Some(padding) = spec.padding {
         for index in 0..padding.count {
             lines.push((format!("x-padding-{index}"), vec![b'p'; padding.bytes]));
@@ -223,6 +223,7 @@ fn exchange(
             .unwrap_or_default(),
         path,
         lines,
+        shown: expanded(names, &spec.shown)?,
         body,
         tls: client(names, nobody, spec)?,
     })
@@ -245,6 +246,17 @@ fn client(
         resumed: spec.resumed,
         ..client.clone()
     }))
+}
+
+fn expanded(names: &dyn Names, lines: &HeaderLines) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let expand = |(name, value): (&str, &HeaderText)| {
+        let value = match value {
+            HeaderText::Text(text) => template::text(names, text)?.into_bytes(),
+            HeaderText::Hex { hex } => from_hex(hex)?,
+        };
+        Ok((template::text(names, name)?, value))
+    };
+    lines.iter().map(expand).collect()
 }
 
 /// What Envoy calls the route, and the virtual host, where a scenario does not say.

@@ -130,6 +130,9 @@ pub enum NameAttribute {
 #[serde(deny_unknown_fields)]
 pub struct EnvoyNames {
     pub virtual_host: Option<String>,
+    /// `use_remote_address`: the client's address is the connection's, whatever `X-Forwarded-For` says.
+    #[serde(default)]
+    pub edge: bool,
     #[serde(default)]
     pub routes: Vec<NamedRoute>,
     /// The listener has TLS and asks for a certificate; who shows none is let through.
@@ -162,6 +165,9 @@ pub struct Case {
     #[serde(default)]
     pub request: RequestSpec,
     pub expect: Expect,
+    /// Subjects that answer it before the gate is asked, with the status they answer.
+    #[serde(default)]
+    pub unasked: BTreeMap<String, u16>,
     /// Subjects that cannot run the case, each with the reason.
     #[serde(default)]
     pub skip: BTreeMap<String, String>,
@@ -184,6 +190,9 @@ pub struct RequestSpec {
     pub certificate: Option<String>,
     /// On a TLS session that an earlier request with the certificate began.
     pub resumed: bool,
+    /// What another host than Envoy may show the filter as well: hop-by-hop headers, a `host`. Envoy
+    /// shows none of it, so it does not run such a case.
+    pub shown: HeaderLines,
     /// Further headers `x-padding-<n>`.
     pub padding: Option<Padding>,
     pub body: Option<String>,
@@ -201,6 +210,7 @@ impl Default for RequestSpec {
             then: Then::default(),
             certificate: None,
             resumed: false,
+            shown: HeaderLines::default(),
             padding: None,
             body: None,
         }

@@ -29,6 +29,8 @@ pub struct Exchange {
     pub path: String,
     /// `Host` first.
     pub lines: Vec<(String, Vec<u8>)>,
+    /// What a filter is shown beside what Envoy makes of the lines.
+    pub shown: Vec<(String, Vec<u8>)>,
     pub body: Vec<u8>,
     /// The route and virtual host that Envoy will have chosen.
     pub route: String,
@@ -110,13 +112,33 @@ impl Exchange {
 
     /// What a filter sees of it.
     pub fn filter_headers(&self) -> Result<Headers, String> {
-        let pseudo = [
+        let (authority, path) = self.target();
+        let mut pseudo = vec![
             (":method", &*self.method),
-            (":path", &*self.path),
+            (":path", path),
             (":scheme", self.scheme()),
         ];
+        pseudo.extend(authority.map(|authority| (":authority", authority)));
         let lines = self.lines.iter().map(|(name, value)| (name, value));
-        Headers::from_wire(&pseudo, lines).map_err(|error| error.to_string())
+        let mut headers = Headers::from_wire(&pseudo, lines).map_err(|error| error.to_string())?;
+        for (name, value) in &self.shown {
+            headers.add(name, value);
+        }
+        Ok(headers)
+    }
+
+    /// A target in absolute form names the host, whatever `Host` says (RFC 9112 section 3.2.2).
+    fn target(&self) -> (Option<&str>, &str) {
+        let Some(rest) = self.path.strip_prefix("http://") else {
+            return (None, &self.path);
+        };
+        match rest
+            .find(['/', '?'])
+            .and_then(|at| rest.split_at_checked(at))
+        {
+            Some((authority, path)) => (Some(authority), path),
+            None => (Some(rest), "/"),
+        }
     }
 }
 
