@@ -9,7 +9,7 @@ pub fn is_token(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-/// A field value as this gate writes it: no control character but the tab, no space at its ends.
+/// A field value as this gate writes it: no control character (U+0080 to U+009F are some, too) but the tab, no space at its ends.
 pub fn is_value(text: &str) -> bool {
     !text.chars().any(is_control) && text.trim_matches([' ', '\t']) == text
 }
@@ -20,7 +20,7 @@ pub fn is_received_value(text: &str) -> bool {
 }
 
 fn is_control(c: char) -> bool {
-    c.is_ascii_control() && c != '\t'
+    c.is_control() && c != '\t'
 }
 
 /// Whether two names are one to an upstream that folds `_` into `-` and case away, as CGI does
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn values_cannot_split_a_message() {
-        for bad in ["a\r\nb", "a\nb", "\0", "a\x7f", " a", "a "] {
+        for bad in ["a\r\nb", "a\nb", "\0", "a\x7f", "a\u{85}b", " a", "a "] {
             assert!(!is_value(bad), "{bad:?}");
         }
         for good in ["", "a b", "a\tb", "é"] {

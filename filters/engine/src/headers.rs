@@ -22,6 +22,8 @@ impl<'a> Headers<'a> {
             .map(|(name, value)| {
                 let token = name.strip_prefix(':').unwrap_or(name);
                 let value = std::str::from_utf8(value).map_err(|_| Invalid)?;
+                // Not part of the value (RFC 9110 section 5.5), and a host may have left it there.
+                let value = value.trim_matches([' ', '\t']);
                 if !fields::is_token(token)
                     || token.bytes().any(|b| b.is_ascii_uppercase())
                     || !fields::is_received_value(value)
@@ -50,6 +52,11 @@ impl<'a> Headers<'a> {
     /// The value of a header that stands once; `None` where it is absent.
     pub fn first(&self, name: &str) -> Option<&str> {
         self.values(name).next()
+    }
+
+    /// Whom the request is for: `Host`, where a host has left it as it was.
+    pub fn authority(&self) -> Option<&str> {
+        self.first(":authority").or_else(|| self.first("host"))
     }
 
     /// Takes away every line whose name is chosen.

@@ -1,7 +1,12 @@
 //! Header hygiene: a request that two hops could read differently goes no further.
 
 use crate::{
-    config::headers::Headers as Limits, headers::Headers, request::Request, words::Reason,
+    config::headers::Headers as Limits,
+    fields::{is_token, is_twin},
+    headers::Headers,
+    query,
+    request::Request,
+    words::Reason,
 };
 
 /// Counts and sizes first, so that nothing below works on more than was allowed.
@@ -20,7 +25,93 @@ pub fn check<'a>(limits: &Limits, request: &Request<'a>) -> Result<Headers<'a>, 
             return Err(Reason::HeadersRepeated);
         }
     }
+    if has_two_hosts(&headers) {
+        return Err(Reason::HeadersRepeated);
+    }
+    if nominates(&headers) || is_framed_twice(&headers) {
+        return Err(Reason::HeadersInvalid);
+    }
+    if !limits.keep_method_override && is_overridden(limits, &headers) {
+        return Err(Reason::RequestMalformed);
+    }
     Ok(headers)
+}
+
+/// Envoy folds `Host` into `:authority`; where a host shows both, they must agree
+/// (RFC 9113 section 8.3.1).
+fn has_two_hosts(headers: &Headers<'_>) -> bool {
+    headers.first(":authority").is_some_and(|authority| {
+        headers
+            .values("host")
+            .any(|host| !host.eq_ignore_ascii_case(authority))
+    })
+}
+
+/// What may stand in `connection` without naming a header of the request's own.
+const OPTIONS: [&str; 6] = [
+    "close",
+    "keep-alive",
+    "upgrade",
+    "te",
+    "http2-settings",
+    "proxy-connection",
+];
+
+/// Whether the next hop would drop a header on the client's word (RFC 9110 section 7.6.1): one that
+/// was checked here, or that the gate or the policy writes. Envoy drops such headers itself, so that
+/// nobody sees them, but for upgrades, of which it forwards everything.
+fn nominates(headers: &Headers<'_>) -> bool {
+    headers
+        .values("connection")
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|option| {
+            !option.is_empty() && !OPTIONS.iter().any(|own| own.eq_ignore_ascii_case(option))
+        })
+}
+
+/// A body that ends at two places, or at none (RFC 9112 section 6.3).
+fn is_framed_twice(headers: &Headers<'_>) -> bool {
+    headers.first("content-length").is_some_and(|length| {
+        headers.first("transfer-encoding").is_some()
+            || length.is_empty()
+            || !length.bytes().all(|b| b.is_ascii_digit())
+    })
+}
+
+/// Headers that frameworks take for the method, whatever the request line says.
+const METHOD_OVERRIDES: [&str; 4] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "_method",
+];
+
+/// Whether an upstream may act on another method than the policy is asked about. A header that is
+/// removed anyway does no harm.
+fn is_overridden(limits: &Limits, headers: &Headers<'_>) -> bool {
+    let method = headers.first(":method").unwrap_or("");
+    let differs = |value: &str| !value.is_empty() && !value.eq_ignore_ascii_case(method);
+    let by_header = headers
+        .iter()
+        .filter(|(name, _)| METHOD_OVERRIDES.iter().any(|own| is_twin(own, name)))
+        .filter(|(name, _)| !limits.remove.iter().any(|pattern| pattern.matches(name)))
+        .any(|(_, value)| differs(value));
+    let (_, query) = query::split(headers.first(":path").unwrap_or(""));
+    // Some parsers take `;` for `&` still.
+    let by_query = query
+        .unwrap_or("")
+        .split(['&', ';'])
+        .map(|piece| piece.split_once('=').unwrap_or((piece, "")))
+        .filter(|(key, _)| is_method_parameter(&query::lossy(key)))
+        .any(|(_, value)| differs(&query::lossy(value)));
+    by_header || by_query
+}
+
+/// `_method`, and what PHP makes of other names: `.` and `[` become `_` in them.
+fn is_method_parameter(key: &str) -> bool {
+    key.strip_suffix("method")
+        .is_some_and(|start| matches!(start, "_" | "." | "["))
 }
 
 /// A host may have folded repeated lines into one with commas, as Envoy does for some.
@@ -58,7 +149,7 @@ fn outside_quotes(value: &str) -> impl Iterator<Item = &str> {
 fn starts_with_scheme(part: &str) -> bool {
     let part = part.trim_start();
     match part.split_once([' ', '\t']) {
-        Some((word, rest)) => crate::fields::is_token(word) && !rest.trim_start().starts_with('='),
+        Some((word, rest)) => is_token(word) && !rest.trim_start().starts_with('='),
         None => false,
     }
 }

@@ -4,6 +4,7 @@
 use crate::{
     credential::Refusal,
     headers::Headers,
+    path::is_evasive,
     query::{self, Malformed},
     request::Attributes,
     verified::{Verified, refused_to_value},
@@ -14,7 +15,8 @@ use std::collections::BTreeMap;
 /// Why there is no document.
 #[derive(Debug, PartialEq, Eq)]
 pub enum InputError {
-    /// A path or query with a broken escape: a 400, as opa-envoy answers.
+    /// A path or query with a broken escape, for which opa-envoy answers 400 too, or a path that an
+    /// upstream reads as another.
     Path,
     /// A claim too deep or too long for Rego.
     Claims,
@@ -44,6 +46,9 @@ pub struct Parts<'p> {
 pub fn build(parts: &Parts<'_>) -> Result<Value, InputError> {
     let path = parts.headers.first(":path").unwrap_or("");
     let (path_only, query) = query::split(path);
+    if is_evasive(path_only) {
+        return Err(InputError::Path);
+    }
     let mut document = Object::default();
     document.put("attributes", attributes(parts));
     document.put("version", version());
@@ -117,7 +122,7 @@ fn request(parts: &Parts<'_>) -> Value {
     http.text("method", headers.first(":method"));
     http.put("headers", merged(headers));
     http.text("path", headers.first(":path"));
-    http.text("host", headers.first(":authority"));
+    http.text("host", headers.authority());
     http.text("scheme", headers.first(":scheme").or(known.scheme));
     http.some(
         "size",

@@ -32,6 +32,11 @@ pub fn unescape(text: &str) -> Result<Cow<'_, str>, Malformed> {
     Ok(percent_decode_str(text).decode_utf8_lossy())
 }
 
+/// Unescapes what can be, for names that are looked for in every spelling.
+pub fn lossy(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text).decode_utf8_lossy()
+}
+
 /// The parameters in order, as `net/url.ParseQuery` gives them: `+` is a space, `;` an error.
 pub fn parameters(query: &str) -> impl Iterator<Item = Result<(String, String), Malformed>> {
     query

@@ -71,7 +71,7 @@ fn host(
     {
         return Ok(None);
     }
-    let Some(authority) = headers.first(":authority") else {
+    let Some(authority) = headers.authority() else {
         return Ok(None);
     };
     let host = match authority.rsplit_once(':') {

@@ -13,6 +13,8 @@ pub struct Headers {
     pub single: Vec<String>,
     /// What a policy may not write, besides [`fields::FRAMING`] and pseudo-headers.
     protect: Vec<Pattern>,
+    /// Whether a request may tell its upstream another method than the policy sees.
+    pub keep_method_override: bool,
     pub max_count: usize,
     /// Names and values together, in bytes.
     pub max_bytes: usize,
@@ -71,6 +73,7 @@ pub fn read(raw: raw::Headers, findings: &mut Findings) -> Headers {
             "headers.protect",
             findings,
         ),
+        keep_method_override: raw.method_override == Some(raw::MethodOverride::Keep),
         max_count: count(raw.max_count, 100, "headers.max_count", findings),
         max_bytes: count(
             raw.max_bytes.map(|size| size.0),

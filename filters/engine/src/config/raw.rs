@@ -224,6 +224,7 @@ pub struct Headers {
     pub remove: Vec<String>,
     pub single: Option<Vec<String>>,
     pub protect: Option<Vec<String>>,
+    pub method_override: Option<MethodOverride>,
     pub max_count: Option<u64>,
     pub max_bytes: Option<Size>,
 }
@@ -318,6 +319,13 @@ pub enum WhenMissing {
 pub enum WhenInvalid {
     Deny,
     Pass,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum MethodOverride {
+    Refuse,
+    Keep,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
