@@ -63,8 +63,8 @@ pub struct TokenSpec {
     pub tamper: Option<Tamper>,
     /// The key that signs.
     pub key: Option<String>,
-    /// Signs with HMAC under this text, whatever it is: a public key's PEM, for example.
-    pub secret: Option<String>,
+    /// Signs with HMAC under this, whatever it is: a public key's PEM, for example.
+    pub secret: Option<SecretSpec>,
     /// The algorithm in the header and of the signature, where it is not the key's own.
     pub algorithm: Option<String>,
     /// Header members over the usual ones; `null` takes one out.
@@ -78,6 +78,16 @@ pub struct TokenSpec {
     pub minter: Option<MinterName>,
 }
 
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum SecretSpec {
+    Text(String),
+    /// The bytes of a public key's PEM.
+    Der {
+        der: String,
+    },
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tamper {
@@ -87,6 +97,24 @@ pub enum Tamper {
     Payload,
     /// The signature cut off, its dot kept.
     Unsigned,
+    /// The signature and its dot cut off.
+    Parted,
+    /// A signature of as many zeros.
+    Zeros,
+    /// An ECDSA signature as ASN.1 has it, in place of r || s.
+    Der,
+    /// A zero after the signature.
+    Longer,
+    /// A zero before it.
+    Led,
+    /// Its last byte cut off.
+    Shorter,
+    /// The same signature in the other base64 alphabet.
+    Alphabet,
+    /// The same, but for bits of the last letter that no byte takes.
+    Bits,
+    /// An EdDSA signature whose S is larger by the order of the group.
+    Order,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -6,12 +6,15 @@ use crate::{
     keys::{Key, Keyring, Private},
     mint::{self, Content, Minter, Order},
     pipe::Pipe,
-    scenario::{CasesFile, MinterName, SignSpec, SignerName, Tamper, TokenSpec},
+    scenario::{CasesFile, MinterName, SecretSpec, SignSpec, SignerName, Tamper, TokenSpec},
     sign::{self, Fields, SignOrder, Signer},
     subject::{Exchange, Tls},
     template::{self, Names},
 };
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use serde_json::{Map, Value};
 use std::{
     cell::RefCell,
@@ -150,7 +153,7 @@ impl<'a> Purse<'a> {
             (_, Some(secret)) => {
                 from_secret = Key {
                     algorithm: "HS256".into(),
-                    private: Private::Secret(template::text(self, secret)?.into_bytes()),
+                    private: Private::Secret(self.secret(name, secret)?),
                     jwk: Map::new(),
                     public_pem: None,
                 };
@@ -243,6 +246,19 @@ impl<'a> Purse<'a> {
             .map_err(|message| Error::Token(spec.label.clone(), message))
     }
 
+    fn secret(&self, name: &str, spec: &SecretSpec) -> Result<Vec<u8>, Error> {
+        match spec {
+            SecretSpec::Text(text) => Ok(template::text(self, text)?.into_bytes()),
+            SecretSpec::Der { der } => {
+                let pem = self.pem(der)?;
+                let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+                BASE64_STANDARD
+                    .decode(base64)
+                    .map_err(|error| Error::Token(name.to_owned(), error.to_string()))
+            }
+        }
+    }
+
     fn segments(&self, header: &Value, payload: &Value) -> Result<[String; 2], Error> {
         let text = |value: &Value| match value {
             Value::String(text) => template::text(self, text),
@@ -296,13 +312,35 @@ fn overlay(mut under: Map<String, Value>, over: &Map<String, Value>) -> Map<Stri
 
 fn tamper(token: &str, how: Tamper) -> Option<String> {
     let (signed, signature) = token.rsplit_once('.')?;
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
+    let with = |bytes: Vec<u8>| Some(format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)));
     match how {
         Tamper::Unsigned => Some(format!("{signed}.")),
+        Tamper::Parted => Some(signed.to_owned()),
         Tamper::Signature => {
-            let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
+            let mut bytes = bytes;
             let middle = bytes.len() / 2;
             *bytes.get_mut(middle)? ^= 0x10;
-            Some(format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+            with(bytes)
+        }
+        Tamper::Zeros => with(vec![0; bytes.len()]),
+        Tamper::Der => with(der(&bytes)?),
+        Tamper::Longer => with([&bytes, &[0][..]].concat()),
+        Tamper::Led => with([&[0], &bytes[..]].concat()),
+        Tamper::Shorter => with(bytes.split_last()?.1.to_vec()),
+        Tamper::Order => with(plus_order(&bytes)?),
+        Tamper::Alphabet => {
+            let other = signature.replace('-', "+").replace('_', "/");
+            (other != signature).then(|| format!("{signed}.{other}"))
+        }
+        Tamper::Bits => {
+            // The last letter of 4n + 2 has two bits that count, that of 4n + 3 four.
+            let mut letters = signature.to_owned();
+            let last = letters.pop()?;
+            let index = LETTERS.find(last)?;
+            let other = LETTERS.chars().nth(index.checked_add(1)?)?;
+            letters.push(other);
+            (!signature.len().is_multiple_of(4)).then(|| format!("{signed}.{letters}"))
         }
         Tamper::Payload => {
             let (header, payload) = signed.split_once('.')?;
@@ -313,4 +351,37 @@ fn tamper(token: &str, how: Tamper) -> Option<String> {
             Some(format!("{header}.{payload}.{signature}"))
         }
     }
+}
+
+const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// Ecdsa-Sig-Value (RFC 3279 section 2.2.3) of r || s; curves up to P-384, so lengths fit a byte.
+fn der(signature: &[u8]) -> Option<Vec<u8>> {
+    let (r, s) = signature.split_at_checked(signature.len() / 2)?;
+    let integer = |bytes: &[u8]| {
+        let start = bytes.iter().position(|byte| *byte != 0)?;
+        let digits = bytes.get(start..)?;
+        let positive = digits.first().filter(|first| **first >= 0x80).map(|_| 0);
+        let digits: Vec<u8> = positive.into_iter().chain(digits.iter().copied()).collect();
+        Some([&[2, u8::try_from(digits.len()).ok()?], &digits[..]].concat())
+    };
+    let both = [integer(r)?, integer(s)?].concat();
+    Some([&[0x30, u8::try_from(both.len()).ok()?], &both[..]].concat())
+}
+
+/// S + L in little endian (RFC 8032 section 5.1): it satisfies the equation as S does.
+fn plus_order(signature: &[u8]) -> Option<Vec<u8>> {
+    const L: [u8; 32] = [
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde,
+        0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    ];
+    let (r, s) = signature.split_at_checked(32)?;
+    let mut carry = 0u16;
+    let mut sum = Vec::new();
+    for (a, b) in s.iter().zip(L) {
+        carry += u16::from(*a) + u16::from(b);
+        sum.push((carry & 0xff) as u8);
+        carry >>= 8;
+    }
+    (carry == 0).then(|| [r, &sum].concat())
 }
