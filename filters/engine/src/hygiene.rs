@@ -95,7 +95,7 @@ fn is_overridden(limits: &Limits, headers: &Headers<'_>) -> bool {
     let by_header = headers
         .iter()
         .filter(|(name, _)| METHOD_OVERRIDES.iter().any(|own| is_twin(own, name)))
-        .filter(|(name, _)| !limits.remove.iter().any(|pattern| pattern.matches(name)))
+        .filter(|(name, _)| !limits.removes(name))
         .any(|(_, value)| differs(value));
     let (_, query) = query::split(headers.first(":path").unwrap_or(""));
     // Some parsers take `;` for `&` still.

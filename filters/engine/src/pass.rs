@@ -185,8 +185,7 @@ impl<'p> Pass<'p> {
     }
 
     fn remove_configured(&self, headers: &mut Headers<'p>) {
-        let remove = &self.config.headers.remove;
-        headers.remove_where(|name| remove.iter().any(|pattern| pattern.matches(name)));
+        headers.remove_where(|name| self.config.headers.removes(name));
     }
 
     /// What the upstream gets of the credentials: claims as headers, and the credentials

@@ -8,7 +8,7 @@ use crate::{
 
 pub struct Headers {
     /// Gone before the policy and the upstream see them.
-    pub remove: Vec<Pattern>,
+    remove: Vec<Pattern>,
     /// Lower-case names that may stand once at most.
     pub single: Vec<String>,
     /// What a policy may not write, besides [`fields::FRAMING`] and pseudo-headers.
@@ -21,6 +21,12 @@ pub struct Headers {
 }
 
 impl Headers {
+    /// Whether this lower-case name goes from requests. `x-forwarded-proto` stays where only a prefix
+    /// means it: Envoy writes it, and finds no route without it (tried).
+    pub fn removes(&self, name: &str) -> bool {
+        name != FORWARDED_PROTO && self.remove.iter().any(|pattern| pattern.matches(name))
+    }
+
     /// Whether a policy may not write this lower-case name.
     pub fn is_protected(&self, name: &str) -> bool {
         name.starts_with(':')
@@ -28,6 +34,8 @@ impl Headers {
             || self.protect.iter().any(|pattern| pattern.matches(name))
     }
 }
+
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 pub fn read(raw: raw::Headers, findings: &mut Findings) -> Headers {
     let single = raw.single.unwrap_or_else(|| {
@@ -59,6 +67,12 @@ pub fn read(raw: raw::Headers, findings: &mut Findings) -> Headers {
         findings.add(
             "headers.remove",
             format!("takes `{name}` away, without which there is no request"),
+        );
+    }
+    if remove.contains(&Pattern::Name(FORWARDED_PROTO.into())) {
+        findings.add(
+            "headers.remove",
+            format!("takes `{FORWARDED_PROTO}` away, without which Envoy finds no route"),
         );
     }
     Headers {

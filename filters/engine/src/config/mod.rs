@@ -242,12 +242,7 @@ fn check_sources(config: &Config, findings: &mut Findings) {
             Source::Cookie { .. } => "cookie",
             Source::Query { .. } => continue,
         };
-        if config
-            .headers
-            .remove
-            .iter()
-            .any(|pattern| pattern.matches(name))
-        {
+        if config.headers.removes(name) {
             findings.add(
                 "headers.remove",
                 format!("takes `{name}` away, where `{path}` looks for a credential"),
@@ -319,11 +314,7 @@ impl Config {
         let carries =
             |source: &Source| matches!(source, Source::Header { name: own, .. } if own == name);
         self.is_reserved(name)
-            || self
-                .headers
-                .remove
-                .iter()
-                .any(|pattern| pattern.matches(name))
+            || self.headers.removes(name)
             || self.sources().any(|(_, source)| carries(source))
             || self.signature_fields().any(|own| own == name)
     }
