@@ -46,6 +46,15 @@ pub fn runner(on: &[On]) -> Result<Runner, Error> {
     })
 }
 
+/// What stands in backticks, in order.
+pub fn code_spans(text: &str) -> Vec<String> {
+    text.split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
+}
+
 /// Every scenario on every subject, run once: one Envoy serves all tests of a process.
 pub fn everything() -> &'static Result<Report, String> {
     static REPORT: OnceLock<Result<Report, String>> = OnceLock::new();

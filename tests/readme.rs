@@ -10,7 +10,7 @@ mod command;
 
 use command::command;
 use portcullis_engine::Reason;
-use portcullis_tests::root;
+use portcullis_tests::{code_spans, root};
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
@@ -196,6 +196,7 @@ fn pages() -> Vec<String> {
         "README.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
+        "filters/engine/ATTACKS.md",
         "policies/README.md",
         "policies/rbac/README.md",
     ]
@@ -281,14 +282,6 @@ fn rows(page: &str, heading: &str) -> Vec<Vec<String>> {
                 .map(|cell| cell.trim().to_owned())
                 .collect()
         })
-        .collect()
-}
-
-fn code_spans(text: &str) -> Vec<String> {
-    text.split('`')
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned)
         .collect()
 }
 

@@ -6,6 +6,9 @@
 //! order of `pass`; then the policy → `answer` → [`decision`], in the order of `enforce`.
 #![deny(clippy::arithmetic_side_effects)]
 
+#[doc = include_str!("../ATTACKS.md")]
+pub mod attacks {}
+
 mod answer;
 mod config;
 #[cfg(test)]
