@@ -426,3 +426,48 @@ fn a_trap_is_503_and_a_fresh_vm() {
     gate.wait_for("the guest trapped");
     gate.stop();
 }
+
+#[test]
+fn a_signed_curl_command_gets_through() {
+    let folder = Folder::new();
+    let dev = folder.run(&["token", "--key", "key.json", "--jwks"]);
+    assert_eq!(dev.code, 0, "{}", dev.stderr);
+    let secret = "a shared secret of more than thirty-two bytes";
+    folder.write(
+        "gate.yaml",
+        format!(
+            "policy: {{modules: {{authz.rego: \"package envoy.authz\\n\\ndefault allow := false\\n\\n\
+             allow if input.verified.signature\"}}}}\nsignatures:\n  keys: [{{id: orders, algorithm: \
+             hmac-sha256, secret: {secret}, subject: svc}}]\n  components: [\"@method\", \"@authority\", \
+             \"@path\", \"@query\"]\n"
+        ),
+    );
+    let gate = Gate::serve(&folder, &upstream(), &[]);
+    let url = format!("http://{}/orders?id=7", gate.address);
+    let signed = folder.run(&[
+        "sign",
+        "--config",
+        "gate.yaml",
+        "--key-id",
+        "orders",
+        "-d",
+        "a=1",
+        &url,
+    ]);
+    assert_eq!(signed.code, 0, "{}", signed.stderr);
+    for (command, reason) in [
+        (signed.stdout.clone(), "policy.allowed"),
+        (signed.stdout.replace("id=7", "id=8"), "signature.invalid"),
+        (signed.stdout.replace("POST", "PUT"), "signature.invalid"),
+        (format!("curl {url}"), "policy.denied"),
+    ] {
+        let curl = command.replacen("curl", "curl -s -o answer", 1);
+        let ended = Command::new("sh")
+            .args(["-c", &curl])
+            .current_dir(folder.path())
+            .status()
+            .unwrap();
+        assert!(ended.success());
+        assert_eq!(gate.decision()["reason"], reason, "{command}");
+    }
+}

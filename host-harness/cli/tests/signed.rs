@@ -1,0 +1,226 @@
+//! `sign` and `verify`, as a user runs them; and what `sign` prints, sent by a real curl to the gate.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::process::Command;
+use support::{Folder, Ran};
+
+const POLICY: &str = r#"policy:
+  modules:
+    authz.rego: |
+      package envoy.authz
+
+      default allow := false
+
+      allow if input.verified.signature.subject == "svc-orders"
+"#;
+const SECRET: &str = "a shared secret of more than thirty-two bytes";
+
+/// A gate that takes signatures of a shared secret, and of a development key's public half.
+fn folder() -> Folder {
+    let folder = Folder::new();
+    let gate = format!(
+        "{POLICY}signatures:\n  keys: [{{id: orders, algorithm: hmac-sha256, secret: {{env: ORDERS_HMAC}}, \
+         subject: svc-orders}}]\n  components: [\"@method\", \"@path\", x-amount]\n  tag: orders\n"
+    );
+    folder.write("gate.yaml", gate);
+    folder
+}
+
+fn run(folder: &Folder, arguments: &[&str]) -> Ran {
+    let output = folder
+        .command(arguments)
+        .env("ORDERS_HMAC", SECRET)
+        .output()
+        .unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+const SIGN: [&str; 5] = ["sign", "--config", "gate.yaml", "--key-id", "orders"];
+const URL: &str = "https://api.example.com/orders?id=7";
+
+#[test]
+fn what_sign_prints_verifies() {
+    let folder = folder();
+    let signed = run(
+        &folder,
+        &[&SIGN[..], &["-X", "POST", "-H", "X-Amount: 7", URL]].concat(),
+    );
+    assert_eq!(signed.code, 0, "{}", signed.stderr);
+    assert!(
+        signed.stdout.starts_with("curl -X POST "),
+        "{}",
+        signed.stdout
+    );
+
+    let verified = run(&folder, &["verify", &signed.stdout]);
+    assert_eq!(verified.code, 0, "{}{}", verified.stdout, verified.stderr);
+    assert!(
+        verified
+            .stdout
+            .starts_with("sig1: verified, key `orders`, subject `svc-orders`\n"),
+        "{}",
+        verified.stdout
+    );
+    assert!(
+        verified.stdout.contains("\"@path\": /orders\n"),
+        "{}",
+        verified.stdout
+    );
+
+    // What was covered, changed; and what was not.
+    let broken = run(
+        &folder,
+        &["verify", &signed.stdout.replace("Amount: 7", "Amount: 8")],
+    );
+    assert_eq!(broken.code, 1);
+    assert!(
+        broken.stdout.starts_with("sig1: signature.invalid"),
+        "{}",
+        broken.stdout
+    );
+    let other = run(&folder, &["verify", &signed.stdout.replace("id=7", "id=8")]);
+    assert_eq!(other.code, 0, "{}", other.stdout);
+}
+
+#[test]
+fn a_signed_request_can_be_kept_in_a_file() {
+    let folder = folder();
+    let more = [
+        "--format",
+        "http",
+        "--data",
+        "a=1",
+        "-H",
+        "x-amount: 7",
+        URL,
+    ];
+    let signed = run(&folder, &[&SIGN[..], &more].concat());
+    assert_eq!(signed.code, 0, "{}", signed.stderr);
+    folder.write("signed.http", &signed.stdout);
+    let verified = run(
+        &folder,
+        &["verify", "--request", "signed.http", "--format", "json"],
+    );
+    let signature = &verified.json()["signatures"][0];
+    assert_eq!(signature["verified"], true);
+    assert_eq!(signature["components"][2], "x-amount");
+    // And the policy allows it.
+    let asked = run(
+        &folder,
+        &[
+            "eval",
+            "--config",
+            "gate.yaml",
+            "--request",
+            "signed.http",
+            "-f",
+            "pretty",
+        ],
+    );
+    assert_eq!(asked.stdout, "true\n", "{}", asked.stderr);
+}
+
+#[test]
+fn every_key_of_a_development_key_signs() {
+    for (algorithm, name) in [
+        ("ES256", "ecdsa-p256-sha256"),
+        ("ES384", "ecdsa-p384-sha384"),
+        ("EdDSA", "ed25519"),
+        ("RS256", "rsa-v1_5-sha256"),
+        ("PS512", "rsa-pss-sha512"),
+        ("HS256", "hmac-sha256"),
+    ] {
+        let folder = Folder::new();
+        let made = folder.run(&["token", "--key", "key.json", "--algorithm", algorithm]);
+        assert_eq!(made.code, 0, "{}", made.stderr);
+        let signed = folder.run(&[
+            "sign",
+            "--key",
+            "key.json",
+            "--algorithm",
+            name,
+            "--show-base",
+            URL,
+        ]);
+        assert_eq!(signed.code, 0, "{algorithm}: {}", signed.stderr);
+        assert!(
+            signed.stderr.contains("\"@authority\": api.example.com\n"),
+            "{}",
+            signed.stderr
+        );
+        assert!(signed.stdout.contains("keyid=\"dev-"), "{}", signed.stdout);
+    }
+}
+
+#[test]
+fn what_cannot_be_signed_is_said() {
+    let folder = folder();
+    folder.write("no.yaml", POLICY);
+    folder.write("key.pem", "hello");
+    let sign = |more: &[&str]| run(&folder, &[&["sign"], more, &[URL]].concat());
+    sign(&[]).refused("error: there is no key to sign with");
+    sign(&["--config", "no.yaml"]).refused("error: no.yaml: has no `signatures`");
+    sign(&["--config", "gate.yaml", "--key-id", "nobody"])
+        .refused("error: gate.yaml: has no key `nobody`");
+    sign(&["--secret-env", "NOT_SET_ANYWHERE"]).refused("error: the environment has no");
+    sign(&["--secret-env", "ORDERS_HMAC"]).refused("error: there is no --key-id");
+    sign(&["--key", "key.pem"]).refused("error: there is no --algorithm");
+    sign(&["--key", "key.pem", "--algorithm", "ed25519"])
+        .refused("error: key.pem: the key is no Ed25519 private key");
+    sign(&["--key", "key.pem", "--algorithm", "EdDSA"])
+        .refused("error: --algorithm EdDSA: not known");
+    let id = ["--secret-env", "ORDERS_HMAC", "--key-id", "a"];
+    sign(&[&id[..], &["--component", "@status"]].concat())
+        .refused("error: --component '@status': it is of responses");
+    sign(&[&id[..], &["--component", "x-absent"]].concat())
+        .refused("error: \"x-absent\" is not in the request");
+    sign(&[&id[..], &["--tag", "é"]].concat()).refused("error: the tag holds what");
+    sign(&[&id[..], &["-H", "no colon"]].concat()).refused("error: -H 'no colon'");
+}
+
+#[test]
+fn what_cannot_be_verified_is_said() {
+    let folder = folder();
+    let verify = |more: &[&str]| run(&folder, &[&["verify"], more].concat());
+    verify(&["--", "curl", "--proxy", "x", URL])
+        .refused("error: the curl command: unexpected argument");
+    verify(&["curl 'x"]).refused("error: the command has a quote that is not closed");
+    verify(&[]).refused("error: the following required arguments");
+    let none = verify(&["--", "curl", "-s", URL]);
+    assert_eq!(
+        (none.code, &*none.stderr),
+        (1, "the request has no signature\n")
+    );
+    let odd = verify(&["--", "curl", "-H", "signature: a", URL]);
+    assert_eq!(odd.code, 1);
+    assert!(odd.stderr.starts_with("cannot be read: "), "{}", odd.stderr);
+    folder.write("no.yaml", POLICY);
+    verify(&["--config", "no.yaml", "--", "curl", URL])
+        .refused("error: no.yaml: has no `signatures`");
+    // The secret is not there, and nothing of it is shown.
+    folder
+        .run(&["verify", "--", "curl", URL])
+        .refused("error: gate.yaml:10:");
+}
+
+#[test]
+fn words_of_a_shell_stay_words() {
+    let folder = folder();
+    let header = "x-amount: it's $HOME `x` \"y\" \\";
+    let signed = run(&folder, &[&SIGN[..], &["-H", header, URL]].concat());
+    assert_eq!(signed.code, 0, "{}", signed.stderr);
+    let script = signed.stdout.replacen("curl", "printf '%s\\n'", 1);
+    let said = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.lines().any(|line| line == header), "{said}");
+}
