@@ -127,7 +127,7 @@ fn name() -> impl Strategy<Value = String> {
         4 => prop::sample::select(vec![
             "authorization", "cookie", "x-api-key", "x-user", "x_user", "host", "content-type",
             "content-length", "origin", "connection", "te", "x-forwarded-for", "transfer-encoding",
-            "access-control-request-method",
+            "access-control-request-method", "upgrade", "x-http-method-override",
         ]).prop_map(str::to_owned),
         1 => "[a-zA-Z0-9!#$%&'*+.^_`|~-]{1,12}",
     ]
