@@ -50,7 +50,8 @@ impl Curl {
     pub fn from_command(arguments: &[String]) -> Result<Curl, Failure> {
         let hint = "it reads -X, -H, -d and a URL, and passes over -s, -i, -v, -k, -f, -o and -w";
         let words = match arguments {
-            [one] => shlex::split(one)
+            // Lines that go on are words that part: shlex makes an empty word of `\` and its line's end.
+            [one] => shlex::split(&one.replace("\\\n", " "))
                 .ok_or_else(|| Failure::new("the command has a quote that is not closed"))?,
             many => many.to_vec(),
         };
