@@ -52,7 +52,7 @@ def main():
         start = {"wasmtime": start_serve, "envoy": start_envoy}[on]
         gate = start(running, folder, credentials, upstream.port)
         print()
-        wrong = show(cases(credentials), gate, upstream)
+        wrong = show(cases(credentials, gate.port), gate, upstream)
     if wrong:
         raise Failure(f"{wrong} of these went otherwise than they should")
     return 0
@@ -74,13 +74,14 @@ class Case:
         self.envoy_reason = envoy_reason or reason
 
 
-def cases(have):
+def cases(have, port):
     def get(path, *headers):
         return ("GET", path, headers)
 
     alice = have.token("alice")
     by_alice = {"x-user": "alice", "x-roles": "clerk", "authorization": None}
     by_key = {"x-client": "acme", "x-user": None, "x-api-key": None}
+    signed = have.sign("POST", f"http://127.0.0.1:{port}/events?id=7")
     preflight = [("origin", "https://shop.example.com"), ("access-control-request-method", "POST")]
     return [
         Case("a clerk's token", get("/orders/7", bearer(alice)), 200, "policy.allowed", by_alice),
@@ -98,6 +99,9 @@ def cases(have):
         Case("the key that it replaced", get("/orders", key(have.old_key)), 401, "api_key.expired"),
         Case("a key that nobody has", get("/orders", key("guess")), 401, "api_key.unknown"),
         Case("a key without the scope", ("POST", "/orders", [key(have.key)]), 403, "policy.denied"),
+        Case("an event that billing signed", ("POST", "/events?id=7", signed), 200, "policy.allowed", {"x-service": "billing"}),
+        Case("the same for another event", ("POST", "/events?id=8", signed), 401, "signature.invalid"),
+        Case("an event that nobody signed", ("POST", "/events?id=7", [("x-service", "billing")]), 401, "signature.missing"),
         Case("two tokens", get("/orders/7", bearer(alice), bearer(alice)), 400, "headers.repeated"),
         Case("a slash in disguise", get("/orders%2F..%2Fadmin", bearer(alice)), 400, "request.malformed", envoy_reason="path_normalization_failed"),
         Case("a preflight", ("OPTIONS", "/orders", preflight), 200, "policy.allowed", {}),
@@ -146,7 +150,7 @@ def faults_of(case, gate, status, reason, seen):
 
 
 def identity(headers):
-    shown = ["x-user", "x-roles", "x-client", "x-api-key", "authorization"]
+    shown = ["x-user", "x-roles", "x-client", "x-service", "x-api-key", "authorization"]
     return ", ".join(f"{name}: {headers[name]}" for name in shown if name in headers) or "no identity"
 
 
@@ -183,7 +187,10 @@ class Credentials:
 
     def __init__(self, folder):
         self.file = folder / "dev-key.json"
-        self.pepper = secrets.token_hex(16)
+        self.environment = {
+            "PORTCULLIS_PEPPER": secrets.token_hex(16),
+            "PORTCULLIS_BILLING_KEY": secrets.token_hex(32),
+        }
         self.key, self.next_key, self.old_key = (secrets.token_urlsafe(24) for _ in range(3))
         self.jwks = json.loads(run("token", "--key", self.file, "--jwks"))
 
@@ -191,8 +198,15 @@ class Credentials:
         options = ["--issuer", ISSUER, "--audience", audience, "--subject", subject, *more]
         return run("token", "--key", self.file, *options).strip()
 
+    def sign(self, method, url):
+        """The headers of a request that billing signs."""
+        config = ["--config", ROOT / "envoy/gate.yaml", "--key-id", "billing-2026"]
+        lines = run("sign", *config, "--format", "headers", "-X", method, url, environment=self.environment)
+        return [tuple(line.split(": ", 1)) for line in lines.splitlines()]
+
     def hash(self, text):
-        return "hmac-sha256:" + hmac.new(self.pepper.encode(), text.encode(), hashlib.sha256).hexdigest()
+        pepper = self.environment["PORTCULLIS_PEPPER"].encode()
+        return "hmac-sha256:" + hmac.new(pepper, text.encode(), hashlib.sha256).hexdigest()
 
 
 def tampered(token):
@@ -416,8 +430,10 @@ def moment(seconds):
 # Processes.
 
 
-def run(*arguments):
-    done = subprocess.run([COMMAND, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+def run(*arguments, environment=None):
+    environment = {**os.environ, **(environment or {})}
+    command = [COMMAND, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment)
     if done.returncode != 0:
         raise Failure(f"`portcullis {arguments[0]}` failed:\n{done.stderr.strip()}")
     return done.stdout
@@ -431,7 +447,7 @@ def spawn(running, command, credentials):
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        env={**os.environ, "PORTCULLIS_PEPPER": credentials.pepper},
+        env={**os.environ, **credentials.environment},
     )
     running.callback(stop, process)
     return process

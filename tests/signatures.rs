@@ -41,15 +41,14 @@ fn a_bit_of_the_key_turned_over() {
         let mut turned = 0;
         for (index, key) in keys.iter().enumerate() {
             let exchange = &prepared.exchanges[index];
-            let (body, write): (Vec<u8>, fn(&[u8]) -> (&'static str, Value)) =
-                match key["public_key"].as_str() {
-                    Some(pem) => (der(pem), |der| ("public_key", to_pem(der).into())),
-                    // The variable's value; one that is not UTF-8 cannot be set at all.
-                    None => (
-                        b"a shared secret of more than thirty-two bytes".to_vec(),
-                        |secret| ("secret", String::from_utf8_lossy(secret).into()),
-                    ),
-                };
+            let (body, write): (Vec<u8>, Write) = match key["public_key"].as_str() {
+                Some(pem) => (der(pem), |der| ("public_key", to_pem(der).into())),
+                // The variable's value; one that is not UTF-8 cannot be set at all.
+                None => (
+                    b"a shared secret of more than thirty-two bytes".to_vec(),
+                    |secret| ("secret", String::from_utf8_lossy(secret).into()),
+                ),
+            };
             for bit in 0..body.len() * 8 {
                 let (field, value) = write(&flipped(&body, bit));
                 let mut changed = document.clone();
@@ -68,6 +67,9 @@ fn a_bit_of_the_key_turned_over() {
         assert!(turned > 500, "{turned}");
     });
 }
+
+/// A key's field and its value, of the key's bytes.
+type Write = fn(&[u8]) -> (&'static str, Value);
 
 fn with_scenario(test: impl FnOnce(&Prepared<'_>)) {
     let folder = portcullis_tests::root().join(SCENARIO);

@@ -1,5 +1,5 @@
-# Who may do what: a subject has roles, a role has permissions, an API key has scopes. All of that
-# is data (data.json); here is only how it is read. Nothing is allowed that no rule below allows.
+# Who may do what: a subject has roles, a role has permissions, an API key has scopes, a service that
+# signs has permissions. All of that is data (data.json); here is only how it is read. Nothing is allowed that no rule below allows.
 package envoy.authz
 
 default allow := {"allowed": false, "reason": "no rule decided"}
@@ -15,7 +15,7 @@ allow := {"allowed": false, "reason": concat("; ", denials)} if {
 	count(grants) > 0
 } else := {"allowed": false, "http_status": 401, "reason": "nothing says who asks"} if {
 	not is_authenticated
-} else := {"allowed": false, "reason": sprintf("no role or scope allows %s %s", [http.method, path])}
+} else := {"allowed": false, "reason": sprintf("no role, scope or service allows %s %s", [http.method, path])}
 
 http := input.attributes.request.http
 
@@ -31,6 +31,10 @@ denials contains sprintf("%s is denied: %s", [token.claims.sub, why]) if {
 
 denials contains sprintf("key %s is denied: %s", [api_key.id, why]) if {
 	why := data.rbac.denied.keys[api_key.id]
+}
+
+denials contains sprintf("key %s is denied: %s", [signature.key_id, why]) if {
+	why := data.rbac.denied.keys[signature.key_id]
 }
 
 # What two hops may read differently is nothing to decide on.
@@ -64,9 +68,13 @@ token := input.verified.jwt
 
 api_key := input.verified.api_key
 
+signature := input.verified.signature
+
 is_authenticated if token
 
 is_authenticated if api_key
+
+is_authenticated if signature
 
 # `sub` is unique only within its issuer (RFC 7519 section 4.1.2), so subjects stand under the
 # provider's name.
@@ -77,7 +85,9 @@ roles contains role if {
 # What the upstream learns, besides the claims that the configuration names.
 identity := {"x-roles": concat(",", roles)} if {
 	token
-} else := {"x-client": api_key.subject}
+} else := {"x-client": api_key.subject} if {
+	api_key
+} else := {"x-service": signature.subject}
 
 # What allows the request, for logs.
 
@@ -90,6 +100,11 @@ grants contains sprintf("role %s", [role]) if {
 grants contains sprintf("scope %s", [scope]) if {
 	some scope in api_key.scopes
 	some permission in data.rbac.scopes[scope]
+	permits(permission)
+}
+
+grants contains sprintf("service %s", [signature.subject]) if {
+	some permission in data.rbac.services[signature.subject]
 	permits(permission)
 }
 

@@ -11,7 +11,7 @@ test_a_role_allows_what_it_lists if {
 test_a_role_allows_no_other_method if {
 	decision := authz.allow with input as asked("DELETE", "/orders/7", token("alice")) with data.rbac as world
 	not decision.allowed
-	decision.reason == "no role or scope allows DELETE /orders/7"
+	decision.reason == "no role, scope or service allows DELETE /orders/7"
 }
 
 test_a_prefix_ends_with_a_segment if {
@@ -67,6 +67,29 @@ test_a_scope_allows_nothing_else if {
 
 test_a_scope_that_is_not_in_the_data_allows_nothing if {
 	not authz.allow.allowed with input as asked("GET", "/orders", key("acme-1", ["orders:all"])) with data.rbac as world
+}
+
+# Services that sign.
+
+test_a_service_may_what_is_listed if {
+	decision := authz.allow with input as asked("POST", "/events/7", signed("billing")) with data.rbac as world
+	decision.allowed
+	decision.headers == {"x-service": "billing"}
+}
+
+test_a_service_may_nothing_else if {
+	decision := authz.allow with input as asked("POST", "/orders", signed("billing")) with data.rbac as world
+	not decision.allowed
+	decision.reason == "no role, scope or service allows POST /orders"
+}
+
+test_another_service_may_not if {
+	not authz.allow.allowed with input as asked("POST", "/events", signed("shipping")) with data.rbac as world
+}
+
+test_a_denied_signing_key_is_denied if {
+	revoked := {"signature": {"key_id": "acme-0", "subject": "billing"}}
+	not authz.allow.allowed with input as asked("POST", "/events", revoked) with data.rbac as world
 }
 
 # The deny list.
@@ -127,6 +150,7 @@ world := {
 		"admin": [{"methods": ["GET", "DELETE"], "path": "/"}],
 	},
 	"scopes": {"orders:read": [{"methods": ["GET"], "path": "/orders/"}]},
+	"services": {"billing": [{"methods": ["POST"], "path": "/events"}]},
 	"public": [{"methods": ["GET"], "path": "/status"}],
 	"origins": ["https://shop.example.com"],
 	"denied": {"subjects": {"corp": {"mallory": "left"}}, "keys": {"acme-0": "leaked"}},
@@ -146,3 +170,5 @@ preflight(origin) := object.union(
 token(subject) := {"jwt": {"provider": "corp", "claims": {"sub": subject}}}
 
 key(id, scopes) := {"api_key": {"id": id, "subject": "acme", "scopes": scopes}}
+
+signed(subject) := {"signature": {"key_id": "billing-2026", "subject": subject}}
