@@ -88,8 +88,10 @@ fn exchange(tokens: Vec<Vec<u8>>) -> impl Strategy<Value = Exchange> {
     let line = (name(), value(tokens));
     let lines = prop::collection::vec(line, 0..8);
     let method = prop_oneof!["GET", "POST", "OPTIONS", "HEAD", "[A-Z]{1,8}"];
-    (method, path(), lines).prop_map(|(method, path, mut lines)| {
+    let signed = prop::option::weighted(0.4, signature());
+    (method, path(), lines, signed).prop_map(|(method, path, mut lines, signed)| {
         lines.insert(0, ("host".into(), b"gate.test".to_vec()));
+        lines.extend(signed.into_iter().flatten());
         Exchange {
             method,
             path,
@@ -102,6 +104,66 @@ fn exchange(tokens: Vec<Vec<u8>>) -> impl Strategy<Value = Exchange> {
             tls: None,
         }
     })
+}
+
+/// Both fields of a signature, of pieces that mostly fit, so that more than the parser is reached.
+fn signature() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
+    let component = prop::sample::select(vec![
+        "\"@method\"",
+        "\"@path\"",
+        "\"@query\"",
+        "\"@authority\"",
+        "\"@target-uri\"",
+        "\"@query-param\";name=\"key\"",
+        "\"host\"",
+        "\"cookie\"",
+        "\"cookie\";key=\"a\"",
+        "\"x-user\";bs",
+        "\"priority\";sf",
+        "\"signature\";key=\"sig1\"",
+        "\"@method\";req",
+        "x",
+        "(",
+    ]);
+    let parameter = prop_oneof![
+        3 => now().prop_map(|now| format!(";created={now}")),
+        3 => Just(";keyid=\"ed\"".to_owned()),
+        1 => Just(";alg=\"ed25519\"".to_owned()),
+        1 => Just(";expires=1".to_owned()),
+        1 => "[;=\"a-z0-9():?-]{0,8}",
+    ];
+    let input = (
+        prop::collection::vec(component, 0..6),
+        prop::collection::vec(parameter, 0..5),
+    );
+    let inputs = prop::collection::vec(input, 1..3).prop_map(|inputs| {
+        let each = inputs.into_iter().enumerate();
+        let each = each.map(|(index, (components, parameters))| {
+            let (components, parameters) = (components.join(" "), parameters.concat());
+            format!("sig{}=({components}){parameters}", index + 1)
+        });
+        each.collect::<Vec<_>>().join(", ")
+    });
+    let bytes = prop::sample::select(vec!["::", ":AAAA:", ":AA*:", "x"]);
+    let whole = format!(":{}==:", "A".repeat(86));
+    let signature = prop_oneof![3 => Just(whole), 1 => bytes.prop_map(str::to_owned)];
+    let signatures = prop_oneof![
+        signature.clone().prop_map(|one| format!("sig1={one}")),
+        (signature.clone(), signature).prop_map(|(a, b)| format!("sig1={a}, sig2={b}")),
+    ];
+    (inputs, signatures).prop_map(|(input, signature)| {
+        vec![
+            ("signature-input".into(), input.into_bytes()),
+            ("signature".into(), signature.into_bytes()),
+        ]
+    })
+}
+
+/// A time that is good for the whole run.
+fn now() -> impl Strategy<Value = u64> {
+    let now = std::time::SystemTime::now();
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap();
+    Just(now.as_secs())
 }
 
 fn path() -> impl Strategy<Value = String> {
@@ -127,7 +189,7 @@ fn name() -> impl Strategy<Value = String> {
         4 => prop::sample::select(vec![
             "authorization", "cookie", "x-api-key", "x-user", "x_user", "host", "content-type",
             "content-length", "origin", "connection", "te", "x-forwarded-for", "transfer-encoding",
-            "access-control-request-method", "upgrade", "x-http-method-override",
+            "access-control-request-method", "signature-input", "signature", "upgrade", "x-http-method-override",
         ]).prop_map(str::to_owned),
         1 => "[a-zA-Z0-9!#$%&'*+.^_`|~-]{1,12}",
     ]

@@ -42,8 +42,8 @@ impl Verified<'_> {
         let mut facts = Vec::new();
         let mut jwts = Vec::new();
         for jwt in &self.jwts {
-            let header = value::from_json(&jwt.header().clone().into())?;
-            let claims = value::from_json(&jwt.claims().clone().into())?;
+            let header = value::from_members(jwt.header())?;
+            let claims = value::from_members(jwt.claims())?;
             let parts = [
                 (value::string("header"), header),
                 (value::string("claims"), claims),

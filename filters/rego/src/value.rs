@@ -25,6 +25,16 @@ pub fn from_json(json: &serde_json::Value) -> Result<Value, ValueError> {
     from_json_at(json, MAX_DEPTH)
 }
 
+/// The same of an object's members.
+///
+/// # Errors
+/// As [`from_json`].
+pub fn from_members(
+    members: &serde_json::Map<String, serde_json::Value>,
+) -> Result<Value, ValueError> {
+    members_at(members, MAX_DEPTH)
+}
+
 /// A string; a [`Key`] saves the copy where the text is known beforehand.
 pub fn string(text: &str) -> Value {
     Value::String(Arc::from(text))
@@ -90,15 +100,20 @@ fn from_json_at(json: &serde_json::Value, depth: usize) -> Result<Value, ValueEr
                 items.iter().map(|item| from_json_at(item, depth)).collect();
             items.map(Value::from)
         }
-        serde_json::Value::Object(entries) => {
-            let depth = inner()?;
-            let entries: Result<BTreeMap<Value, Value>, _> = entries
-                .iter()
-                .map(|(key, value)| Ok((string(key), from_json_at(value, depth)?)))
-                .collect();
-            entries.map(Value::from)
-        }
+        serde_json::Value::Object(members) => members_at(members, depth),
     }
+}
+
+fn members_at(
+    members: &serde_json::Map<String, serde_json::Value>,
+    depth: usize,
+) -> Result<Value, ValueError> {
+    let depth = depth.checked_sub(1).ok_or(ValueError::TooDeep)?;
+    let entries: Result<BTreeMap<Value, Value>, _> = members
+        .iter()
+        .map(|(key, value)| Ok((string(key), from_json_at(value, depth)?)))
+        .collect();
+    entries.map(Value::from)
 }
 
 /// A number as JSON or Rego writes it. regorus expands `1e2000000000` to its digits: refused here.
