@@ -1,13 +1,13 @@
 //! The gate: a configuration that was checked and compiled once, and decides every request.
 
 use crate::{
-    config::{Config, peer::Trust},
-    credential::signature::{Report, explain},
+    config::{Config, peer::Trust, routes::Settings},
+    credential::signature::{self, Report},
     decision::{Decision, Deny, Effect, HeaderEdit, Record},
     enforce::enforce,
     error::{LoadError, LoadErrors},
     hygiene,
-    message_signature::Message,
+    message_signature::{Component, Message},
     pass::{Asked, Pass},
     request::Request,
     route,
@@ -86,8 +86,8 @@ impl Gate {
         }
     }
 
-    /// What became of each of the request's signatures; `None` where the configuration has no
-    /// `signatures`.
+    /// What became of each of the request's signatures, and whether the gate takes them: at least one
+    /// holds, and none refuses the request. `None` where the configuration has no `signatures`.
     ///
     /// # Errors
     /// What is wrong with the request, or with its signature fields.
@@ -95,17 +95,33 @@ impl Gate {
         &self,
         request: &Request<'_>,
         moment: &Moment<'_>,
-    ) -> Result<Option<Vec<Report>>, String> {
+    ) -> Result<Option<(Vec<Report>, bool)>, String> {
         let Some(config) = &self.config.signatures else {
             return Ok(None);
         };
+        let settings = self.settings(request)?;
+        let message = Message::new(request.headers, request.attributes.scheme)
+            .ok_or_else(|| Reason::HeadersInvalid.to_string())?;
+        let (required, now_ns) = (&settings.components, moment.now_ns);
+        let reports = signature::explain(config, required, now_ns, &message)?;
+        let judged = signature::verify(config, required, true, now_ns, &message);
+        let taken = !judged.is_empty() && judged.iter().all(Result::is_ok);
+        Ok(Some((reports, taken)))
+    }
+
+    /// What a signature of this request must cover.
+    ///
+    /// # Errors
+    /// What is wrong with the request.
+    pub fn required_components(&self, request: &Request<'_>) -> Result<&[Component], String> {
+        Ok(&self.settings(request)?.components)
+    }
+
+    fn settings(&self, request: &Request<'_>) -> Result<&Settings, String> {
         let wrong = |reason: Reason| reason.to_string();
         let headers = hygiene::check(&self.config.headers, request).map_err(wrong)?;
-        let settings = route::settings(&self.config, &headers, &request.attributes)
-            .map_err(|route::Ambiguous| wrong(Reason::RequestMalformed))?;
-        let message = Message::new(request.headers, request.attributes.scheme)
-            .ok_or_else(|| wrong(Reason::HeadersInvalid))?;
-        explain(config, &settings.components, moment.now_ns, &message).map(Some)
+        route::settings(&self.config, &headers, &request.attributes)
+            .map_err(|route::Ambiguous| wrong(Reason::RequestMalformed))
     }
 
     /// What goes from a request's trailers, which an upstream may merge into its headers

@@ -177,7 +177,13 @@ impl<'p> Pass<'p> {
         let message = Message::new(self.request.headers, self.request.attributes.scheme)
             .ok_or(Reason::HeadersInvalid)?;
         let now_ns = self.moment.now_ns;
-        let judged = signature::verify(config, &settings.components, now_ns, &message);
+        let judged = signature::verify(
+            config,
+            &settings.components,
+            settings.signatures.deny_invalid,
+            now_ns,
+            &message,
+        );
         if judged.is_empty() && settings.signatures.deny_missing {
             return Err(Reason::SignatureMissing.into());
         }

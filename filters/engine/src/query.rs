@@ -51,6 +51,23 @@ pub fn parameters(query: &str) -> impl Iterator<Item = Result<(String, String), 
         })
 }
 
+/// The same, with `None` for a name or value whose bytes are not UTF-8.
+pub fn exact_parameters(
+    query: &str,
+) -> impl Iterator<Item = Result<(Option<String>, Option<String>), Malformed>> {
+    let exact = |text: &str| {
+        let bytes = percent_decode_str(&text.replace('+', " ")).collect();
+        String::from_utf8(bytes).ok()
+    };
+    // Read twice, so that both agree on what a parameter is, and which cannot be read.
+    let pieces = query.split('&').filter(|piece| !piece.is_empty());
+    parameters(query).zip(pieces).map(move |(read, piece)| {
+        read?;
+        let (key, value) = piece.split_once('=').unwrap_or((piece, ""));
+        Ok((exact(key), exact(value)))
+    })
+}
+
 fn plain(text: &str) -> Result<String, Malformed> {
     let spaced = text.replace('+', " ");
     unescape(&spaced).map(Cow::into_owned)

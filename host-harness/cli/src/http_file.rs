@@ -2,7 +2,8 @@
 
 use crate::{failure::Failure, moment};
 use portcullis_engine::{
-    Attributes, Gate, Moment, Request, SignatureReport, message_signature::Message,
+    Attributes, Gate, Moment, Request, SignatureReport,
+    message_signature::{Component, Message},
 };
 use portcullis_gatefile::{Finding, Place};
 use portcullis_host::Headers;
@@ -80,8 +81,13 @@ impl HttpFile {
         self.ask(|request, moment| gate.input(request, moment))
     }
 
-    /// What the gate makes of its signatures.
-    pub fn signatures(&self, gate: &Gate) -> Result<Option<Vec<SignatureReport>>, String> {
+    /// What a signature of it must cover.
+    pub fn required_components(&self, gate: &Gate) -> Result<Vec<Component>, String> {
+        self.ask(|request, _| gate.required_components(request).map(<[_]>::to_vec))
+    }
+
+    /// What the gate makes of its signatures, and whether it takes them.
+    pub fn signatures(&self, gate: &Gate) -> Result<Option<(Vec<SignatureReport>, bool)>, String> {
         self.ask(|request, moment| gate.signatures(request, moment))
     }
 

@@ -4,15 +4,16 @@ use crate::{
     curl::Curl,
     dev_key::DevKey,
     failure::{Exit, Failure},
+    http_file::HttpFile,
     moment, secrets, terminal,
 };
 use clap::Args;
 use portcullis_engine::{
-    Algorithm, SigningKey,
+    Algorithm, Gate, SigningKey,
     message_signature::{Component, Proposal, Signed, sign},
 };
 use portcullis_gatefile::GateFile;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{fs, path::PathBuf, time::Duration};
 
 /// Sign a request (RFC 9421), and print the curl command that sends it
@@ -79,12 +80,12 @@ enum Format {
 impl Sign {
     pub fn run(self) -> Result<Exit, Failure> {
         let known = Known::read(&self)?;
-        let components = components(&self.component, &known)?;
         let (key, own_id) = self.signing_key(&known)?;
         let key_id = self.key_id.clone().or(own_id).ok_or_else(|| {
             Failure::new("there is no --key-id").hint("the verifier finds its key by it")
         })?;
         let request = self.curl.request()?;
+        let components = known.components(&self.component, &request)?;
         let now = i64::try_from(moment::now().as_secs()).unwrap_or(i64::MAX);
         let expires = self.expires.map(|span| {
             let span = i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
@@ -129,7 +130,7 @@ impl Sign {
             Format::Headers => lines,
             Format::Http => format!(
                 "{request}{lines}\n\n{}",
-                self.curl.data.as_deref().unwrap_or_default()
+                self.curl.body().unwrap_or_default()
             ),
         }
     }
@@ -138,40 +139,58 @@ impl Sign {
     fn signing_key(&self, known: &Known) -> Result<(SigningKey, Option<String>), Failure> {
         let named = self.algorithm.as_ref().or(known.algorithm.as_ref());
         let algorithm = named.map(|name| algorithm(name)).transpose()?;
-        if let Some(name) = &self.secret_env {
-            let secret = secrets::environment(name)
-                .ok_or_else(|| Failure::new(format!("the environment has no `{name}`")))?;
-            return Ok((SigningKey::from_secret(secret.into_bytes()), None));
-        }
         let Some(file) = &self.key else {
-            return match &known.secret {
-                Some(secret) => Ok((SigningKey::from_secret(secret.clone()), None)),
-                None => Err(Failure::new("there is no key to sign with").hint(
-                    "--key FILE, --secret-env NAME, or --config with the --key-id of a shared secret",
-                )),
-            };
+            let secret = self.secret(known)?;
+            if let Some(other) = algorithm.filter(|algorithm| !algorithm.is_symmetric()) {
+                let name = other.http_name().unwrap_or_default();
+                return Err(
+                    Failure::new(format!("a shared secret does not sign {name}"))
+                        .hint("--key FILE names a private key"),
+                );
+            }
+            return Ok((SigningKey::from_secret(secret), None));
         };
         let text = fs::read_to_string(file).map_err(|error| Failure::io(file.display(), &error))?;
-        let wrong = |message: &str| Failure::new(format!("{}: the key {message}", file.display()));
         if text.trim_start().starts_with('{') {
             return DevKey::read(file)?.signing_key(algorithm);
         }
         let algorithm = algorithm.ok_or_else(|| {
-            let names: Vec<&str> = Algorithm::HTTP.iter().map(|(_, name)| *name).collect();
-            Failure::new("there is no --algorithm").hint(format!("one of {}", names.join(", ")))
+            Failure::new("there is no --algorithm").hint(format!("one of {}", algorithms()))
         })?;
+        let wrong = |message: &str| Failure::new(format!("{}: the key {message}", file.display()));
         let key = SigningKey::from_pem(algorithm, &text).map_err(wrong)?;
         Ok((key, None))
+    }
+
+    /// The shared secret: from the variable that is named, or from where the configuration has it.
+    fn secret(&self, known: &Known) -> Result<Vec<u8>, Failure> {
+        let place = match (&self.secret_env, &known.secret) {
+            (None, Some(place)) => place.clone(),
+            // Encoded as the configuration says.
+            (Some(name), Some(Value::Object(place))) => {
+                let mut place = place.clone();
+                place.insert("env".into(), name.clone().into());
+                Value::Object(place)
+            }
+            (Some(name), _) => json!({ "env": name }),
+            (None, None) => {
+                return Err(Failure::new("there is no key to sign with").hint(
+                    "--key FILE, --secret-env NAME, or --config with the --key-id of a shared secret",
+                ));
+            }
+        };
+        secrets::resolve(&place)
     }
 }
 
 /// What the configuration says of signatures.
 #[derive(Default)]
 struct Known {
-    components: Option<Vec<String>>,
+    gate: Option<Gate>,
     tag: Option<String>,
     algorithm: Option<String>,
-    secret: Option<Vec<u8>>,
+    /// Of a shared secret: where it is, as the configuration writes it.
+    secret: Option<Value>,
 }
 
 impl Known {
@@ -181,68 +200,60 @@ impl Known {
         };
         let file = GateFile::read(config)?;
         // Checked as a whole, so that what is signed for is a gate that loads.
-        file.gate(&secrets::environment_or_placeholder)?;
+        let gate = file.gate(&secrets::environment_or_placeholder)?;
         let Some(signatures) = file.document.get("signatures") else {
             let message = format!("{}: has no `signatures`", config.display());
             return Err(Failure::new(message));
         };
         let text = |value: Option<&Value>| value?.as_str().map(str::to_owned);
         let keys = signatures.get("keys").and_then(Value::as_array);
-        let ids = || {
-            keys.into_iter()
-                .flatten()
-                .filter_map(|key| text(key.get("id")))
-        };
+        let keys = || keys.into_iter().flatten();
+        let ids = || keys().filter_map(|key| text(key.get("id")));
         let key = match &sign.key_id {
             None => None,
-            Some(id) => Some(
-                keys.into_iter()
-                    .flatten()
-                    .find(|key| text(key.get("id")).as_ref() == Some(id))
-                    .ok_or_else(|| {
-                        let known: Vec<String> = ids().collect();
-                        Failure::new(format!("{}: has no key `{id}`", config.display()))
-                            .hint(format!("it has {}", known.join(", ")))
-                    })?,
-            ),
+            Some(id) => {
+                let found = keys().find(|key| text(key.get("id")).as_ref() == Some(id));
+                Some(found.ok_or_else(|| {
+                    let known: Vec<String> = ids().collect();
+                    Failure::new(format!("{}: has no key `{id}`", config.display()))
+                        .hint(format!("it has {}", known.join(", ")))
+                })?)
+            }
         };
-        let components = signatures.get("components").and_then(Value::as_array);
         Ok(Known {
-            components: components.map(|all| all.iter().filter_map(|it| text(Some(it))).collect()),
+            gate: Some(gate),
             tag: text(signatures.get("tag")),
             algorithm: key.and_then(|key| text(key.get("algorithm"))),
-            secret: match key.and_then(|key| key.get("secret")) {
-                Some(secret) if sign.key.is_none() => Some(secrets::resolve(secret)?),
-                _ => None,
-            },
+            secret: key.and_then(|key| key.get("secret").cloned()),
         })
     }
-}
 
-fn components(asked: &[String], known: &Known) -> Result<Vec<Component>, Failure> {
-    let usual = || {
-        ["@method", "@authority", "@path", "@query"]
-            .map(String::from)
-            .to_vec()
-    };
-    let texts = match (asked, &known.components) {
-        ([], Some(components)) if !components.is_empty() => components.clone(),
-        ([], _) => usual(),
-        (asked, _) => asked.to_vec(),
-    };
-    texts
-        .iter()
-        .map(|text| {
+    /// What is asked for, else what the configuration requires of this request, else the usual.
+    fn components(&self, asked: &[String], request: &HttpFile) -> Result<Vec<Component>, Failure> {
+        if let (Some(gate), []) = (&self.gate, asked) {
+            let required = request.required_components(gate).map_err(Failure::new)?;
+            if !required.is_empty() {
+                return Ok(required);
+            }
+        }
+        let usual = ["@method", "@authority", "@path", "@query"].map(String::from);
+        let texts = if asked.is_empty() { &usual } else { asked };
+        let parse = |text: &String| {
             Component::parse(text)
                 .map_err(|error| Failure::new(format!("--component '{text}': it {error}")))
-        })
-        .collect()
+        };
+        texts.iter().map(parse).collect()
+    }
 }
 
 fn algorithm(name: &str) -> Result<Algorithm, Failure> {
     Algorithm::parse_http(name).ok_or_else(|| {
-        let names: Vec<&str> = Algorithm::HTTP.iter().map(|(_, name)| *name).collect();
         Failure::new(format!("--algorithm {name}: not known"))
-            .hint(format!("one of {}", names.join(", ")))
+            .hint(format!("one of {}", algorithms()))
     })
+}
+
+fn algorithms() -> String {
+    let names: Vec<&str> = Algorithm::HTTP.iter().map(|(_, name)| *name).collect();
+    names.join(", ")
 }

@@ -7,16 +7,16 @@ use crate::{
     secrets, terminal,
 };
 use clap::Args;
-use portcullis_engine::{Gate, SignatureReport};
+use portcullis_engine::SignatureReport;
 use portcullis_gatefile::GateFile;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// Verify the signatures of a request (RFC 9421), as the gate would
 ///
-/// The request is a file as it goes over the wire, or a curl command. Exit code 1 where there is no
-/// signature, or one that does not hold; the base that was verified says what the signer must have
-/// signed.
+/// The request is a file as it goes over the wire, or a curl command. Exit code 1 where the gate
+/// would not take its signatures: there is none, or one of a known key does not hold. The base that was
+/// verified says what the signer must have signed.
 #[derive(Args)]
 #[command(after_help = "Examples:
   portcullis verify --config gate.yaml --request signed.http
@@ -55,9 +55,15 @@ impl Verify {
             Some(file) => HttpFile::read(file)?,
             None => Curl::from_command(&self.curl)?.request()?,
         };
-        let found = reports(&gate, &request, &self.config)?;
-        let reports = match found {
-            Ok(reports) => reports,
+        let found = request.signatures(&gate);
+        let (reports, taken) = match found {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                let message = format!("{}: has no `signatures`", self.config.display());
+                return Err(
+                    Failure::new(message).hint("there the keys stand, and what must be covered")
+                );
+            }
             Err(why) => {
                 match self.format {
                     Format::Text => terminal::say(&format!("cannot be read: {why}")),
@@ -69,7 +75,8 @@ impl Verify {
         match self.format {
             Format::Json => {
                 let all: Vec<Value> = reports.iter().map(as_json).collect();
-                terminal::print(&format!("{:#}", json!({ "signatures": all })))?;
+                let answer = json!({ "accepted": taken, "signatures": all });
+                terminal::print(&format!("{answer:#}"))?;
             }
             Format::Text if reports.is_empty() => terminal::say("the request has no signature"),
             Format::Text => {
@@ -77,23 +84,7 @@ impl Verify {
                 terminal::print(&all.join("\n\n"))?;
             }
         }
-        let good = !reports.is_empty() && reports.iter().all(|report| report.outcome.is_ok());
-        Ok(if good { Exit::Fine } else { Exit::Failed })
-    }
-}
-
-fn reports(
-    gate: &Gate,
-    request: &HttpFile,
-    config: &std::path::Path,
-) -> Result<Result<Vec<SignatureReport>, String>, Failure> {
-    match request.signatures(gate) {
-        Ok(Some(reports)) => Ok(Ok(reports)),
-        Ok(None) => Err(
-            Failure::new(format!("{}: has no `signatures`", config.display()))
-                .hint("there the keys stand, and what must be covered"),
-        ),
-        Err(why) => Ok(Err(why)),
+        Ok(if taken { Exit::Fine } else { Exit::Failed })
     }
 }
 

@@ -224,3 +224,120 @@ fn words_of_a_shell_stay_words() {
     let said = String::from_utf8(said.stdout).unwrap();
     assert!(said.lines().any(|line| line == header), "{said}");
 }
+
+#[test]
+fn what_curl_would_send_otherwise_is_not_signed() {
+    let folder = folder();
+    let id = ["sign", "--secret-env", "ORDERS_HMAC", "--key-id", "a"];
+    let sign = |more: &[&str]| run(&folder, &[&id[..], more].concat());
+    for (more, error) in [
+        (
+            ["https://a.test/a/../b"].as_slice(),
+            "https://a.test/a/../b: curl takes dot segments out",
+        ),
+        (
+            &["https://a.test/{1,2}"],
+            "https://a.test/{1,2}: curl reads braces",
+        ),
+        (
+            &["https://me@a.test/"],
+            "https://me@a.test/: curl makes a header",
+        ),
+        (&["a.test/"], "a.test/: a URL starts with"),
+        (&["-H", "x-a:", URL], "-H 'x-a:': curl sends no header"),
+        (&["-d", "@gate.yaml", URL], "-d: curl reads a file"),
+        (&["--json", "@gate.yaml", URL], "--json: curl reads a file"),
+    ] {
+        sign(more).refused(&format!("error: {error}"));
+    }
+    let base = |more: &[&str]| {
+        let signed = sign(&[&["--show-base"], more].concat());
+        assert_eq!(signed.code, 0, "{}", signed.stderr);
+        signed.stderr
+    };
+    let bare = base(&["--component", "@target-uri", "https://a.test?x=1#part"]);
+    assert!(
+        bare.starts_with("\"@target-uri\": https://a.test/?x=1\n"),
+        "{bare}"
+    );
+    let host = base(&["-H", "Host: other.test", "https://a.test"]);
+    assert!(host.contains("\"@authority\": other.test\n"), "{host}");
+    let json = base(&["--component", "content-type", "--json", "{}", URL]);
+    assert!(
+        json.starts_with("\"content-type\": application/json\n"),
+        "{json}"
+    );
+    let raw = base(&["--component", "content-length", "--data-raw", "@a", URL]);
+    assert!(raw.starts_with("\"content-length\": 2\n"), "{raw}");
+}
+
+#[test]
+fn a_route_says_what_to_cover() {
+    let folder = folder();
+    folder.edit(
+        "gate.yaml",
+        "  tag: orders\n",
+        "  tag: orders\nroutes: [{match: {path: /pay}, signatures: {components: [\"@method\"]}}]\n",
+    );
+    let signed = run(&folder, &[&SIGN[..], &["https://a.test/pay"]].concat());
+    assert!(
+        signed.stdout.contains("sig1=(\"@method\");"),
+        "{}",
+        signed.stdout
+    );
+    assert_eq!(run(&folder, &["verify", &signed.stdout]).code, 0);
+}
+
+#[test]
+fn a_secret_is_looked_for_where_it_is_said_to_be() {
+    let folder = folder();
+    let more = ["--secret-env", "OTHER", "-H", "x-amount: 7", URL];
+    let signed = folder
+        .command(&[&SIGN[..], &more].concat())
+        .env("OTHER", SECRET)
+        .output()
+        .unwrap();
+    assert!(signed.status.success());
+    let signed = String::from_utf8(signed.stdout).unwrap();
+    assert_eq!(run(&folder, &["verify", &signed]).code, 0);
+    let id = ["sign", "--secret-env", "ORDERS_HMAC", "--key-id", "a"];
+    run(
+        &folder,
+        &[&id[..], &["--algorithm", "ed25519", URL]].concat(),
+    )
+    .refused("error: a shared secret does not sign ed25519");
+}
+
+#[test]
+fn strangers_do_no_harm_beside_a_good_one() {
+    let folder = folder();
+    let signed = run(&folder, &[&SIGN[..], &["-H", "x-amount: 7", URL]].concat());
+    let both = signed
+        .stdout
+        .replace(
+            "signature-input: ",
+            "signature-input: cdn=();created=1;keyid=\"cdn\", ",
+        )
+        .replace("signature: ", "signature: cdn=:AA==:, ");
+    assert_eq!(run(&folder, &["verify", &both]).code, 0, "{both}");
+}
+
+#[test]
+fn a_body_keeps_its_lines() {
+    let folder = folder();
+    let more = [
+        "-H",
+        "x-amount: 7",
+        "--component",
+        "content-length",
+        "-d",
+        "a\\\nb",
+        URL,
+    ];
+    let id = ["sign", "--secret-env", "ORDERS_HMAC", "--key-id", "orders"];
+    let signed = run(&folder, &[&id[..], &more].concat());
+    assert_eq!(signed.code, 0, "{}", signed.stderr);
+    let verified = run(&folder, &["verify", "--format", "json", &signed.stdout]);
+    let base = verified.stdout;
+    assert!(base.contains("\\\"content-length\\\": 4"), "{base}");
+}

@@ -53,10 +53,12 @@ impl VerifiedSignature<'_> {
 
 /// Judges every signature of the request. One that names a key of ours must hold, whatever else
 /// there is; those of others (a hop may have signed too, RFC 9421 section 4.3) count only where
-/// none of ours stands beside them: then the request shows a credential that nobody knows.
+/// none of ours stands beside them: then the request shows a credential that nobody knows. Where a
+/// refusal ends the request, those behind it are not looked at: they cost what good ones cost.
 pub fn verify<'c>(
     config: &'c Signatures,
     required: &[Component],
+    refusal_ends: bool,
     now_ns: u64,
     message: &Message<'_>,
 ) -> Vec<Result<VerifiedSignature<'c>, Refusal>> {
@@ -71,7 +73,14 @@ pub fn verify<'c>(
     for input in chosen {
         let key = input.key_id.as_deref().and_then(|id| config.key(id));
         match key {
-            Some(key) => judged.push(judge(config, key, required, now_ns, message, input)),
+            Some(key) => {
+                let result = judge(config, key, required, now_ns, message, input);
+                let ends = refusal_ends && result.is_err();
+                judged.push(result);
+                if ends {
+                    break;
+                }
+            }
             None => foreign = foreign.or(Some(input.label)),
         }
     }
@@ -148,8 +157,18 @@ fn refusal(reason: Reason, detail: String) -> Refusal {
     Refusal {
         check: check::SIGNATURE,
         reason,
-        detail: Some(detail),
+        detail: Some(shortened(detail)),
     }
+}
+
+/// Labels and component names are a client's words, of which logs want only so many.
+fn shortened(mut detail: String) -> String {
+    const MOST: usize = 240;
+    if let Some((end, _)) = detail.char_indices().nth(MOST) {
+        detail.truncate(end);
+        detail.push_str("...");
+    }
+    detail
 }
 
 /// In the order of what it costs: the arithmetic comes last.

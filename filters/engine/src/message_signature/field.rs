@@ -3,7 +3,7 @@
 //! guessed differently by the signer.
 
 use super::sf;
-use sfv::{FieldType as _, List};
+use sfv::FieldType as _;
 
 #[derive(Clone, Copy)]
 enum Type {
@@ -40,22 +40,15 @@ const TYPES: [(&str, Type); 25] = [
     ("want-repr-digest", Type::Dictionary),
 ];
 
-/// The field's value, parsed and written again; why not, otherwise.
+/// The field's value, parsed and written again; why not, otherwise. What stands twice reads as the
+/// last one, and who reads the first must not be fooled: it is refused.
 pub fn strict(name: &str, value: &str) -> Result<String, &'static str> {
     let found = TYPES.iter().find(|(known, _)| *known == name);
-    let parser = sfv::Parser::new(value);
     let written = match found.map(|(_, kind)| kind) {
         None => return Err("is no field whose structure is registered, as `sf` needs"),
-        // A member that stands twice reads as the last one; who reads the first must not be fooled.
         Some(Type::Dictionary) => sf::dictionary(value).ok().and_then(|all| all.serialize()),
-        Some(Type::List) => parser
-            .parse::<List>()
-            .ok()
-            .and_then(|list| list.serialize()),
-        Some(Type::Item) => parser
-            .parse::<sfv::Item>()
-            .ok()
-            .map(|item| item.serialize()),
+        Some(Type::List) => sf::list(value).ok().and_then(|list| list.serialize()),
+        Some(Type::Item) => sf::item(value).ok().map(|item| item.serialize()),
     };
     written.ok_or("is not of the structure that `sf` says it has")
 }

@@ -4,9 +4,12 @@ use super::{
     component::{Component, Derived, Form, What},
     field, sf,
 };
-use crate::query;
+use crate::{fields::is_twin, query};
 use sfv::{Dictionary, ListEntry};
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::{BTreeMap, btree_map::Entry},
+};
 
 /// A request as it was received: nothing was removed from it yet.
 pub struct Message<'m> {
@@ -14,6 +17,20 @@ pub struct Message<'m> {
     scheme: Option<&'m str>,
     /// Fields that were read as dictionaries, each once, however many members are covered.
     dictionaries: RefCell<BTreeMap<String, Option<Dictionary>>>,
+    /// The query's parameters, read once too.
+    parameters: OnceCell<Parameters>,
+}
+
+/// By name, percent-encoded; `None` where the query cannot be read.
+type Parameters = Option<BTreeMap<String, Parameter>>;
+
+enum Parameter {
+    /// Percent-encoded.
+    Once(String),
+    /// More than one stands under the name.
+    Several,
+    /// Its bytes are not UTF-8, and have no one form to be signed in.
+    NotText,
 }
 
 /// Why a covered component has no value.
@@ -36,6 +53,7 @@ impl<'m> Message<'m> {
             headers: headers.iter().map(text).collect::<Option<_>>()?,
             scheme,
             dictionaries: RefCell::default(),
+            parameters: OnceCell::new(),
         })
     }
 
@@ -74,6 +92,11 @@ impl<'m> Message<'m> {
 
     fn of_field(&self, name: &str, form: &Form) -> Result<String, &'static str> {
         const ABSENT: &str = "is not in the request";
+        // An upstream may fold both into one, and read the one that nobody signed.
+        let mut names = self.headers.iter().map(|(found, _)| *found);
+        if names.any(|found| found != name && is_twin(found, name)) {
+            return Err("stands beside another spelling of its name");
+        }
         match form {
             Form::Plain => self.field(name).ok_or(ABSENT),
             Form::Strict => field::strict(name, &self.field(name).ok_or(ABSENT)?),
@@ -143,18 +166,45 @@ impl<'m> Message<'m> {
             },
             Derived::Query => format!("?{}", query::split(path()?).1.unwrap_or("")),
             Derived::QueryParam(name) => {
-                let mut found = None;
-                for parameter in query::parameters(query::split(path()?).1.unwrap_or("")) {
-                    let (key, value) =
-                        parameter.map_err(|_| "is of a query that cannot be read")?;
-                    if query::form_encode(&key) == *name && found.replace(value).is_some() {
+                let query = query::split(path()?).1.unwrap_or("");
+                let parameters = self.parameters.get_or_init(|| parameters(query));
+                let parameters = parameters.as_ref();
+                let parameters = parameters.ok_or("is of a query that cannot be read")?;
+                match parameters.get(name) {
+                    Some(Parameter::Once(value)) => value.clone(),
+                    Some(Parameter::Several) => {
                         return Err("stands more than once in the query (RFC 9421 section 2.2.8)");
                     }
+                    Some(Parameter::NotText) => return Err("is not UTF-8"),
+                    None => return Err("is not in the query"),
                 }
-                query::form_encode(&found.ok_or("is not in the query")?)
             }
         })
     }
+}
+
+/// The parameters of a query as the URL standard reads a form, but that what is not UTF-8 is not
+/// made to be some: other bytes than were signed would have the same value.
+fn parameters(query: &str) -> Parameters {
+    let mut found = BTreeMap::new();
+    for parameter in query::exact_parameters(query) {
+        let (name, value) = parameter.ok()?;
+        // One whose name is not text is none that could be covered.
+        let Some(name) = name else { continue };
+        let parameter = match value {
+            Some(value) => Parameter::Once(query::form_encode(&value)),
+            None => Parameter::NotText,
+        };
+        match found.entry(query::form_encode(&name)) {
+            Entry::Vacant(entry) => {
+                entry.insert(parameter);
+            }
+            Entry::Occupied(mut entry) => {
+                entry.insert(Parameter::Several);
+            }
+        }
+    }
+    Some(found)
 }
 
 /// Lower-case, without the port that goes without saying (section 2.2.3).

@@ -17,6 +17,7 @@ const REQUEST: Lines<'_> = &[
     ("x-empty-header", ""),
     ("example-dict", " a=1,    b=2;x=1;y=2,   c=(a   b   c), d"),
     ("priority", "u=1,    i"),
+    ("cache-status", "a; x=1,  b"),
     ("x-bytes", "value, with, lots"),
     ("x-bytes", "of, commas"),
 ];
@@ -61,6 +62,7 @@ fn components_have_the_values_that_the_rfc_gives_them() {
         ("\"example-dict\";key=\"c\"", "(a b c)"),
         ("\"example-dict\";key=\"d\"", "?1"),
         ("\"priority\";sf", "u=1, i"),
+        ("\"cache-status\";sf", "a;x=1, b"),
         (
             "\"x-bytes\";bs",
             ":dmFsdWUsIHdpdGgsIGxvdHM=:, :b2YsIGNvbW1hcw==:",
@@ -127,6 +129,22 @@ fn what_has_no_value_is_not_made_up() {
         value(&twice, "\"@query-param\";name=\"b\"").as_deref(),
         Ok("2")
     );
+    for (path, good) in [
+        ("/?a=%FF", false),
+        ("/?a=%EF%BF%BD", true),
+        ("/?%FF=1&a=2", true),
+    ] {
+        let bytes = [(":method", "GET"), (":path", path)];
+        assert_eq!(
+            value(&bytes, "\"@query-param\";name=\"a\"").is_ok(),
+            good,
+            "{path}"
+        );
+    }
+    let twin = [("x-a", "1"), ("x_a", "2")];
+    for component in ["x-a", "\"x-a\";bs", "x_a"] {
+        assert!(value(&twin, component).is_err(), "{component}");
+    }
     let user = [(":method", "GET"), (":authority", "a@b.test")];
     assert!(value(&user, "@authority").is_err());
 }

@@ -3,14 +3,27 @@
 //! differently are a hole.
 
 use sfv::{
-    BareItemFromInput, Dictionary, KeyRef,
-    visitor::{DictionaryVisitor, EntryVisitor, InnerListVisitor, ItemVisitor, ParameterVisitor},
+    BareItemFromInput, Dictionary, Item, KeyRef, List,
+    visitor::{
+        DictionaryVisitor, EntryVisitor, InnerListVisitor, ItemVisitor, ListVisitor,
+        MakeItemVisitor as _, ParameterVisitor,
+    },
 };
 use std::fmt;
 
 /// Reads a dictionary.
 pub fn dictionary(text: &str) -> Result<Dictionary, sfv::Error> {
     sfv::Parser::new(text).parse_dictionary_with_visitor(Once(Dictionary::new()))
+}
+
+/// Reads a list.
+pub fn list(text: &str) -> Result<List, sfv::Error> {
+    sfv::Parser::new(text).parse_list_with_visitor(Once(List::new()))
+}
+
+/// Reads an item.
+pub fn item(text: &str) -> Result<Item, sfv::Error> {
+    sfv::Parser::new(text).parse_item_with_visitor(Once(Item::make_item_visitor()))
 }
 
 /// Hands everything on to another visitor, and ends where something stands twice.
@@ -52,6 +65,19 @@ impl<'de> DictionaryVisitor<'de> for Once<Dictionary> {
     }
 
     fn finish(self) -> Result<Dictionary, Fault> {
+        Ok(self.0)
+    }
+}
+
+impl<'de> ListVisitor<'de> for Once<List> {
+    type Out = List;
+    type Error = Fault;
+
+    fn entry(&mut self) -> Result<impl EntryVisitor<'de>, Fault> {
+        ListVisitor::entry(&mut self.0).map(Once).map_err(visitor)
+    }
+
+    fn finish(self) -> Result<List, Fault> {
         Ok(self.0)
     }
 }
@@ -126,7 +152,7 @@ impl std::error::Error for Fault {}
 
 #[cfg(test)]
 mod tests {
-    use super::dictionary;
+    use super::{dictionary, item, list};
     use sfv::FieldType as _;
 
     #[test]
@@ -147,5 +173,10 @@ mod tests {
         ] {
             assert!(dictionary(text).is_err(), "{text}");
         }
+        for text in ["a;x;x", "(a;x=1;x=2)", "a, (b);x;x"] {
+            assert!(list(text).is_err(), "{text}");
+        }
+        assert!(list("a;x, a;x").is_ok() && item("a;x;y").is_ok());
+        assert!(item(":AA==:;x=9;x=2").is_err());
     }
 }
