@@ -49,6 +49,13 @@ const ONLY: &[(&str, &[&str])] = &[
     ("regorus", &["portcullis-rego"]),
     ("proxy-wasm", &["portcullis-filter"]),
     ("wasmtime", &["portcullis-host"]),
+    // Algorithms: `crypto` in the engine.
+    ("rsa", &["portcullis-engine"]),
+    ("p256", &["portcullis-engine"]),
+    ("p384", &["portcullis-engine"]),
+    ("ed25519-dalek", &["portcullis-engine"]),
+    ("hmac", &["portcullis-engine"]),
+    ("sfv", &["portcullis-engine"]),
 ];
 
 #[test]

@@ -157,7 +157,12 @@ impl Sign {
         let algorithm = algorithm.ok_or_else(|| {
             Failure::new("there is no --algorithm").hint(format!("one of {}", algorithms()))
         })?;
-        let wrong = |message: &str| Failure::new(format!("{}: the key {message}", file.display()));
+        let wrong = |message: &str| {
+            Failure::new(format!("{}: the key {message}", file.display())).hint(format!(
+                "`openssl pkcs8 -topk8 -nodes -in {}` makes PKCS #8 of other private keys",
+                file.display()
+            ))
+        };
         let key = SigningKey::from_pem(algorithm, &text).map_err(wrong)?;
         Ok((key, None))
     }
