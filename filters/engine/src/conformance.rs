@@ -211,7 +211,7 @@ const OF_TYPE: [(&str, &str); 3] = [
 ];
 
 /// Where this gate is stricter than the RFC, or where there is nothing to write.
-const STRICTER: [(&str, &str); 3] = [
+const STRICTER: [(&str, &str); 4] = [
     (
         "empty dictionary",
         "an empty field is covered as it stands, not with `sf`",
@@ -221,6 +221,10 @@ const STRICTER: [(&str, &str); 3] = [
         "an empty field is covered as it stands, not with `sf`",
     ),
     ("duplicate key dictionary", "what stands twice is refused"),
+    (
+        "duplicate parameter with different positions",
+        "what stands twice is refused",
+    ),
 ];
 
 #[test]

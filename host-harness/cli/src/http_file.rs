@@ -40,6 +40,18 @@ impl HttpFile {
         parse(&text.join("\n")).map_err(|(_, message)| Failure::new(message))
     }
 
+    /// The same with more headers.
+    pub fn with_headers(&self, more: &[(&str, &str)]) -> HttpFile {
+        let mut headers = self.headers.clone();
+        for (name, value) in more {
+            headers.add(name, value.as_bytes());
+        }
+        HttpFile {
+            headers,
+            protocol: self.protocol.clone(),
+        }
+    }
+
     /// As it goes over the wire, up to the end of its headers: request line and header lines.
     pub fn to_text(&self) -> String {
         let text = |name| String::from_utf8_lossy(self.headers.get(name).unwrap_or_default());

@@ -54,6 +54,7 @@ pub struct Sign {
     /// For an application to know its own
     #[arg(long)]
     tag: Option<String>,
+    /// Unique to the request, for a verifier that remembers
     #[arg(long)]
     nonce: Option<String>,
     /// The signature's name in the two headers
@@ -110,11 +111,32 @@ impl Sign {
         if without_randomness {
             return Err(Failure::new("the system gave no randomness"));
         }
+        self.warn(&known, &request, &signed);
         if self.show_base {
             terminal::say(&signed.base);
         }
         terminal::print(&self.show(&signed, &request.to_text()))?;
         Ok(Exit::Fine)
+    }
+
+    /// Says what the gate of the configuration would make of it, where it would refuse it.
+    fn warn(&self, known: &Known, request: &HttpFile, signed: &Signed) {
+        // Another variable than the configuration's, which may not be set here.
+        let Some(gate) = known.gate.as_ref().filter(|_| self.secret_env.is_none()) else {
+            return;
+        };
+        let fields = [
+            ("signature-input", &*signed.signature_input),
+            ("signature", &*signed.signature),
+        ];
+        let Ok(Some((reports, _))) = request.with_headers(&fields).signatures(gate) else {
+            return;
+        };
+        for report in reports.iter().filter(|report| report.label == self.label) {
+            if let Err((reason, detail)) = &report.outcome {
+                terminal::warn(&format!("the gate will refuse this, {reason}: {detail}"));
+            }
+        }
     }
 
     fn show(&self, signed: &Signed, request: &str) -> String {
@@ -154,12 +176,18 @@ impl Sign {
         if text.trim_start().starts_with('{') {
             return DevKey::read(file)?.signing_key(algorithm);
         }
+        if algorithm.is_some_and(Algorithm::is_symmetric) {
+            return Err(Failure::new(
+                "hmac-sha256 takes a shared secret, and --key names a private key",
+            )
+            .hint("--secret-env NAME, or neither where --config has the secret"));
+        }
         let algorithm = algorithm.ok_or_else(|| {
             Failure::new("there is no --algorithm").hint(format!("one of {}", algorithms()))
         })?;
         let wrong = |message: &str| {
             Failure::new(format!("{}: the key {message}", file.display())).hint(format!(
-                "`openssl pkcs8 -topk8 -nodes -in {}` makes PKCS #8 of other private keys",
+                "`openssl pkcs8 -topk8 -nocrypt -in {} -out new.pem` makes PKCS #8 of other private keys",
                 file.display()
             ))
         };

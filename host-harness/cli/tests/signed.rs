@@ -341,3 +341,23 @@ fn a_body_keeps_its_lines() {
     let base = verified.stdout;
     assert!(base.contains("\\\"content-length\\\": 4"), "{base}");
 }
+
+#[test]
+fn what_the_gate_will_refuse_is_said() {
+    let folder = folder();
+    let too_little = run(
+        &folder,
+        &[&SIGN[..], &["--component", "@method", URL]].concat(),
+    );
+    assert_eq!(too_little.code, 0);
+    let warning = "warning: the gate will refuse this, signature.component_missing: \
+                   `sig1` of key `orders` does not cover \"@path\", \"x-amount\"";
+    assert!(
+        too_little.stderr.starts_with(warning),
+        "{}",
+        too_little.stderr
+    );
+    folder.write("key.pem", "hello");
+    run(&folder, &[&SIGN[..], &["--key", "key.pem", URL]].concat())
+        .refused("error: hmac-sha256 takes a shared secret");
+}

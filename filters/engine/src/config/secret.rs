@@ -15,7 +15,7 @@ impl Secret {
             raw::Secret::Environment(raw::Environment { env, encoding }) => {
                 let value = secrets.secret(env).ok_or_else(|| {
                     format!(
-                        "the environment has no `{env}`; pass it with \
+                        "the environment has no `{env}`; `export` it in a shell, pass it with \
                          `vm_config.environment_variables.host_env_keys` (Envoy) or `vmConfig.env` (Istio)"
                     )
                 })?;
@@ -29,6 +29,10 @@ impl Secret {
         };
         if bytes.is_empty() {
             return Err("the secret is empty".into());
+        }
+        // Whoever has the public half of a pair could sign with it.
+        if bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
+            return Err("is a key in PEM, which is no shared secret".into());
         }
         Ok(Secret(bytes))
     }

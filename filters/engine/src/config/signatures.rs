@@ -131,7 +131,7 @@ pub fn components(texts: &[String], path: &str, findings: &mut Findings) -> Vec<
             Ok(component) => components.push(component),
             Err(error) => findings.add(
                 path,
-                format!("found `{text}`, which {error}; takes `@method`, a field name, or `\"@query-param\";name=\"id\"`"),
+                format!("found `{text}`, which {error}; takes `@method`, a field name, `\"x-amount\";bs` or `\"@query-param\";name=\"id\"`"),
             ),
         }
     }

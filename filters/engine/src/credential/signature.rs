@@ -81,12 +81,15 @@ pub fn verify<'c>(
                     break;
                 }
             }
-            None => foreign = foreign.or(Some(input.label)),
+            None => foreign = foreign.or(Some((input.label, input.key_id))),
         }
     }
     match foreign {
-        Some(label) if judged.is_empty() => {
-            let why = format!("`{label}` is of no key that is configured");
+        Some((label, key_id)) if judged.is_empty() => {
+            let why = match key_id {
+                Some(id) => format!("`{label}` is of key `{id}`, which is not configured"),
+                None => format!("`{label}` has no `keyid`"),
+            };
             vec![Err(refusal(Reason::SignatureKeyUnknown, why))]
         }
         _ => judged,
@@ -181,7 +184,10 @@ fn judge<'c>(
     input: Input,
 ) -> Result<VerifiedSignature<'c>, Refusal> {
     let label = &input.label;
-    let refuse = |reason, why: String| Err(refusal(reason, format!("`{label}` {why}")));
+    let refuse = |reason, why: String| {
+        let id = &key.id;
+        Err(refusal(reason, format!("`{label}` of key `{id}` {why}")))
+    };
     // Section 3.2 step 6: where two sources name an algorithm, they name the same.
     if let Some(named) = &input.algorithm
         && named != key.algorithm
@@ -197,11 +203,13 @@ fn judge<'c>(
     if let Err(why) = in_time(config, created, input.expires, now_ns) {
         return refuse(Reason::SignatureExpired, why.into());
     }
-    if let Some(missing) = required
+    let missing: Vec<&str> = required
         .iter()
-        .find(|wanted| !input.components.iter().any(|own| own.covers(wanted)))
-    {
-        let why = format!("does not cover {}", missing.identifier());
+        .filter(|wanted| !input.components.iter().any(|own| own.covers(wanted)))
+        .map(Component::identifier)
+        .collect();
+    if !missing.is_empty() {
+        let why = format!("does not cover {}", missing.join(", "));
         return refuse(Reason::SignatureComponentMissing, why);
     }
     let base = match base(message, &input.components, &input.parameters) {
@@ -214,7 +222,7 @@ fn judge<'c>(
     if key.key.verify(base.as_bytes(), &input.signature).is_err() {
         return refuse(
             Reason::SignatureInvalid,
-            "is not its key's over this request".into(),
+            "does not verify: what it covers was changed, or it was made with another key".into(),
         );
     }
     Ok(VerifiedSignature {
@@ -240,13 +248,13 @@ fn in_time(
         |span: std::time::Duration| i128::try_from(span.as_nanos()).unwrap_or(i128::MAX);
     let leeway = nanoseconds(config.leeway);
     if at(created).saturating_sub(leeway) > now {
-        return Err("was created in the future");
+        return Err("was created in the future, by more than `leeway`");
     }
     let oldest = now
         .saturating_sub(nanoseconds(config.max_age))
         .saturating_sub(leeway);
     if at(created) < oldest {
-        return Err("was created too long ago");
+        return Err("was created too long ago, by more than `max_age`");
     }
     if expires.is_some_and(|expires| at(expires).saturating_add(leeway) <= now) {
         return Err("is past its `expires`");

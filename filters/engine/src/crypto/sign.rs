@@ -47,7 +47,9 @@ impl SigningKey {
             KeyType::Ed25519 => ed25519_dalek::SigningKey::from_pkcs8_pem(pem)
                 .map(Key::Ed25519)
                 .map_err(|_| "is no Ed25519 private key in PEM (PKCS #8)")?,
-            KeyType::Symmetric => return Err("is PEM, and this algorithm takes a shared secret"),
+            KeyType::Symmetric => {
+                return Err("is a private key, and hmac-sha256 takes a shared secret");
+            }
         };
         Ok(SigningKey { algorithm, key })
     }

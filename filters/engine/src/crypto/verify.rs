@@ -68,17 +68,17 @@ impl VerificationKey {
         }
         let key = match algorithm.key_type() {
             KeyType::Rsa => RsaPublicKey::from_public_key_pem(pem)
-                .map_err(|_| "is no RSA public key in PEM")
+                .map_err(|_| "is no RSA public key as `openssl pkey -pubout` prints it, from `-----BEGIN PUBLIC KEY-----` on")
                 .and_then(|key| within_policy(key).map(Key::Rsa))?,
             KeyType::P256 => p256_ecdsa::VerifyingKey::from_public_key_pem(pem)
                 .map(Key::P256)
-                .map_err(|_| "is no P-256 public key in PEM")?,
+                .map_err(|_| "is no P-256 public key as `openssl pkey -pubout` prints it, from `-----BEGIN PUBLIC KEY-----` on")?,
             KeyType::P384 => p384_ecdsa::VerifyingKey::from_public_key_pem(pem)
                 .map(Key::P384)
-                .map_err(|_| "is no P-384 public key in PEM")?,
+                .map_err(|_| "is no P-384 public key as `openssl pkey -pubout` prints it, from `-----BEGIN PUBLIC KEY-----` on")?,
             KeyType::Ed25519 => {
                 let key = ed25519_dalek::VerifyingKey::from_public_key_pem(pem)
-                    .map_err(|_| "is no Ed25519 public key in PEM")?;
+                    .map_err(|_| "is no Ed25519 public key as `openssl pkey -pubout` prints it, from `-----BEGIN PUBLIC KEY-----` on")?;
                 Key::Ed25519(ed25519(key.as_bytes())?)
             }
             KeyType::Symmetric => return Err("is for a shared secret, which has no public key"),

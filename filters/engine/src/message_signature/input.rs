@@ -37,7 +37,11 @@ pub fn inputs(message: &Message<'_>) -> Result<Vec<Input>, Malformed> {
         let Some(text) = message.field(name) else {
             return Ok(Dictionary::new());
         };
-        sf::dictionary(&text).map_err(|error| Malformed(format!("`{name}`: {error}")))
+        sf::dictionary(&text).map_err(|error| {
+            Malformed(format!(
+                "`{name}` is no dictionary (components and texts in it stand in double quotes): {error}"
+            ))
+        })
     };
     let (inputs, mut signatures) = (read("signature-input")?, read("signature")?);
     if inputs.len() > MAX_SIGNATURES {
