@@ -39,7 +39,7 @@ enum Command {
     Input(input::Input),
     Render(render::Render),
     Token(token::Token),
-    Sign(sign::Sign),
+    Sign(Box<sign::Sign>),
     Verify(verify::Verify),
     Schema(schema::Schema),
     #[command(subcommand)]
