@@ -9,7 +9,8 @@ pub fn is_token(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-/// A field value as this gate writes it: no control character (U+0080 to U+009F are some, too) but the tab, no space at its ends.
+/// A field value as this gate writes it: no control character (U+0080 to U+009F are some, too) but the
+/// tab, no space at its ends.
 pub fn is_value(text: &str) -> bool {
     !text.chars().any(is_control) && text.trim_matches([' ', '\t']) == text
 }

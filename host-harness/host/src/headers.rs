@@ -203,8 +203,8 @@ impl Headers {
         Ok(())
     }
 
-    /// `Utility::sanitizeConnectionHeader`, which Envoy's HTTP/1 codec leaves out for an upgrade: of that everything goes
-    /// on, `Connection` and what it nominates included (tried).
+    /// `Utility::sanitizeConnectionHeader`, which Envoy's HTTP/1 codec leaves out for an upgrade: of
+    /// that everything goes on, `Connection` and what it nominates included (tried).
     fn sanitize_connection(&mut self) -> Result<(), WireError> {
         let connection = self.joined("connection").unwrap_or_default();
         let nominated: Vec<String> = String::from_utf8_lossy(&connection)
