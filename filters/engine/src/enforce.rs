@@ -15,6 +15,7 @@ pub fn enforce(policy: &Policy, pass: &Pass<'_>, question: Question<'_>) -> Deci
     let moment = portcullis_rego::Moment {
         now_ns: pass.moment.now_ns,
         instructions: pass.config.instructions,
+        strict_builtin_errors: false,
     };
     let record = |reason, note: Note| Record {
         rule: Some(rule.to_string()),

@@ -30,6 +30,11 @@ const PAIRS: &str = "__portcullis_pairs";
 /// The guards' names and numbers of arguments.
 pub(crate) const NAMES: [(&str, usize); 3] = [(VALUE, 1), (ENTRY, 2), (PAIRS, 1)];
 
+/// Whether a name that the machine asks for is a guard's.
+pub(crate) fn is_guard(name: &str) -> bool {
+    name.starts_with("__portcullis_")
+}
+
 /// What the machine is given.
 pub(crate) struct Guarded {
     pub modules: Vec<Module>,

@@ -133,7 +133,7 @@ impl Visitor for Inspector<'_> {
                 Some((index, arity)) => {
                     self.found.uses.insert(index);
                     self.arity(call, name, arity);
-                    if builtins::find(name).is_some() {
+                    if builtins::known(name).is_some() {
                         self.found
                             .forms
                             .push(Form::new(call.span, "calls a rule by a builtin's name"));

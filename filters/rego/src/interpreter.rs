@@ -8,19 +8,15 @@ use std::{
     num::NonZeroU32,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use regorus::{
-    Engine, LimitError,
-    unstable::{BUILTINS, BuiltinFcn, Expr, Ref, Source, Span},
-    utils::limits::ExecutionTimerConfig,
-};
+use regorus::{Engine, LimitError, utils::limits::ExecutionTimerConfig};
 
 use crate::{
-    builtins::{self, Known},
+    builtins::{self, Failure, Meter, World},
     error::EvalError,
     policy::Moment,
     source::Entrypoint,
@@ -35,10 +31,10 @@ pub(crate) struct Interpreter {
     pool: Mutex<Vec<Ready>>,
 }
 
-/// An engine with its builtins, and the clock that they read.
+/// An engine with its builtins, and what they know.
 pub(crate) struct Ready {
     pub engine: Engine,
-    now_ns: Arc<AtomicU64>,
+    shared: Arc<Shared>,
 }
 
 impl Interpreter {
@@ -82,44 +78,53 @@ impl Interpreter {
 
 impl Ready {
     pub fn new(mut engine: Engine) -> Result<Self, EvalError> {
-        let now_ns = Arc::new(AtomicU64::new(0));
-        let failed = |error: &dyn std::fmt::Display| EvalError::Failed(error.to_string());
-        for own in builtins::OWN {
-            let (call, now_ns) = (own.call, Arc::clone(&now_ns));
+        let shared = Arc::new(Shared::default());
+        for (name, arity) in builtins::called() {
+            let shared = Arc::clone(&shared);
             let extension = move |arguments: Vec<Value>| {
-                let moment = Moment {
-                    now_ns: now_ns.load(Ordering::Relaxed),
-                    instructions: 0,
+                let world = World {
+                    moment: shared.moment(),
+                    meter: &shared.meter,
                 };
-                Ok(call(&arguments, &moment)?.unwrap_or(Value::Undefined))
+                Ok(builtins::call(name, &arguments, &world)?)
             };
-            let arity = u8::try_from(own.arity).unwrap_or(u8::MAX);
+            let arity = u8::try_from(arity).unwrap_or(u8::MAX);
             engine
-                .add_extension(own.name.to_owned(), arity, Box::new(extension))
-                .map_err(|error| failed(&error))?;
+                .add_extension(name.to_owned(), arity, Box::new(extension))
+                .map_err(|error| EvalError::Failed(error.to_string()))?;
         }
-        let stand_in = StandIn::new().map_err(|error| failed(&error))?;
-        for (name, builtin) in BUILTINS.iter() {
-            // The interpreter iterates over what `walk` finds; it cannot do so with a wrapper.
-            if *name == "walk"
-                || builtins::find(name).is_some()
-                || !matches!(builtins::known(name), Some(Known::Arity(_)))
-            {
-                continue;
-            }
-            let (builtin, stand_in): (BuiltinFcn, _) = (*builtin, stand_in.clone());
-            let extension = move |arguments: Vec<Value>| Ok(stand_in.call(builtin, &arguments));
-            engine
-                .add_extension((*name).to_owned(), builtin.1, Box::new(extension))
-                .map_err(|error| failed(&error))?;
-        }
-        Ok(Ready { engine, now_ns })
+        Ok(Ready { engine, shared })
     }
 
     pub fn set(&mut self, input: Value, moment: &Moment) {
-        self.now_ns.store(moment.now_ns, Ordering::Relaxed);
+        self.shared.set(moment);
         self.engine.set_input(input);
         self.engine.set_execution_timer_config(budget(moment));
+    }
+}
+
+/// What the extensions of an engine know of the evaluation it is in.
+#[derive(Default)]
+struct Shared {
+    now_ns: AtomicU64,
+    strict_builtin_errors: AtomicBool,
+    meter: Meter,
+}
+
+impl Shared {
+    fn set(&self, moment: &Moment) {
+        self.now_ns.store(moment.now_ns, Ordering::Relaxed);
+        self.strict_builtin_errors
+            .store(moment.strict_builtin_errors, Ordering::Relaxed);
+        self.meter.fill(moment);
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            now_ns: self.now_ns.load(Ordering::Relaxed),
+            instructions: 0,
+            strict_builtin_errors: self.strict_builtin_errors.load(Ordering::Relaxed),
+        }
     }
 }
 
@@ -139,49 +144,10 @@ where
     // A function's error arrives as its text.
     let text = error.to_string();
     let cause: &(dyn std::error::Error + Send + Sync) = error.as_ref();
-    let limits = ["exceeded time limit", builtins::Exceeded::TEXT];
+    let limits = ["exceeded time limit", Failure::EXCEEDED];
     if cause.downcast_ref::<LimitError>().is_some() || limits.iter().any(|l| text.contains(l)) {
         EvalError::Budget
     } else {
         EvalError::Failed(crate::error::one_line(&text))
-    }
-}
-
-/// What builtins want for their messages, which nobody reads.
-#[derive(Clone)]
-struct StandIn {
-    span: Span,
-    parameters: Arc<Vec<Ref<Expr>>>,
-}
-
-impl StandIn {
-    fn new() -> Result<Self, impl std::fmt::Display> {
-        Source::from_contents("builtin".to_owned(), "_".to_owned()).map(|source| {
-            let span = Span {
-                source,
-                line: 1,
-                col: 1,
-                start: 0,
-                end: 1,
-            };
-            let parameters = (0..u8::MAX)
-                .map(|_| {
-                    Ref::new(Expr::Null {
-                        span: span.clone(),
-                        value: Value::Null,
-                        eidx: 0,
-                    })
-                })
-                .collect();
-            StandIn {
-                span,
-                parameters: Arc::new(parameters),
-            }
-        })
-    }
-
-    fn call(&self, builtin: BuiltinFcn, arguments: &[Value]) -> Value {
-        let parameters = self.parameters.get(..arguments.len()).unwrap_or_default();
-        (builtin.0)(&self.span, parameters, arguments, false).unwrap_or(Value::Undefined)
     }
 }

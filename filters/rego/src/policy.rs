@@ -31,8 +31,11 @@ pub(crate) struct Route {
 pub struct Moment {
     /// Nanoseconds since the Unix epoch; `time.now_ns()`.
     pub now_ns: u64,
-    /// The instruction budget.
+    /// The instruction budget. The work of builtins is bounded in proportion.
     pub instructions: u32,
+    /// Whether a builtin's error ends the evaluation, as OPA's `--strict-builtin-errors`; it is
+    /// undefined otherwise.
+    pub strict_builtin_errors: bool,
 }
 
 /// Which evaluator an entrypoint got.
@@ -65,8 +68,9 @@ impl Policy {
             .route(entrypoint)
             .ok_or_else(|| EvalError::UnknownEntrypoint(entrypoint.to_string()))?;
         match &route.rvm {
-            Some(rvm) => rvm.evaluate(input, moment),
-            None => self.0.interpreter.evaluate(entrypoint, input, moment),
+            // The machine would be strict about more than builtins.
+            Some(rvm) if !moment.strict_builtin_errors => rvm.evaluate(input, moment),
+            _ => self.0.interpreter.evaluate(entrypoint, input, moment),
         }
     }
 

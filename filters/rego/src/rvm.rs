@@ -15,7 +15,7 @@ use regorus::{
 };
 
 use crate::{
-    builtins,
+    builtins::{self, Failure, Meter, World},
     error::{self, EvalError},
     guard::{self, Conflicts},
     policy::Moment,
@@ -52,11 +52,7 @@ impl Rvm {
         let compiled = engine
             .compile_with_entrypoint(&entrypoint.as_str().into())
             .map_err(|error| told(error.to_string()))?;
-        let answered: Vec<(&str, usize)> = builtins::OWN
-            .iter()
-            .map(|own| (own.name, own.arity))
-            .chain(guard::NAMES)
-            .collect();
+        let answered: Vec<(&str, usize)> = builtins::called().chain(guard::NAMES).collect();
         let program = Compiler::compile_from_policy_with_host_await(
             &compiled,
             &[entrypoint.as_str()],
@@ -94,6 +90,11 @@ impl Rvm {
 
     fn run(&self, machine: &mut RegoVM, moment: &Moment) -> Result<Value, EvalError> {
         let mut conflicts = Conflicts::default();
+        let meter = Meter::new(moment);
+        let world = World {
+            moment: *moment,
+            meter: &meter,
+        };
         let mut step = machine.execute_entry_point_by_index(0);
         loop {
             let value = step.map_err(|error| self.failed(&error))?;
@@ -103,7 +104,7 @@ impl Rvm {
                     argument,
                     identifier,
                     ..
-                }) => self.answer(machine, identifier, argument, moment, &mut conflicts)?,
+                }) => self.answer(machine, identifier, argument, &world, &mut conflicts)?,
                 Some(other) => {
                     return Err(EvalError::Failed(format!("the machine stopped: {other:?}")));
                 }
@@ -117,26 +118,30 @@ impl Rvm {
         machine: &RegoVM,
         identifier: &Value,
         argument: &Value,
-        moment: &Moment,
+        world: &World<'_>,
         conflicts: &mut Conflicts,
     ) -> Result<Value, EvalError> {
         let (Value::String(name), Value::Array(arguments)) = (identifier, argument) else {
             return Err(EvalError::Failed("a call without a name".to_owned()));
         };
-        if let Some(own) = builtins::find(name) {
-            return match (own.call)(arguments.as_slice(), moment) {
-                Ok(value) => Ok(value.unwrap_or(Value::Undefined)),
-                Err(builtins::Exceeded) => Err(EvalError::Budget),
-            };
+        if !guard::is_guard(name) {
+            return builtins::call(name, arguments.as_slice(), world).map_err(
+                |failure| match failure {
+                    Failure::Exceeded => EvalError::Budget,
+                    other => self.failed_at(machine, &format!("{name}: {other}")),
+                },
+            );
         }
         conflicts
             .answer(name, arguments.as_slice(), machine)
-            .map_err(|conflict| {
-                EvalError::Failed(match self.place(machine.get_pc()) {
-                    Some(place) => format!("{place}: {conflict}"),
-                    None => conflict,
-                })
-            })
+            .map_err(|conflict| self.failed_at(machine, &conflict))
+    }
+
+    fn failed_at(&self, machine: &RegoVM, what: &str) -> EvalError {
+        EvalError::Failed(match self.place(machine.get_pc()) {
+            Some(place) => format!("{place}: {what}"),
+            None => what.to_owned(),
+        })
     }
 
     fn failed(&self, error: &VmError) -> EvalError {

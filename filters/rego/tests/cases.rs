@@ -83,6 +83,7 @@ impl Case {
             "entrypoint",
             "budget",
             "now_ns",
+            "strict_builtin_errors",
             "want",
             "undefined",
             "error",
@@ -136,6 +137,7 @@ impl Case {
                     .unwrap_or(200_000)
                     .try_into()
                     .unwrap(),
+                strict_builtin_errors: json["strict_builtin_errors"] == true,
             },
             want,
             evaluator: json["evaluator"].as_str().map(str::to_owned),

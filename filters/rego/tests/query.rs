@@ -8,6 +8,7 @@ use serde_json::json;
 const MOMENT: Moment = Moment {
     now_ns: 7,
     instructions: 200_000,
+    strict_builtin_errors: false,
 };
 
 fn sources() -> Sources {

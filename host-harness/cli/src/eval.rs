@@ -76,6 +76,7 @@ impl Eval {
         let moment = Moment {
             now_ns: moment::nanoseconds(moment::now()),
             instructions: u32::MAX,
+            strict_builtin_errors: false,
         };
         let input = asked.input.as_ref().map(rego_value).transpose()?;
         let rows = query(asked.sources, input, &asked.query, &moment)
