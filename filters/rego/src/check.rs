@@ -63,6 +63,10 @@ impl Rules {
         rules
     }
 
+    pub fn sets(&self) -> &[RuleSet] {
+        &self.rules
+    }
+
     /// One more reason to leave a rule to the interpreter.
     pub fn leave(&mut self, path: &[String], form: Form) {
         if let Some(set) = self.rules.iter_mut().find(|set| set.path == path) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use regorus::unstable::{LiteralStmt, Module, Query, RuleAssign, Span};
+use regorus::unstable::{LiteralStmt, Module, Query, RuleAssign, Source, Span};
 
 use crate::source::RegoVersion;
 
@@ -83,6 +83,20 @@ pub(crate) fn range(span: &Span) -> (usize, usize) {
         start.saturating_sub(quote(start.checked_sub(1))),
         end.saturating_add(quote(Some(end))),
     )
+}
+
+/// Where a symbol stands between two places, outside of comments.
+pub(crate) fn find(source: &Source, (start, end): (usize, usize), symbol: char) -> Option<usize> {
+    let mut is_comment = false;
+    for (offset, character) in source.contents().get(start..end)?.char_indices() {
+        match character {
+            '\n' => is_comment = false,
+            '#' => is_comment = true,
+            found if found == symbol && !is_comment => return start.checked_add(offset),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Where an assigned value stands: after the operator and what is blank.

@@ -32,7 +32,7 @@ pub(crate) const NAMES: [(&str, usize); 3] = [(VALUE, 1), (ENTRY, 2), (PAIRS, 1)
 
 /// Whether a name that the machine asks for is a guard's.
 pub(crate) fn is_guard(name: &str) -> bool {
-    name.starts_with("__portcullis_")
+    NAMES.iter().any(|(guard, _)| *guard == name)
 }
 
 /// What the machine is given.
@@ -410,13 +410,13 @@ impl Visitor for Guards {
             return;
         }
         let gap = source.get(key.1..value.0).unwrap_or_default();
-        let Some(colon) = gap.find(':').filter(|_| !gap.contains(['#', '(', ')'])) else {
+        let colon = edit::find(&whole.source, (key.1, value.0), ':');
+        let Some(colon) = colon.filter(|_| !gap.contains(['(', ')'])) else {
             let what = "has an object comprehension that cannot be guarded";
             return self.unfit.push(Form::new(whole, what));
         };
         self.edits.around(place, &format!("{PAIRS}("), ")");
         self.edits.around((key.0, value.1), "[", "]");
-        let colon = key.1.saturating_add(colon);
         self.edits.replace((colon, colon.saturating_add(1)), ",");
     }
 }

@@ -49,6 +49,8 @@ pub(crate) struct Names {
     /// All that are no variables.
     bare: BTreeSet<String>,
     package: Vec<String>,
+    /// The packages of all modules.
+    packages: Vec<Vec<String>>,
     /// Alias to absolute path, without `data`.
     imports: BTreeMap<String, Vec<String>>,
     /// The first segments of the package's rules.
@@ -78,6 +80,7 @@ impl Names {
         Names {
             bare: syntax::names(module, modules),
             package,
+            packages: modules.iter().map(|it| syntax::package_path(it)).collect(),
             imports,
             rules: own,
         }
@@ -86,6 +89,12 @@ impl Names {
     /// Whether a name may be undefined where every variable is bound.
     fn is_rule(&self, name: &str) -> bool {
         matches!(name, "input" | "data") || self.bare.contains(name)
+    }
+
+    /// Whether a dotted name begins with a rule, an import or `data`.
+    pub fn is_resolved(&self, name: &str) -> bool {
+        let root = name.split('.').next().unwrap_or_default();
+        self.resolve(root).is_some()
     }
 
     /// Where a name points that no variable shadows: a path below `data`.
@@ -109,21 +118,36 @@ struct Inspector<'a> {
 }
 
 impl Visitor for Inspector<'_> {
-    fn reference(&mut self, span: &Span, root: &str, segments: &[Option<String>]) {
-        let Some(mut path) = self.names.resolve(root) else {
+    fn reference(&mut self, whole: &Expr, root: &str, segments: &[Option<String>]) {
+        let Some(path) = self.names.resolve(root) else {
             return;
         };
-        path.extend(segments.iter().map_while(Clone::clone));
+        // A segment that is only known when it runs may be any.
+        let path: Vec<Option<String>> = path
+            .into_iter()
+            .map(Some)
+            .chain(segments.iter().cloned())
+            .collect();
+        let mut is_base = true;
         for (index, set) in self.rules.iter().enumerate() {
-            if path.starts_with(&set.path) {
-                self.found.uses.insert(index);
-            } else if set.path.starts_with(&path) {
-                self.found.uses.insert(index);
-                self.found.forms.push(Form::new(
-                    span,
-                    "reads a package or a part of one as a document",
-                ));
+            if !agree(&path, &set.path) {
+                continue;
             }
+            self.found.uses.insert(index);
+            is_base = false;
+            let whole_rule = path.get(..set.path.len());
+            if !whole_rule.is_some_and(|path| path.iter().all(Option::is_some)) {
+                self.document(whole);
+            }
+        }
+        let mut packages = self.names.packages.iter();
+        if packages.any(|package| package.len() >= path.len() && agree(&path, package)) {
+            self.document(whole);
+        }
+        let is_number = |key: &&Expr| matches!(key, Expr::Number { .. });
+        if is_base && syntax::dynamic_keys(whole).iter().any(is_number) {
+            let form = Form::new(whole.span(), "reads base data by a number");
+            self.found.forms.push(form);
         }
     }
 
@@ -148,16 +172,28 @@ impl Visitor for Inspector<'_> {
         }
     }
 
-    fn replaced(&mut self, span: &Span, name: &str) {
-        let root = name.split('.').next().unwrap_or_default();
-        if root == "input" || self.names.resolve(root).is_some() || builtins::replaceable(name) {
-            return;
+    fn replaced(&mut self, target: &Expr, by: &Expr) {
+        if let Some(name) = syntax::name(target)
+            && name.split('.').next() != Some("input")
+            && !self.names.is_resolved(&name)
+        {
+            let message = match builtins::known(&name) {
+                Some(Known::Arity(_)) => None,
+                Some(Known::Unsupported(why)) => Some(format!("`{name}` is not supported{why}")),
+                Some(Known::Any) => Some(format!("`with` cannot replace `{name}`")),
+                None => Some(format!("`with` replaces `{name}`, which is not there")),
+            };
+            self.found
+                .errors
+                .extend(message.map(|message| at(target.span(), message)));
         }
-        let message = match builtins::known(name) {
-            Some(_) => format!("`with` cannot replace `{name}` yet"),
-            None => format!("`with` replaces `{name}`, which is not there"),
-        };
-        self.found.errors.push(at(span, message));
+        if let Some(name) = syntax::name(by)
+            && !self.names.is_resolved(&name)
+            && let Some(Known::Unsupported(why)) = builtins::known(&name)
+        {
+            let message = format!("`{name}` is not supported{why}");
+            self.found.errors.push(at(by.span(), message));
+        }
     }
 
     fn array_comprehension(&mut self, whole: &Span, term: &Expr, _: &Query) {
@@ -174,7 +210,22 @@ impl Visitor for Inspector<'_> {
     }
 }
 
+/// Whether a reference and a path may be one as far as both go.
+fn agree(reference: &[Option<String>], path: &[String]) -> bool {
+    reference
+        .iter()
+        .zip(path)
+        .all(|(segment, own)| segment.as_ref().is_none_or(|segment| segment == own))
+}
+
 impl Inspector<'_> {
+    fn document(&mut self, whole: &Expr) {
+        self.found.forms.push(Form::new(
+            whole.span(),
+            "reads a package or a part of one as a document",
+        ));
+    }
+
     fn function(&self, name: &str) -> Option<(usize, usize)> {
         let mut segments = name.split('.');
         let mut path = self.names.resolve(segments.next()?)?;
@@ -201,7 +252,7 @@ impl Inspector<'_> {
 
     /// Rego may take the result as one argument more.
     fn arity(&mut self, call: &Call<'_>, name: &str, arity: usize) {
-        let found = call.arguments;
+        let found = call.arguments.len();
         if found == arity || (call.is_statement && found == arity.saturating_add(1)) {
             return;
         }

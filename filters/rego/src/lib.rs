@@ -1,8 +1,10 @@
 //! Rego without a host: sources become a [`Policy`], checked and compiled once, which answers a
 //! question about an input. The only room that knows regorus. No clock, no randomness, no I/O.
 
+mod arithmetic;
 mod bind;
 mod builtins;
+mod calls;
 mod check;
 mod edit;
 mod error;

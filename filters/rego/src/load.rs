@@ -3,7 +3,8 @@
 use regorus::Engine;
 
 use crate::{
-    bind,
+    arithmetic::{self, For},
+    bind, calls,
     check::Rules,
     error::{self, LoadError, LoadErrors},
     guard,
@@ -18,11 +19,15 @@ pub(crate) fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Loade
     let version = sources.version;
     let data = sources.data.clone();
     let Prepared {
-        mut engine,
-        modules,
+        engine,
+        for_machine,
         mut rules,
     } = prepare(sources, entrypoints)?;
-    let guarded = guard::modules(&modules, engine.get_modules(), version);
+    let guarded = guard::modules(
+        &for_machine,
+        parse(&for_machine, version)?.get_modules(),
+        version,
+    );
     for (path, form) in guarded.unfit {
         rules.leave(&path, form);
     }
@@ -52,10 +57,10 @@ pub(crate) fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Loade
 
 /// What passed every check.
 pub(crate) struct Prepared {
-    /// Has the modules and the data.
+    /// The interpreter, with the modules and the data.
     pub engine: Engine,
-    /// As the evaluators see them.
-    modules: Vec<Module>,
+    /// The modules as the machine gets them, but for its guards.
+    for_machine: Vec<Module>,
     rules: Rules,
 }
 
@@ -90,15 +95,18 @@ pub(crate) fn prepare(
         }
     }
     LoadErrors::refuse(errors)?;
-    // Compiling analyzes every rule: a variable that is never bound is found here.
-    for entrypoint in entrypoints {
-        engine
-            .compile_with_entrypoint(&entrypoint.as_str().into())
-            .map_err(|error| error::from_regorus("", &error.to_string()))?;
-    }
+    // Compiling analyzes every rule: a variable that is never bound is found here. Only that what
+    // `calls` writes out is unknown to regorus as it stands.
+    let analyzed = analyze(&mut engine, entrypoints);
     if let Some(braced) = bind::braces(&modules, engine.get_modules()) {
         modules = braced;
         engine = parse(&modules, version)?;
+    }
+    let rules = Rules::inspected(engine.get_modules());
+    modules = calls::modules(&modules, engine.get_modules(), &rules);
+    engine = parse(&modules, version)?;
+    if analyzed.is_err() && analyze(&mut engine, entrypoints).is_err() {
+        analyzed?;
     }
     // As often as comprehensions stand in one another, and not without end.
     for _ in 0..MAX_ROUNDS {
@@ -110,14 +118,27 @@ pub(crate) fn prepare(
     }
     // Which forms the evaluators see.
     let rules = Rules::check(engine.get_modules(), &data, entrypoints);
+    // Here what they get parts.
+    let for_machine = arithmetic::modules(&modules, engine.get_modules(), For::Machine);
+    let for_interpreter = arithmetic::modules(&modules, engine.get_modules(), For::Interpreter);
+    engine = parse(&for_interpreter, version)?;
     engine
         .add_data(data)
         .map_err(|error| error::from_regorus("data", &error.to_string()))?;
     Ok(Prepared {
         engine,
-        modules,
+        for_machine,
         rules,
     })
+}
+
+fn analyze(engine: &mut Engine, entrypoints: &[Entrypoint]) -> Result<(), LoadErrors> {
+    for entrypoint in entrypoints {
+        engine
+            .compile_with_entrypoint(&entrypoint.as_str().into())
+            .map_err(|error| error::from_regorus("", &error.to_string()))?;
+    }
+    Ok(())
 }
 
 const MAX_ROUNDS: usize = 16;

@@ -34,7 +34,7 @@ pub(crate) fn reference(expr: &Expr) -> Option<(String, Vec<Option<String>>)> {
                 here = refr;
             }
             Expr::RefBrack { refr, index, .. } => {
-                segments.push(text_of(index));
+                segments.push(key_of(index));
                 here = refr;
             }
             _ => return None,
@@ -63,6 +63,15 @@ pub(crate) fn place(span: &Span) -> (u32, u32) {
         u32::try_from(line).unwrap_or(u32::MAX),
         u32::try_from(column).unwrap_or(u32::MAX),
     )
+}
+
+/// The key that an index is known to be. A document of JSON has no other keys than texts, and
+/// `data[2]` means the key `2`.
+fn key_of(index: &Expr) -> Option<String> {
+    match index {
+        Expr::Number { span, .. } => Some(span.text().to_owned()),
+        other => text_of(other),
+    }
 }
 
 pub(crate) fn text_of(expr: &Expr) -> Option<String> {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use regorus::unstable::{
-    AssignOp, Expr, Literal, LiteralStmt, Query, Ref, Rule, RuleAssign, RuleHead, Span,
+    ArithOp, AssignOp, BinOp, Expr, Literal, LiteralStmt, Query, Ref, Rule, RuleAssign, RuleHead,
+    Span,
 };
 
 use crate::{
@@ -13,9 +14,10 @@ use crate::{
 
 pub(crate) trait Visitor {
     /// A reference whose root is no variable. A segment is none where it is only known when it runs.
-    fn reference(&mut self, _span: &Span, _root: &str, _segments: &[Option<String>]) {}
+    fn reference(&mut self, _whole: &Expr, _root: &str, _segments: &[Option<String>]) {}
     fn call(&mut self, _call: &Call<'_>) {}
-    fn replaced(&mut self, _span: &Span, _name: &str) {}
+    /// What `with` replaces, and what by.
+    fn replaced(&mut self, _target: &Expr, _by: &Expr) {}
     fn query(&mut self, _query: &Query) {}
     /// A comprehension or an `every`.
     fn nested(&mut self) {}
@@ -23,16 +25,29 @@ pub(crate) trait Visitor {
     fn iterates(&mut self, _variable: Option<&str>) {}
     fn array_comprehension(&mut self, _whole: &Span, _term: &Expr, _query: &Query) {}
     fn object_comprehension(&mut self, _whole: &Span, _key: &Expr, _value: &Expr) {}
+    fn operation(&mut self, _operation: &Operation<'_>) {}
     fn form(&mut self, _form: Form) {}
 }
 
 pub(crate) struct Call<'a> {
     pub span: &'a Span,
+    pub function: &'a Expr,
     /// None where it is no plain name.
     pub name: Option<String>,
-    pub arguments: usize,
+    pub arguments: &'a [Ref<Expr>],
     /// A statement of its own, where the last argument may take the result.
     pub is_statement: bool,
+}
+
+/// `lhs symbol rhs`.
+#[derive(Clone, Copy)]
+pub(crate) struct Operation<'a> {
+    pub span: &'a Span,
+    pub symbol: char,
+    pub lhs: &'a Expr,
+    pub rhs: &'a Expr,
+    /// Inside of `not`, `every` or a comprehension.
+    pub is_guarded: bool,
 }
 
 pub(crate) fn rule(rule: &Rule, visitor: &mut dyn Visitor) {
@@ -220,9 +235,7 @@ impl Walk<'_> {
             }
         }
         for modifier in &statement.with_mods {
-            if let Some(name) = name(&modifier.refr) {
-                self.visitor.replaced(modifier.refr.span(), &name);
-            }
+            self.visitor.replaced(&modifier.refr, &modifier.r#as);
             // This may be a function's name: a reference to it is a use.
             self.expr(&modifier.r#as);
         }
@@ -293,16 +306,26 @@ impl Walk<'_> {
             }
             Expr::Call { .. } => self.call(expr, false),
             Expr::UnaryExpr { expr, .. } => self.expr(expr),
-            Expr::ArithExpr { span, lhs, rhs, .. } | Expr::BinExpr { span, lhs, rhs, .. } => {
-                if self.guarded > 0 {
-                    self.visitor.form(Form::new(
-                        span,
-                        "computes inside `not`, `every` or a comprehension, where an error must not \
-                         undo the whole rule",
-                    ));
-                }
-                self.expr(lhs);
-                self.expr(rhs);
+            Expr::ArithExpr {
+                span, op, lhs, rhs, ..
+            } => {
+                let symbol = match op {
+                    ArithOp::Add => '+',
+                    ArithOp::Sub => '-',
+                    ArithOp::Mul => '*',
+                    ArithOp::Div => '/',
+                    ArithOp::Mod => '%',
+                };
+                self.operation(span, symbol, lhs, rhs);
+            }
+            Expr::BinExpr {
+                span, op, lhs, rhs, ..
+            } => {
+                let symbol = match op {
+                    BinOp::Union => '|',
+                    BinOp::Intersection => '&',
+                };
+                self.operation(span, symbol, lhs, rhs);
             }
             Expr::BoolExpr { lhs, rhs, .. } | Expr::AssignExpr { lhs, rhs, .. } => {
                 self.expr(lhs);
@@ -324,6 +347,18 @@ impl Walk<'_> {
                 }
             }
         }
+    }
+
+    fn operation(&mut self, span: &Span, symbol: char, lhs: &Expr, rhs: &Expr) {
+        self.visitor.operation(&Operation {
+            span,
+            symbol,
+            lhs,
+            rhs,
+            is_guarded: self.guarded > 0,
+        });
+        self.expr(lhs);
+        self.expr(rhs);
     }
 
     fn comprehension(&mut self, query: &Query, terms: &[&Ref<Expr>]) {
@@ -354,7 +389,7 @@ impl Walk<'_> {
         match reference(expr) {
             Some((root, segments)) => {
                 if !self.is_variable(&root) {
-                    self.visitor.reference(expr.span(), &root, &segments);
+                    self.visitor.reference(expr, &root, &segments);
                 }
             }
             None => self.expr_at_root(expr),
@@ -393,8 +428,9 @@ impl Walk<'_> {
         }
         self.visitor.call(&Call {
             span,
+            function: fcn,
             name,
-            arguments: params.len(),
+            arguments: params,
             is_statement,
         });
         params.iter().for_each(|param| self.expr(param));

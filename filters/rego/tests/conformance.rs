@@ -160,11 +160,20 @@ impl Found {
 
 struct Case<'a>(&'a Json);
 
+const MOMENT: Moment = Moment {
+    now_ns: 1_700_000_000_000_000_000,
+    instructions: 10_000_000,
+    strict_builtin_errors: false,
+};
+
 /// The rule that asks a query which is no plain rule.
 const ASKED: &str = "portcullis_conformance/asked";
 
 impl Case<'_> {
     fn run(&self) -> Found {
+        if self.0["query"] == "data = x" {
+            return self.ask();
+        }
         let (policy, entrypoint, rule) = match self.load() {
             Ok(loaded) => loaded,
             Err(error) => {
@@ -179,9 +188,8 @@ impl Case<'_> {
             Err(error) => return Found::failed(format!("input: {error}")),
         };
         let moment = Moment {
-            now_ns: 1_700_000_000_000_000_000,
-            instructions: 10_000_000,
             strict_builtin_errors: self.0["strict_error"] == true,
+            ..MOMENT
         };
         let by_machine = policy.evaluator(&entrypoint) == Some(&Choice::Rvm);
         let found = policy.evaluate(&entrypoint, input.clone(), &moment);
@@ -210,20 +218,47 @@ impl Case<'_> {
         }
     }
 
-    fn load(&self) -> Result<(Policy, Entrypoint, Rule), String> {
+    /// A query of all of `data` is for no rule to ask: it would ask for itself.
+    fn ask(&self) -> Found {
+        let sources = match self.sources() {
+            Ok((modules, data)) => Sources {
+                modules,
+                data,
+                version: RegoVersion::V1,
+            },
+            Err(error) => return Found::failed(error),
+        };
+        let rows = match portcullis_rego::query(sources, None, "x = data", &MOMENT) {
+            Ok(rows) => rows.to_json(),
+            Err(error) => return Found::failed(error.to_string()),
+        };
+        let found = normal(&rows["result"][0]["bindings"]["x"], true);
+        let want = normal(&self.0["want_result"][0]["x"], true);
+        Found {
+            failure: (found != want).then(|| format!("gives {found}, and should {want}")),
+            ..Found::default()
+        }
+    }
+
+    fn sources(&self) -> Result<(Vec<Module>, Value), String> {
         let texts = self.0["modules"].as_array().into_iter().flatten();
-        let mut modules: Vec<Module> = texts
+        let modules = texts
             .enumerate()
             .map(|(index, text)| Module {
                 path: format!("test-{index}.rego"),
                 text: text.as_str().unwrap().to_owned(),
             })
             .collect();
-        let query = self.0["query"].as_str().unwrap();
         let data = match &self.0["data"] {
             Json::Null => Value::new_object(),
             data => value::from_json(data).map_err(|error| error.to_string())?,
         };
+        Ok((modules, data))
+    }
+
+    fn load(&self) -> Result<(Policy, Entrypoint, Rule), String> {
+        let (mut modules, data) = self.sources()?;
+        let query = self.0["query"].as_str().unwrap();
         let sources = |modules: &[Module]| Sources {
             modules: modules.to_vec(),
             data: data.clone(),
@@ -272,13 +307,8 @@ impl Case<'_> {
             let entrypoint = Entrypoint::parse("input_term/value").unwrap();
             let policy = Policy::load(sources, std::slice::from_ref(&entrypoint))
                 .map_err(|error| error.to_string())?;
-            let moment = Moment {
-                now_ns: 0,
-                instructions: 1_000_000,
-                strict_builtin_errors: false,
-            };
             return policy
-                .evaluate_by_interpreter(&entrypoint, Value::Undefined, &moment)
+                .evaluate_by_interpreter(&entrypoint, Value::Undefined, &MOMENT)
                 .map(|value| value.unwrap_or(Value::Undefined))
                 .map_err(|error| error.to_string());
         }

@@ -2,12 +2,14 @@
 //! Adding one of ours is adding an entry
 //! to its family's `FUNCTIONS`.
 
+pub(crate) mod arithmetic;
 mod call;
 mod json;
 mod numbers;
 mod operand;
 mod theirs;
 mod time;
+mod walk;
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -15,11 +17,18 @@ use regorus::unstable::BUILTINS;
 
 pub(crate) use call::{Failure, Meter, World};
 use call::{Outcome, Own};
+pub(crate) use walk::WALK;
 
 use crate::value::Value;
 
 /// Every function of ours, a file a family.
-const FAMILIES: &[&[Own]] = &[json::FUNCTIONS, numbers::FUNCTIONS, time::FUNCTIONS];
+const FAMILIES: &[&[Own]] = &[
+    arithmetic::FUNCTIONS,
+    json::FUNCTIONS,
+    numbers::FUNCTIONS,
+    time::FUNCTIONS,
+    walk::FUNCTIONS,
+];
 
 static OWN: LazyLock<HashMap<&'static str, &'static Own>> =
     LazyLock::new(|| families().map(|own| (own.name, own)).collect());
@@ -41,7 +50,6 @@ pub(crate) fn called() -> impl Iterator<Item = (&'static str, usize)> {
     families().map(|own| (own.name, own.arity)).chain(theirs)
 }
 
-/// The interpreter iterates over what `walk` finds; it cannot do so with a function of ours.
 fn is_called(name: &str) -> bool {
     name != "walk" && !NATIVE.contains(&name) && matches!(known(name), Some(Known::Arity(_)))
 }
@@ -150,9 +158,4 @@ pub(crate) fn known(name: &str) -> Option<Known> {
             .iter()
             .any(|family| name.starts_with(family)))
     .then_some(Known::Unsupported(" yet"))
-}
-
-/// Whether `with` may put something in its place: the interpreter replaces what regorus knows.
-pub(crate) fn replaceable(name: &str) -> bool {
-    BUILTINS.contains_key(name)
 }

@@ -1,0 +1,192 @@
+//! Calls of builtins in the one form that the evaluators take. Rego lets a call's result be one
+//! argument more, lets `walk` iterate, and lets `with` put something in a builtin's place; regorus
+//! does so for the builtins it knows. So `f(x, y)` becomes `f(x) = (y)`, `walk(x)` the members of an
+//! array, and a builtin that `with` replaces somewhere becomes a rule of a module of ours.
+//!
+//! Nothing moves to another line.
+
+use std::collections::BTreeSet;
+
+use regorus::unstable::{self as ast, Expr, Ref, Span};
+
+use crate::{
+    builtins::{self, Known},
+    check::Rules,
+    edit::{self, Edits},
+    inspect::Names,
+    source::Module,
+    syntax,
+    walk::{self, Call, Visitor},
+};
+
+/// The modules with their calls in this form; one more where builtins are replaced.
+pub(crate) fn modules(
+    sources: &[Module],
+    trees: &[Ref<ast::Module>],
+    rules: &Rules,
+) -> Vec<Module> {
+    let names: Vec<Names> = trees
+        .iter()
+        .map(|tree| Names::of(tree, trees, rules.sets()))
+        .collect();
+    let mut replaced = BTreeSet::new();
+    for (tree, names) in trees.iter().zip(&names) {
+        let mut finder = Finder { names, replaced };
+        for rule in &tree.policy {
+            walk::rule(rule, &mut finder);
+        }
+        replaced = finder.replaced;
+    }
+    let mut modules: Vec<Module> = sources
+        .iter()
+        .zip(trees)
+        .zip(&names)
+        .map(|((source, tree), names)| {
+            let mut calls = Calls {
+                names,
+                replaced: &replaced,
+                edits: Edits::default(),
+                seen: BTreeSet::new(),
+            };
+            for rule in &tree.policy {
+                walk::rule(rule, &mut calls);
+            }
+            Module {
+                path: source.path.clone(),
+                text: calls.edits.apply(&source.text),
+            }
+        })
+        .collect();
+    if !replaced.is_empty() {
+        modules.push(stand_ins(&replaced));
+    }
+    modules
+}
+
+const PACKAGE: &str = "__portcullis_builtins";
+
+/// The rule that stands for a builtin.
+fn stand_in(name: &str) -> String {
+    format!("data.{PACKAGE}.{}", rule_name(name))
+}
+
+/// Not the builtin's own name, which would then be the rule's inside of its package.
+fn rule_name(name: &str) -> String {
+    format!("call_{}", name.replace('.', "__"))
+}
+
+fn stand_ins(replaced: &BTreeSet<String>) -> Module {
+    let mut text = format!("package {PACKAGE}\n");
+    for name in replaced {
+        if let Some(arity) = arity(name) {
+            let arguments: Vec<String> = (0..arity).map(|index| format!("a{index}")).collect();
+            let arguments = arguments.join(", ");
+            let own = rule_name(name);
+            text.push_str(&format!("\n{own}({arguments}) := {name}({arguments})\n"));
+        }
+    }
+    Module {
+        path: format!("{PACKAGE}.rego"),
+        text,
+    }
+}
+
+fn arity(name: &str) -> Option<usize> {
+    match builtins::known(name) {
+        Some(Known::Arity(arity)) => Some(arity),
+        _ => None,
+    }
+}
+
+/// Whether a name means a builtin where it stands.
+fn is_builtin(names: &Names, name: &str) -> bool {
+    !names.is_resolved(name) && arity(name).is_some()
+}
+
+/// Finds what `with` replaces, and by what.
+struct Finder<'a> {
+    names: &'a Names,
+    replaced: BTreeSet<String>,
+}
+
+impl Visitor for Finder<'_> {
+    fn replaced(&mut self, target: &Expr, by: &Expr) {
+        let Some(target) = syntax::name(target) else {
+            return;
+        };
+        let is_target = is_builtin(self.names, &target);
+        if is_target {
+            self.replaced.insert(target);
+        }
+        self.replaced
+            .extend(syntax::name(by).filter(|by| is_builtin(self.names, by)));
+    }
+}
+
+struct Calls<'a> {
+    names: &'a Names,
+    replaced: &'a BTreeSet<String>,
+    edits: Edits,
+    /// A body of several values is walked more than once.
+    seen: BTreeSet<(usize, usize)>,
+}
+
+impl Calls<'_> {
+    fn rename(&mut self, at: &Span, name: &str) {
+        if self.replaced.contains(name) && self.seen.insert(edit::range(at)) {
+            self.edits.replace(edit::range(at), &stand_in(name));
+        }
+    }
+}
+
+impl Visitor for Calls<'_> {
+    fn replaced(&mut self, target: &Expr, by: &Expr) {
+        for expr in [target, by] {
+            if let Some(name) = syntax::name(expr)
+                && is_builtin(self.names, &name)
+            {
+                self.rename(expr.span(), &name);
+            }
+        }
+    }
+
+    fn call(&mut self, call: &Call<'_>) {
+        let Some(name) = call.name.as_deref() else {
+            return;
+        };
+        let place = edit::range(call.span);
+        if !is_builtin(self.names, name) || !self.seen.insert(place) {
+            return;
+        }
+        let is_walk = name == "walk";
+        if is_walk {
+            let function = edit::range(call.function.span());
+            self.edits.replace(function, builtins::WALK);
+        } else {
+            self.rename(call.function.span(), name);
+        }
+        let members = if is_walk { "[_]" } else { "" };
+        let arity = arity(name).unwrap_or(usize::MAX);
+        match call.arguments.get(arity) {
+            None => self.edits.insert(place.1, members),
+            Some(result) => {
+                let result = edit::range(result.span()).0;
+                let before = arity
+                    .checked_sub(1)
+                    .and_then(|last| call.arguments.get(last));
+                let (start, symbol) = match before {
+                    Some(last) => (edit::range(last.span()).1, ','),
+                    None => (edit::range(call.function.span()).1, '('),
+                };
+                let Some(at) = edit::find(&call.span.source, (start, result), symbol) else {
+                    return;
+                };
+                let opened = if before.is_some() { "" } else { "(" };
+                self.edits.replace(
+                    (at, at.saturating_add(1)),
+                    &format!("{opened}){members} = ("),
+                );
+            }
+        }
+    }
+}
