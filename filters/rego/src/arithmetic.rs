@@ -1,7 +1,6 @@
 //! Puts calls in the place of operators. OPA takes `1 / 0` as it takes any builtin's error: the
-//! expression is undefined. The interpreter ends the evaluation, and the virtual machine the rule,
-//! which shows where the expression stands inside of `not`, `every` or a comprehension. And neither
-//! counts what it costs to join large sets and to multiply large numbers.
+//! expression is undefined. The interpreter ends the evaluation, and the virtual machine now that, now
+//! the rule. And neither counts what it costs to join large sets and to multiply large numbers.
 //!
 //! Nothing moves to another line.
 
@@ -16,16 +15,7 @@ use crate::{
     walk::{self, Operation, Visitor},
 };
 
-/// Which operators become calls.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum For {
-    Interpreter,
-    /// Only where the machine would be wrong, or its work without bounds: a call stops it, which
-    /// costs more than its own arithmetic.
-    Machine,
-}
-
-pub(crate) fn modules(sources: &[Module], trees: &[Ref<ast::Module>], whom: For) -> Vec<Module> {
+pub(crate) fn modules(sources: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Module> {
     sources
         .iter()
         .zip(trees)
@@ -33,7 +23,6 @@ pub(crate) fn modules(sources: &[Module], trees: &[Ref<ast::Module>], whom: For)
             let mut calls = Calls {
                 edits: Edits::default(),
                 seen: BTreeSet::new(),
-                whom,
             };
             for rule in &tree.policy {
                 walk::rule(rule, &mut calls);
@@ -50,26 +39,34 @@ struct Calls {
     edits: Edits,
     /// A body of several values is walked more than once.
     seen: BTreeSet<(usize, usize)>,
-    whom: For,
 }
 
 impl Visitor for Calls {
+    /// `some x in 7` finds nothing; the interpreter ends the evaluation.
+    fn some_in(&mut self, collection: &Expr) {
+        let is_collection = matches!(
+            collection,
+            Expr::Array { .. }
+                | Expr::Set { .. }
+                | Expr::Object { .. }
+                | Expr::ArrayCompr { .. }
+                | Expr::SetCompr { .. }
+                | Expr::ObjectCompr { .. }
+        );
+        let place = edit::range(collection.span());
+        if !is_collection && self.seen.insert(place) {
+            self.edits
+                .around(place, &format!("{}(", called::COLLECTION), ")");
+        }
+    }
+
     fn operation(&mut self, operation: &Operation<'_>) {
         let Operation {
             span,
             symbol,
             lhs,
             rhs,
-            is_guarded,
         } = *operation;
-        let may_grow = match symbol {
-            '*' | '-' => !is_number(lhs) && !is_number(rhs),
-            '|' | '&' => true,
-            _ => false,
-        };
-        if self.whom == For::Machine && !is_guarded && !may_grow {
-            return;
-        }
         let name = match symbol {
             '+' => called::ADD,
             '-' => called::SUBTRACT,
@@ -89,8 +86,4 @@ impl Visitor for Calls {
             self.edits.replace((at, end), ",");
         }
     }
-}
-
-fn is_number(expr: &Expr) -> bool {
-    matches!(expr, Expr::Number { .. })
 }

@@ -172,6 +172,15 @@ impl Binder {
         Some((name, text))
     }
 
+    /// What a comprehension collects.
+    fn term(&mut self, term: &Expr, query: &Query) {
+        let place = edit::range(term.span());
+        // The query of one that stands inside a value that was taken went with it.
+        if let Some((name, text)) = self.take(term, place) {
+            self.append(query, &name, &text);
+        }
+    }
+
     fn append(&mut self, query: &Query, name: &str, text: &str) {
         if let Some(last) = query.stmts.last() {
             let end = edit::range(&last.span).1;
@@ -186,10 +195,15 @@ impl Binder {
 
 impl Visitor for Binder {
     fn array_comprehension(&mut self, _whole: &Span, term: &Expr, query: &Query) {
-        let place = edit::range(term.span());
-        // The query of one that stands inside a value that was taken went with it.
-        if let Some((name, text)) = self.take(term, place) {
-            self.append(query, &name, &text);
-        }
+        self.term(term, query);
+    }
+
+    fn set_comprehension(&mut self, term: &Expr, query: &Query) {
+        self.term(term, query);
+    }
+
+    fn object_comprehension(&mut self, _whole: &Span, key: &Expr, value: &Expr, query: &Query) {
+        self.term(key, query);
+        self.term(value, query);
     }
 }

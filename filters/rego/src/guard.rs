@@ -402,7 +402,7 @@ impl Visitor for Guards {
         self.is_nested = true;
     }
 
-    fn object_comprehension(&mut self, whole: &Span, key: &Expr, value: &Expr) {
+    fn object_comprehension(&mut self, whole: &Span, key: &Expr, value: &Expr, _: &Query) {
         let source = whole.source.contents();
         let place = edit::range(whole);
         let (key, value) = (edit::range(key.span()), edit::range(value.span()));

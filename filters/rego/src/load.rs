@@ -3,7 +3,7 @@
 use regorus::Engine;
 
 use crate::{
-    arithmetic::{self, For},
+    arithmetic,
     bind, calls,
     check::Rules,
     error::{self, LoadError, LoadErrors},
@@ -19,15 +19,11 @@ pub(crate) fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Loade
     let version = sources.version;
     let data = sources.data.clone();
     let Prepared {
-        engine,
-        for_machine,
+        mut engine,
+        modules,
         mut rules,
     } = prepare(sources, entrypoints)?;
-    let guarded = guard::modules(
-        &for_machine,
-        parse(&for_machine, version)?.get_modules(),
-        version,
-    );
+    let guarded = guard::modules(&modules, engine.get_modules(), version);
     for (path, form) in guarded.unfit {
         rules.leave(&path, form);
     }
@@ -59,8 +55,8 @@ pub(crate) fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Loade
 pub(crate) struct Prepared {
     /// The interpreter, with the modules and the data.
     pub engine: Engine,
-    /// The modules as the machine gets them, but for its guards.
-    for_machine: Vec<Module>,
+    /// As the evaluators see them.
+    modules: Vec<Module>,
     rules: Rules,
 }
 
@@ -118,16 +114,14 @@ pub(crate) fn prepare(
     }
     // Which forms the evaluators see.
     let rules = Rules::check(engine.get_modules(), &data, entrypoints);
-    // Here what they get parts.
-    let for_machine = arithmetic::modules(&modules, engine.get_modules(), For::Machine);
-    let for_interpreter = arithmetic::modules(&modules, engine.get_modules(), For::Interpreter);
-    engine = parse(&for_interpreter, version)?;
+    modules = arithmetic::modules(&modules, engine.get_modules());
+    engine = parse(&modules, version)?;
     engine
         .add_data(data)
         .map_err(|error| error::from_regorus("data", &error.to_string()))?;
     Ok(Prepared {
         engine,
-        for_machine,
+        modules,
         rules,
     })
 }

@@ -24,7 +24,16 @@ pub(crate) trait Visitor {
     /// A body may succeed more than once; by which variable, where it may be bound elsewhere.
     fn iterates(&mut self, _variable: Option<&str>) {}
     fn array_comprehension(&mut self, _whole: &Span, _term: &Expr, _query: &Query) {}
-    fn object_comprehension(&mut self, _whole: &Span, _key: &Expr, _value: &Expr) {}
+    fn set_comprehension(&mut self, _term: &Expr, _query: &Query) {}
+    fn object_comprehension(
+        &mut self,
+        _whole: &Span,
+        _key: &Expr,
+        _value: &Expr,
+        _query: &Query,
+    ) {
+    }
+    fn some_in(&mut self, _collection: &Expr) {}
     fn operation(&mut self, _operation: &Operation<'_>) {}
     fn form(&mut self, _form: Form) {}
 }
@@ -46,8 +55,6 @@ pub(crate) struct Operation<'a> {
     pub symbol: char,
     pub lhs: &'a Expr,
     pub rhs: &'a Expr,
-    /// Inside of `not`, `every` or a comprehension.
-    pub is_guarded: bool,
 }
 
 pub(crate) fn rule(rule: &Rule, visitor: &mut dyn Visitor) {
@@ -206,6 +213,7 @@ impl Walk<'_> {
             } => {
                 self.iterates(None);
                 self.loops_in_every(&statement.span);
+                self.visitor.some_in(collection);
                 for expr in key.iter().chain([value, collection]) {
                     self.expr(expr);
                 }
@@ -293,7 +301,10 @@ impl Walk<'_> {
                 self.visitor.array_comprehension(span, term, query);
                 self.comprehension(query, &[term]);
             }
-            Expr::SetCompr { term, query, .. } => self.comprehension(query, &[term]),
+            Expr::SetCompr { term, query, .. } => {
+                self.visitor.set_comprehension(term, query);
+                self.comprehension(query, &[term]);
+            }
             Expr::ObjectCompr {
                 span,
                 key,
@@ -301,7 +312,7 @@ impl Walk<'_> {
                 query,
                 ..
             } => {
-                self.visitor.object_comprehension(span, key, value);
+                self.visitor.object_comprehension(span, key, value, query);
                 self.comprehension(query, &[key, value]);
             }
             Expr::Call { .. } => self.call(expr, false),
@@ -355,7 +366,6 @@ impl Walk<'_> {
             symbol,
             lhs,
             rhs,
-            is_guarded: self.guarded > 0,
         });
         self.expr(lhs);
         self.expr(rhs);

@@ -16,6 +16,9 @@ pub(crate) const REMAINDER: &str = "__portcullis_remainder";
 pub(crate) const UNION: &str = "__portcullis_union";
 pub(crate) const INTERSECTION: &str = "__portcullis_intersection";
 
+/// What `some x in` iterates over.
+pub(crate) const COLLECTION: &str = "__portcullis_collection";
+
 pub(super) const FUNCTIONS: &[Own] = &[
     own(ADD, 2, add),
     own(SUBTRACT, 2, subtract),
@@ -24,6 +27,7 @@ pub(super) const FUNCTIONS: &[Own] = &[
     own(REMAINDER, 2, remainder),
     own(UNION, 2, union),
     own(INTERSECTION, 2, intersection),
+    own(COLLECTION, 1, collection),
 ];
 
 /// Beyond any number that a policy has a use for: multiplying takes quadratic time.
@@ -120,6 +124,12 @@ fn intersection(arguments: &[Value], world: &World<'_>) -> Outcome {
     let (one, other) = (operand::set(arguments, 0)?, operand::set(arguments, 1)?);
     charge(arguments, world)?;
     Ok(Some(one.intersection(other).into_value()))
+}
+
+fn collection(arguments: &[Value], _: &World<'_>) -> Outcome {
+    let value = operand::any(arguments, 0)?;
+    let is_collection = matches!(value, Value::Array(_) | Value::Set(_) | Value::Object(_));
+    Ok(is_collection.then(|| value.clone()))
 }
 
 /// What is made of all of it is a new set.
