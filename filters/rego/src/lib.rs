@@ -13,6 +13,7 @@ mod guard;
 mod inspect;
 mod interpreter;
 mod load;
+mod nesting;
 mod policy;
 mod query;
 mod rvm;

@@ -1,14 +1,16 @@
 //! From sources to a policy: parse, check, compile; every error with its place.
 
-use regorus::Engine;
+use std::num::{NonZeroU32, NonZeroUsize};
+
+use regorus::{Engine, PolicyLengthConfig};
 
 use crate::{
-    arithmetic,
-    bind, calls,
+    arithmetic, bind, calls,
     check::Rules,
     error::{self, LoadError, LoadErrors},
     guard,
     interpreter::Interpreter,
+    nesting,
     policy::{Choice, Loaded, Route},
     rvm::Rvm,
     source::{Entrypoint, Module, RegoVersion, Sources},
@@ -79,6 +81,7 @@ pub(crate) fn prepare(
             )
         })
         .collect();
+    errors.extend(modules.iter().filter_map(nesting::check));
     LoadErrors::refuse(std::mem::take(&mut errors))?;
     let mut engine = parse(&modules, version)?;
     let rules = Rules::check(engine.get_modules(), &data, entrypoints);
@@ -137,10 +140,15 @@ fn analyze(engine: &mut Engine, entrypoints: &[Entrypoint]) -> Result<(), LoadEr
 
 const MAX_ROUNDS: usize = 16;
 
-fn parse(modules: &[Module], version: RegoVersion) -> Result<Engine, LoadErrors> {
+/// Parses modules.
+///
+/// # Errors
+/// Everything that is not Rego in them.
+pub(crate) fn parse(modules: &[Module], version: RegoVersion) -> Result<Engine, LoadErrors> {
     let mut errors = Vec::new();
     let mut engine = Engine::new();
     engine.set_rego_v0(version == RegoVersion::V0);
+    engine.set_policy_length_config(LENGTHS);
     // What is printed is dropped: a guest has no stdout.
     engine.set_gather_prints(true);
     for module in modules {
@@ -151,3 +159,17 @@ fn parse(modules: &[Module], version: RegoVersion) -> Result<Engine, LoadErrors>
     LoadErrors::refuse(errors)?;
     Ok(engine)
 }
+
+/// What regorus takes by itself is too little for a certificate on one line, and OPA has no such
+/// bounds.
+const LENGTHS: PolicyLengthConfig = PolicyLengthConfig {
+    max_col: NonZeroU32::MAX,
+    max_file_bytes: MAX_BYTES,
+    max_lines: MAX_BYTES,
+};
+
+/// 16 MiB; an offset into a text has 32 bits.
+const MAX_BYTES: NonZeroUsize = match NonZeroUsize::new(16 << 20) {
+    Some(bytes) => bytes,
+    None => NonZeroUsize::MIN,
+};

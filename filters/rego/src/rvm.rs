@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use regorus::{
-    Engine,
     languages::rego::compiler::Compiler,
     rvm::{
         Instruction,
@@ -18,6 +17,7 @@ use crate::{
     builtins::{self, Failure, Meter, World},
     error::{self, EvalError},
     guard::{self, Conflicts},
+    load,
     policy::Moment,
     source::{Entrypoint, Module, RegoVersion},
     value::Value,
@@ -42,13 +42,7 @@ impl Rvm {
         entrypoint: &Entrypoint,
     ) -> Result<Rvm, String> {
         let told = |text: String| error::one_line(&text);
-        let mut engine = Engine::new();
-        engine.set_rego_v0(version == RegoVersion::V0);
-        for module in modules {
-            engine
-                .add_policy(module.path.clone(), module.text.clone())
-                .map_err(|error| told(error.to_string()))?;
-        }
+        let mut engine = load::parse(modules, version).map_err(|error| told(error.to_string()))?;
         let compiled = engine
             .compile_with_entrypoint(&entrypoint.as_str().into())
             .map_err(|error| told(error.to_string()))?;

@@ -25,14 +25,7 @@ pub(crate) trait Visitor {
     fn iterates(&mut self, _variable: Option<&str>) {}
     fn array_comprehension(&mut self, _whole: &Span, _term: &Expr, _query: &Query) {}
     fn set_comprehension(&mut self, _term: &Expr, _query: &Query) {}
-    fn object_comprehension(
-        &mut self,
-        _whole: &Span,
-        _key: &Expr,
-        _value: &Expr,
-        _query: &Query,
-    ) {
-    }
+    fn object_comprehension(&mut self, _whole: &Span, _key: &Expr, _value: &Expr, _query: &Query) {}
     fn some_in(&mut self, _collection: &Expr) {}
     fn operation(&mut self, _operation: &Operation<'_>) {}
     fn form(&mut self, _form: Form) {}

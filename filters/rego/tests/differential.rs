@@ -89,12 +89,20 @@ fn the_evaluators_agree() {
             *counts.entry(kind).or_default() += 1;
         }
     }
-    let _ = writeln!(std::io::stderr(), "differential: {total} policies: {counts:?}");
+    let _ = writeln!(
+        std::io::stderr(),
+        "differential: {total} policies: {counts:?}"
+    );
     assert!(
         differing.is_empty(),
         "{}:\n{}",
         differing.len(),
-        differing.iter().take(5).cloned().collect::<Vec<_>>().join("\n")
+        differing
+            .iter()
+            .take(5)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("\n")
     );
     // It is worth nothing where little of it runs.
     let count = |kind| counts.get(kind).copied().unwrap_or_default();
@@ -102,7 +110,12 @@ fn the_evaluators_agree() {
 }
 
 fn is_conflict(error: &str) -> bool {
-    ["more than one value", "generated multiple times", "multiple outputs", "rule conflicts"]
-        .iter()
-        .any(|words| error.contains(words))
+    [
+        "more than one value",
+        "generated multiple times",
+        "multiple outputs",
+        "rule conflicts",
+    ]
+    .iter()
+    .any(|words| error.contains(words))
 }

@@ -65,7 +65,9 @@ impl Generator {
                 let value = match key {
                     "list" => self.list(),
                     "map" => json!({"x": self.scalar(), "y": self.scalar()}),
-                    "user" => json!({"name": self.word(), "age": self.below(40), "roles": self.list()}),
+                    "user" => {
+                        json!({"name": self.word(), "age": self.below(40), "roles": self.list()})
+                    }
                     "path" => json!(["v1", self.word()]),
                     _ => self.scalar(),
                 };
@@ -136,7 +138,9 @@ impl Generator {
 
     fn body(&mut self) -> String {
         let count = 1 + self.below(3);
-        (0..count).map(|_| format!("\t{}\n", self.statement())).collect()
+        (0..count)
+            .map(|_| format!("\t{}\n", self.statement()))
+            .collect()
     }
 
     fn statement(&mut self) -> String {
@@ -256,8 +260,13 @@ impl Generator {
     /// A reference into a rule or base data.
     fn reference(&mut self) -> String {
         if self.rules.is_empty() || self.below(3) == 0 {
-            return ["data.on", "data.roles.admin", "data.limits", "data.roles[input.b]"][self.below(4)]
-                .to_owned();
+            return [
+                "data.on",
+                "data.roles.admin",
+                "data.limits",
+                "data.roles[input.b]",
+            ][self.below(4)]
+            .to_owned();
         }
         let chosen = self.below(self.rules.len());
         let (name, kind) = self.rules[chosen].clone();
@@ -313,7 +322,16 @@ impl Generator {
 
     fn name_of_input(&mut self) -> &'static str {
         [
-            "a", "b", "c", "user.name", "user.age", "path[0]", "list[_]", "map.x", "list[0]", "map[_]",
+            "a",
+            "b",
+            "c",
+            "user.name",
+            "user.age",
+            "path[0]",
+            "list[_]",
+            "map.x",
+            "list[0]",
+            "map[_]",
             "map[input.b]",
         ][self.below(11)]
     }
