@@ -162,7 +162,7 @@ pub(crate) fn parse(modules: &[Module], version: RegoVersion) -> Result<Engine, 
 
 /// What regorus takes by itself is too little for a certificate on one line, and OPA has no such
 /// bounds.
-const LENGTHS: PolicyLengthConfig = PolicyLengthConfig {
+pub(crate) const LENGTHS: PolicyLengthConfig = PolicyLengthConfig {
     max_col: NonZeroU32::MAX,
     max_file_bytes: MAX_BYTES,
     max_lines: MAX_BYTES,

@@ -2,7 +2,7 @@
 
 use regorus::unstable::{Lexer, Source, Token, TokenKind};
 
-use crate::{error::LoadError, source::Module, syntax};
+use crate::{error::LoadError, load::LENGTHS, source::Module, syntax};
 
 /// Brackets in brackets. regorus itself stops at as many expressions in one another.
 const MAX_NESTING: usize = 32;
@@ -15,8 +15,15 @@ const MAX_LINKS: usize = 200;
 /// What nests too deep in a module.
 pub(crate) fn check(module: &Module) -> Option<LoadError> {
     // What is no source or no token, the parser says better.
-    let source = Source::from_contents(module.path.clone(), module.text.clone()).ok()?;
+    let source = Source::from_contents_with_limits(
+        module.path.clone(),
+        module.text.clone(),
+        LENGTHS.max_file_bytes,
+        LENGTHS.max_lines,
+    );
+    let source = source.ok()?;
     let mut lexer = Lexer::new(&source);
+    lexer.set_max_col(LENGTHS.max_col);
     let mut open = vec![Links::default()];
     let mut before: Option<Token> = None;
     loop {
