@@ -3,13 +3,23 @@
 //! to its family's `FUNCTIONS`.
 
 pub(crate) mod arithmetic;
+mod bits;
 mod call;
+mod collections;
+mod encodings;
+mod graph;
+mod integers;
 mod json;
 mod numbers;
 mod operand;
+mod replace;
+mod semver;
+mod sprintf;
+mod strings;
 mod theirs;
 mod time;
 mod walk;
+mod units;
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -28,6 +38,15 @@ const FAMILIES: &[&[Own]] = &[
     numbers::FUNCTIONS,
     time::FUNCTIONS,
     walk::FUNCTIONS,
+    bits::FUNCTIONS,
+    collections::FUNCTIONS,
+    encodings::FUNCTIONS,
+    graph::FUNCTIONS,
+    replace::FUNCTIONS,
+    semver::FUNCTIONS,
+    sprintf::FUNCTIONS,
+    strings::FUNCTIONS,
+    units::FUNCTIONS,
 ];
 
 static OWN: LazyLock<HashMap<&'static str, &'static Own>> =
@@ -77,21 +96,12 @@ fn find(name: &str) -> Option<&'static Own> {
 
 /// regorus's, refused: each takes work or memory past any budget, or is not of this world.
 const REFUSED: &[(&str, &str)] = &[
-    ("bits.lsh", " yet: a large shift would take all memory"),
-    (
-        "graph.reachable_paths",
-        " yet: it may take exponential time",
-    ),
     ("rand.intn", ": a decision is not left to chance"),
-    ("strings.count", " yet"),
     ("trace", " yet"),
-    ("units.parse", " yet"),
-    ("units.parse_bytes", " yet"),
 ];
 
 /// OPA's that are neither regorus's nor ours; told apart from mistakes in spelling.
 const MISSING: &[&str] = &[
-    "array.flatten",
     "cast_array",
     "cast_boolean",
     "cast_null",

@@ -1,8 +1,10 @@
 //! Numbers: `to_number`, `numbers.*`.
 
+use num_bigint::{BigInt, Sign};
+
 use super::{
     call::{Failure, Outcome, Own, World, own},
-    operand,
+    integers, operand,
 };
 use crate::value::{self, Value};
 
@@ -12,16 +14,19 @@ pub(super) const FUNCTIONS: &[Own] = &[
     own("to_number", 1, to_number),
 ];
 
-fn to_number(arguments: &[Value], _: &World<'_>) -> Outcome {
-    let invalid = || Failure::error("invalid syntax");
+fn to_number(arguments: &[Value], world: &World<'_>) -> Outcome {
     match operand::any(arguments, 0)? {
         Value::Null => Ok(Some(Value::from(0_u64))),
         Value::Bool(value) => Ok(Some(Value::from(u64::from(*value)))),
         number @ Value::Number(_) => Ok(Some(number.clone())),
         Value::String(text) => {
-            let json: serde_json::Number = text.parse().map_err(|_| invalid())?;
-            let number = value::number_from_text(json.as_str()).map_err(|_| invalid())?;
-            Ok(Some(number))
+            world.charge(text.len())?;
+            let number = is_decimal(text)
+                .then(|| value::number_from_text(text).ok())
+                .flatten();
+            number
+                .map(Some)
+                .ok_or_else(|| Failure::error("invalid syntax"))
         }
         other => Err(operand::mismatch(
             0,
@@ -31,36 +36,56 @@ fn to_number(arguments: &[Value], _: &World<'_>) -> Outcome {
     }
 }
 
+/// Go's decimal numbers: `+1`, `007`, `.5`, `5.` and `1e3`, beside JSON's.
+fn is_decimal(text: &str) -> bool {
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let unsigned = |text: &str| text.strip_prefix(['+', '-']).unwrap_or(text).to_owned();
+    let text = unsigned(text);
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((&text, "0"));
+    let exponent = unsigned(exponent);
+    let (integer, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    is_digits(integer)
+        && is_digits(decimals)
+        && !(integer.is_empty() && decimals.is_empty())
+        && is_digits(&exponent)
+        && !exponent.is_empty()
+}
+
 fn range(arguments: &[Value], world: &World<'_>) -> Outcome {
-    let (from, to) = (
-        operand::integer(arguments, 0)?,
-        operand::integer(arguments, 1)?,
-    );
-    numbers(from, to, 1, world)
+    let from = integers::operand(arguments, 0, world)?;
+    let to = integers::operand(arguments, 1, world)?;
+    numbers(from, &to, BigInt::from(1_u32), world)
 }
 
 fn range_step(arguments: &[Value], world: &World<'_>) -> Outcome {
-    let (from, to) = (
-        operand::integer(arguments, 0)?,
-        operand::integer(arguments, 1)?,
-    );
-    match operand::integer(arguments, 2)? {
-        step if step > 0 => numbers(from, to, step, world),
-        _ => Err(Failure::error("step must be a positive number above zero")),
+    let from = integers::operand(arguments, 0, world)?;
+    let to = integers::operand(arguments, 1, world)?;
+    let step = integers::operand(arguments, 2, world)?;
+    match step.sign() {
+        Sign::Plus => numbers(from, &to, step, world),
+        _ => Err(Failure::error(
+            "numbers.range_step: step must be a positive integer",
+        )),
     }
 }
 
 /// From one number to the other, either way; a positive step.
-fn numbers(from: i64, to: i64, step: i64, world: &World<'_>) -> Outcome {
-    let last = from.abs_diff(to) / step.unsigned_abs().max(1);
-    world.charge_members(usize::try_from(last).unwrap_or(usize::MAX))?;
-    let step = match from <= to {
-        true => i128::from(step),
-        false => -i128::from(step),
+fn numbers(from: BigInt, to: &BigInt, step: BigInt, world: &World<'_>) -> Outcome {
+    let distance = to - &from;
+    let step = match distance.sign() {
+        Sign::Minus => -step,
+        _ => step,
     };
-    let numbers = (0..=i128::from(last)).map(|index| {
-        let number = i128::from(from) + index * step;
-        i64::try_from(number).map(Value::from).ok()
-    });
-    Ok(numbers.collect::<Option<Vec<Value>>>().map(Value::from))
+    let steps = usize::try_from(distance / &step).map_err(|_| Failure::Exceeded)?;
+    world.charge_members(steps)?;
+    let length = usize::try_from(from.bits().max(to.bits()) / 64).unwrap_or(usize::MAX);
+    world.charge(length.saturating_mul(8).saturating_mul(steps))?;
+    let mut number = from;
+    let mut all = Vec::with_capacity(steps.saturating_add(1));
+    for _ in 0..steps {
+        all.push(integers::value(number.clone())?);
+        number += &step;
+    }
+    all.push(integers::value(number)?);
+    Ok(Some(Value::from(all)))
 }

@@ -71,6 +71,42 @@ pub(super) fn object(arguments: &[Value], position: usize) -> Result<&Object, Fa
     }
 }
 
+/// The members of an array or of a set, in order.
+pub(super) fn members(arguments: &[Value], position: usize) -> Result<Vec<&Value>, Failure> {
+    match any(arguments, position)? {
+        Value::Array(items) => Ok(items.iter().collect()),
+        Value::Set(items) => Ok(items.iter_sorted().collect()),
+        other => Err(mismatch(position, "one of {set, array}", other)),
+    }
+}
+
+/// A member, where all have to be strings.
+pub(super) fn string_member<'a>(
+    position: usize,
+    collection: &Value,
+    member: &'a Value,
+) -> Result<&'a str, Failure> {
+    match member {
+        Value::String(text) => Ok(text),
+        other => Err(wrong_member(position, collection, "string", other)),
+    }
+}
+
+/// OPA's words: `operand 1 must be array of strings but got array containing number`.
+pub(super) fn wrong_member(
+    position: usize,
+    collection: &Value,
+    wanted: &str,
+    found: &Value,
+) -> Failure {
+    let collection = type_name(collection);
+    Failure::error(format!(
+        "operand {} must be {collection} of {wanted}s but got {collection} containing {}",
+        position.saturating_add(1),
+        type_name(found)
+    ))
+}
+
 /// OPA's words: `operand 1 must be string but got number`. The position counts from 0.
 pub(super) fn mismatch(position: usize, wanted: &str, found: &Value) -> Failure {
     Failure::error(format!(
