@@ -94,20 +94,30 @@ fn find(name: &str) -> Option<&'static Own> {
     OWN.get(name).copied()
 }
 
-/// regorus's, refused: each takes work or memory past any budget, or is not of this world.
+const DEPRECATED: &str = ": it is deprecated, and no part of Rego v1";
+
+/// Refused for good: each takes work or memory past any budget, is not of this world, or was
+/// given up.
 const REFUSED: &[(&str, &str)] = &[
+    ("all", DEPRECATED),
+    ("any", DEPRECATED),
+    ("cast_array", DEPRECATED),
+    ("cast_boolean", DEPRECATED),
+    ("cast_null", DEPRECATED),
+    ("cast_object", DEPRECATED),
+    ("cast_set", DEPRECATED),
+    ("cast_string", DEPRECATED),
     ("rand.intn", ": a decision is not left to chance"),
+    ("set_diff", DEPRECATED),
+    (
+        "strings.render_template",
+        ": Go's template language is not here",
+    ),
     ("trace", " yet"),
 ];
 
 /// OPA's that are neither regorus's nor ours; told apart from mistakes in spelling.
 const MISSING: &[&str] = &[
-    "cast_array",
-    "cast_boolean",
-    "cast_null",
-    "cast_object",
-    "cast_set",
-    "cast_string",
     "glob.match",
     "glob.quote_meta",
     "http.send",
@@ -120,8 +130,6 @@ const MISSING: &[&str] = &[
     "net.lookup_ip_addr",
     "opa.runtime",
     "re_match",
-    "set_diff",
-    "strings.render_template",
     "yaml.is_valid",
     "yaml.marshal",
     "yaml.unmarshal",
