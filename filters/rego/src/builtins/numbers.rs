@@ -80,6 +80,16 @@ fn numbers(from: BigInt, to: &BigInt, step: BigInt, world: &World<'_>) -> Outcom
     world.charge_members(steps)?;
     let length = usize::try_from(from.bits().max(to.bits()) / 64).unwrap_or(usize::MAX);
     world.charge(length.saturating_mul(8).saturating_mul(steps))?;
+    let small = |integer: &BigInt| i64::try_from(integer).ok();
+    if let (Some(from), Some(_), Some(step)) = (small(&from), small(to), small(&step)) {
+        let mut number = Some(from);
+        let numbers = (0..=steps).map_while(|_| {
+            let this = number?;
+            number = this.checked_add(step);
+            Some(Value::from(this))
+        });
+        return Ok(Some(Value::from(numbers.collect::<Vec<_>>())));
+    }
     let mut number = from;
     let mut all = Vec::with_capacity(steps.saturating_add(1));
     for _ in 0..steps {
