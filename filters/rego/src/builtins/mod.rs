@@ -18,8 +18,8 @@ mod sprintf;
 mod strings;
 mod theirs;
 mod time;
-mod walk;
 mod units;
+mod walk;
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -58,7 +58,22 @@ fn families() -> impl Iterator<Item = &'static Own> {
 
 /// Cheap, and their result no larger than what they are given: the machine may call regorus's by
 /// itself. Every other builtin is called by [`call`].
-const NATIVE: &[&str] = &[];
+const NATIVE: &[&str] = &[
+    "abs",
+    "ceil",
+    "endswith",
+    "floor",
+    "is_array",
+    "is_boolean",
+    "is_null",
+    "is_number",
+    "is_object",
+    "is_set",
+    "is_string",
+    "round",
+    "startswith",
+    "type_name",
+];
 
 /// The names and numbers of arguments of all that is called by [`call`].
 pub(crate) fn called() -> impl Iterator<Item = (&'static str, usize)> {
