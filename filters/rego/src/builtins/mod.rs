@@ -118,7 +118,6 @@ const MISSING_FAMILIES: &[&str] = &[
     "providers.aws.",
     "regex.",
     "rego.",
-    "time.",
     "urlquery.",
     "uuid.",
 ];
