@@ -201,7 +201,7 @@ impl Inspector<'_> {
 
     /// Rego may take the result as one argument more.
     fn arity(&mut self, call: &Call<'_>, name: &str, arity: usize) {
-        let found = call.arguments;
+        let found = call.arguments.len();
         if found == arity || (call.is_statement && found == arity.saturating_add(1)) {
             return;
         }

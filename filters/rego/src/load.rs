@@ -8,6 +8,7 @@ use crate::{
     error::{self, LoadError, LoadErrors},
     guard,
     interpreter::Interpreter,
+    output,
     policy::{Choice, Loaded, Route},
     rvm::Rvm,
     source::{Entrypoint, Module, RegoVersion, Sources},
@@ -90,6 +91,10 @@ pub(crate) fn prepare(
         }
     }
     LoadErrors::refuse(errors)?;
+    if let Some(assigned) = output::modules(&modules, engine.get_modules()) {
+        modules = assigned;
+        engine = parse(&modules, version)?;
+    }
     // Compiling analyzes every rule: a variable that is never bound is found here.
     for entrypoint in entrypoints {
         engine

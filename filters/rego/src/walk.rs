@@ -30,7 +30,7 @@ pub(crate) struct Call<'a> {
     pub span: &'a Span,
     /// None where it is no plain name.
     pub name: Option<String>,
-    pub arguments: usize,
+    pub arguments: &'a [Ref<Expr>],
     /// A statement of its own, where the last argument may take the result.
     pub is_statement: bool,
 }
@@ -394,7 +394,7 @@ impl Walk<'_> {
         self.visitor.call(&Call {
             span,
             name,
-            arguments: params.len(),
+            arguments: params,
             is_statement,
         });
         params.iter().for_each(|param| self.expr(param));

@@ -3,9 +3,13 @@
 //! to its family's `FUNCTIONS`.
 
 mod call;
+mod effects;
 mod json;
 mod numbers;
+mod objects;
 mod operand;
+mod patch;
+mod paths;
 mod theirs;
 mod time;
 
@@ -19,7 +23,15 @@ use call::{Outcome, Own};
 use crate::value::Value;
 
 /// Every function of ours, a file a family.
-const FAMILIES: &[&[Own]] = &[json::FUNCTIONS, numbers::FUNCTIONS, time::FUNCTIONS];
+const FAMILIES: &[&[Own]] = &[
+    effects::FUNCTIONS,
+    json::FUNCTIONS,
+    numbers::FUNCTIONS,
+    objects::FUNCTIONS,
+    patch::FUNCTIONS,
+    paths::FUNCTIONS,
+    time::FUNCTIONS,
+];
 
 static OWN: LazyLock<HashMap<&'static str, &'static Own>> =
     LazyLock::new(|| families().map(|own| (own.name, own)).collect());
@@ -67,16 +79,27 @@ fn find(name: &str) -> Option<&'static Own> {
     OWN.get(name).copied()
 }
 
-/// regorus's, refused: each takes work or memory past any budget, or is not of this world.
+/// Refused: each takes work or memory past any budget, or is not of this world.
 const REFUSED: &[(&str, &str)] = &[
     ("bits.lsh", " yet: a large shift would take all memory"),
     (
         "graph.reachable_paths",
         " yet: it may take exponential time",
     ),
+    (
+        "opa.runtime",
+        ": a proxy has no configuration and no environment to show",
+    ),
+    (
+        "providers.aws.sign_req",
+        ": a gate signs no requests to another service",
+    ),
     ("rand.intn", ": a decision is not left to chance"),
+    (
+        "rego.parse_module",
+        ": there is no OPA here whose syntax tree it would show",
+    ),
     ("strings.count", " yet"),
-    ("trace", " yet"),
     ("units.parse", " yet"),
     ("units.parse_bytes", " yet"),
 ];
@@ -92,7 +115,6 @@ const MISSING: &[&str] = &[
     "cast_string",
     "glob.match",
     "glob.quote_meta",
-    "http.send",
     "io.jwt.decode",
     "io.jwt.decode_verify",
     "io.jwt.encode_sign",
@@ -100,7 +122,6 @@ const MISSING: &[&str] = &[
     "json.match_schema",
     "json.verify_schema",
     "net.lookup_ip_addr",
-    "opa.runtime",
     "re_match",
     "set_diff",
     "strings.render_template",
@@ -115,9 +136,7 @@ const MISSING_FAMILIES: &[&str] = &[
     "graphql.",
     "io.jwt.verify_",
     "net.cidr_",
-    "providers.aws.",
     "regex.",
-    "rego.",
     "urlquery.",
     "uuid.",
 ];
@@ -154,4 +173,9 @@ pub(crate) fn known(name: &str) -> Option<Known> {
 /// Whether `with` may put something in its place: the interpreter replaces what regorus knows.
 pub(crate) fn replaceable(name: &str) -> bool {
     BUILTINS.contains_key(name)
+}
+
+/// Whether a function of so many arguments is ours and none that regorus knows by itself.
+pub(crate) fn is_foreign(name: &str, arity: usize) -> bool {
+    !BUILTINS.contains_key(name) && find(name).is_some_and(|own| own.arity == arity)
 }
