@@ -12,6 +12,7 @@ mod patch;
 mod paths;
 mod theirs;
 mod time;
+pub(crate) mod yaml;
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -31,6 +32,7 @@ const FAMILIES: &[&[Own]] = &[
     patch::FUNCTIONS,
     paths::FUNCTIONS,
     time::FUNCTIONS,
+    yaml::FUNCTIONS,
 ];
 
 static OWN: LazyLock<HashMap<&'static str, &'static Own>> =
@@ -125,9 +127,7 @@ const MISSING: &[&str] = &[
     "re_match",
     "set_diff",
     "strings.render_template",
-    "yaml.is_valid",
     "yaml.marshal",
-    "yaml.unmarshal",
 ];
 
 /// The families of OPA's functions of which nothing is here yet.

@@ -1,0 +1,33 @@
+//! `yaml.*`, as OPA has it of sigs.k8s.io/yaml: YAML 1.1 as far as it can be said in JSON.
+
+mod float;
+mod read;
+mod scalar;
+
+use super::{
+    call::{Failure, Outcome, Own, World, own},
+    operand,
+};
+use crate::value::Value;
+
+pub(crate) use read::read;
+
+pub(super) const FUNCTIONS: &[Own] = &[
+    own("yaml.is_valid", 1, is_valid),
+    own("yaml.unmarshal", 1, unmarshal),
+];
+
+fn unmarshal(arguments: &[Value], world: &World<'_>) -> Outcome {
+    read(operand::string(arguments, 0)?, world).map(Some)
+}
+
+fn is_valid(arguments: &[Value], world: &World<'_>) -> Outcome {
+    let Ok(text) = operand::string(arguments, 0) else {
+        return Ok(Some(Value::Bool(false)));
+    };
+    match read(text, world) {
+        Ok(_) => Ok(Some(Value::Bool(true))),
+        Err(Failure::Error(_)) => Ok(Some(Value::Bool(false))),
+        Err(other) => Err(other),
+    }
+}
