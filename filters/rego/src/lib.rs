@@ -11,6 +11,7 @@ mod guard;
 mod inspect;
 mod interpreter;
 mod load;
+mod metadata;
 mod output;
 mod policy;
 mod query;

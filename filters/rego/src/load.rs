@@ -8,7 +8,7 @@ use crate::{
     error::{self, LoadError, LoadErrors},
     guard,
     interpreter::Interpreter,
-    output,
+    metadata, output,
     policy::{Choice, Loaded, Route},
     rvm::Rvm,
     source::{Entrypoint, Module, RegoVersion, Sources},
@@ -81,6 +81,10 @@ pub(crate) fn prepare(
         .collect();
     LoadErrors::refuse(std::mem::take(&mut errors))?;
     let mut engine = parse(&modules, version)?;
+    if let Some(annotated) = metadata::modules(&modules, engine.get_modules())? {
+        modules = annotated;
+        engine = parse(&modules, version)?;
+    }
     let rules = Rules::check(engine.get_modules(), &data, entrypoints);
     if !matches!(data, Value::Object(_)) {
         errors.push(LoadError::new("data", "the base data is no object"));

@@ -12,20 +12,29 @@ use crate::value::Value;
 
 pub(crate) use read::read;
 
+/// Which words a plain scalar may be that are no text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Words {
+    /// `yes`, `off` and `n` too, as YAML 1.1 has it. A key that repeats replaces what it said.
+    YesNo,
+    /// As YAML 1.2 has it. No key may repeat.
+    TrueFalse,
+}
+
 pub(super) const FUNCTIONS: &[Own] = &[
     own("yaml.is_valid", 1, is_valid),
     own("yaml.unmarshal", 1, unmarshal),
 ];
 
 fn unmarshal(arguments: &[Value], world: &World<'_>) -> Outcome {
-    read(operand::string(arguments, 0)?, world).map(Some)
+    read(operand::string(arguments, 0)?, Words::YesNo, world).map(Some)
 }
 
 fn is_valid(arguments: &[Value], world: &World<'_>) -> Outcome {
     let Ok(text) = operand::string(arguments, 0) else {
         return Ok(Some(Value::Bool(false)));
     };
-    match read(text, world) {
+    match read(text, Words::YesNo, world) {
         Ok(_) => Ok(Some(Value::Bool(true))),
         Err(Failure::Error(_)) => Ok(Some(Value::Bool(false))),
         Err(other) => Err(other),

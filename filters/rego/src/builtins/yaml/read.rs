@@ -1,14 +1,11 @@
 //! YAML to values.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap},
-};
+use std::collections::{BTreeMap, HashMap};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
 
 use super::{
-    float,
+    Words, float,
     scalar::{self, Scalar},
 };
 use crate::{
@@ -26,11 +23,12 @@ const MAX_DEPTH: usize = 128;
 ///
 /// # Errors
 /// Where it is no YAML, or has no JSON.
-pub(crate) fn read(text: &str, world: &World<'_>) -> Result<Value, Failure> {
+pub(crate) fn read(text: &str, words: Words, world: &World<'_>) -> Result<Value, Failure> {
     world.charge(text.len().saturating_mul(16))?;
     let mut reader = Reader {
         parser: Parser::new_from_str(text),
         anchors: HashMap::new(),
+        words,
         world,
     };
     loop {
@@ -46,6 +44,7 @@ struct Reader<'t> {
     parser: Parser<'t, StrInput<'t>>,
     /// What an anchor stands for; absent while the anchored node is still open.
     anchors: HashMap<usize, Node>,
+    words: Words,
     world: &'t World<'t>,
 }
 
@@ -110,9 +109,10 @@ impl<'t> Reader<'t> {
         }
         self.world.charge_members(1)?;
         let (anchor, node) = match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                (anchor, scalar_node(text, style, tag.as_deref())?)
-            }
+            Event::Scalar(text, style, anchor, tag) => (
+                anchor,
+                scalar_node(&text, style, tag.as_deref(), self.words)?,
+            ),
             Event::SequenceStart(anchor, _) => (anchor, self.sequence(depth)?),
             Event::MappingStart(anchor, _) => (anchor, self.mapping(depth)?),
             Event::Alias(anchor) => {
@@ -156,8 +156,12 @@ impl<'t> Reader<'t> {
             if matches!(key, Node::Merge) {
                 self.merge(&value.into_value()?, &mut entries)?;
             } else {
-                // Where a key repeats, the last one wins.
-                entries.insert(key.into_key()?, value.into_value()?);
+                let repeats = entries
+                    .insert(key.into_key()?, value.into_value()?)
+                    .is_some();
+                if repeats && self.words == Words::TrueFalse {
+                    return Err(Failure::error("a key repeats"));
+                }
             }
         }
     }
@@ -187,10 +191,15 @@ impl<'t> Reader<'t> {
     }
 }
 
-fn scalar_node(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Result<Node, Failure> {
+fn scalar_node(
+    text: &str,
+    style: ScalarStyle,
+    tag: Option<&Tag>,
+    words: Words,
+) -> Result<Node, Failure> {
     let core = tag.filter(|tag| tag.is_yaml_core_schema());
     let is_plain = matches!(style, ScalarStyle::Plain);
-    let as_text = || Ok(Node::Value(value::string(&text)));
+    let as_text = || Ok(Node::Value(value::string(text)));
     let wanted = match (tag, core.map(|tag| tag.suffix.as_str())) {
         (None, _) if is_plain => None,
         (_, Some(wanted @ ("int" | "float" | "bool" | "null"))) => Some(wanted),
@@ -200,7 +209,7 @@ fn scalar_node(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Res
     if is_plain && text == "<<" {
         return Ok(Node::Merge);
     }
-    let (kind, node) = match scalar::resolve(&text) {
+    let (kind, node) = match scalar::resolve(text, words) {
         Scalar::Null => ("null", Node::Value(Value::Null)),
         Scalar::Bool(value) => ("bool", Node::Value(Value::Bool(value))),
         #[expect(
@@ -220,7 +229,7 @@ fn scalar_node(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Res
             ("int", Node::Value(number))
         }
         Scalar::Float(float) => ("float", Node::Float(float)),
-        Scalar::Text => ("str", Node::Value(value::string(&text))),
+        Scalar::Text => ("str", Node::Value(value::string(text))),
     };
     match wanted {
         Some(wanted) if wanted != kind => Err(wrong(&format!(

@@ -1,5 +1,6 @@
 //! What a plain scalar of YAML 1.1 is, as go-yaml v2 resolves it.
 
+use super::Words;
 use crate::value::{self, Value};
 
 pub(super) enum Scalar {
@@ -13,13 +14,15 @@ pub(super) enum Scalar {
     Text,
 }
 
-pub(super) fn resolve(text: &str) -> Scalar {
+pub(super) fn resolve(text: &str, words: Words) -> Scalar {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Scalar::Null,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+        "true" | "True" | "TRUE" => return Scalar::Bool(true),
+        "false" | "False" | "FALSE" => return Scalar::Bool(false),
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" if words == Words::YesNo => {
             return Scalar::Bool(true);
         }
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" if words == Words::YesNo => {
             return Scalar::Bool(false);
         }
         ".nan" | ".NaN" | ".NAN" => return Scalar::Float(f64::NAN),
