@@ -65,6 +65,11 @@ fn parsed(layout: &str, text: &str, world: &World<'_>) -> Outcome {
     nanoseconds(second, nanosecond)
 }
 
+/// Whether a text is a time as a layout of Go's writes it.
+pub(super) fn is_time(layout: &str, text: &str) -> bool {
+    parse::parse(layout, text).is_ok()
+}
+
 fn parse_duration_ns(arguments: &[Value], world: &World<'_>) -> Outcome {
     let text = operand::string(arguments, 0)?;
     world.charge(text.len().saturating_mul(2))?;

@@ -3,12 +3,15 @@
 mod float;
 mod read;
 mod scalar;
+mod sort;
+mod style;
+mod write;
 
 use super::{
     call::{Failure, Outcome, Own, World, own},
-    operand,
+    json, operand,
 };
-use crate::value::Value;
+use crate::value::{self, Value};
 
 pub(crate) use read::read;
 
@@ -23,8 +26,25 @@ pub(crate) enum Words {
 
 pub(super) const FUNCTIONS: &[Own] = &[
     own("yaml.is_valid", 1, is_valid),
+    own("yaml.marshal", 1, marshal),
     own("yaml.unmarshal", 1, unmarshal),
 ];
+
+fn marshal(arguments: &[Value], world: &World<'_>) -> Outcome {
+    let text = write::write(operand::any(arguments, 0)?, world)?;
+    Ok(Some(value::string(&text)))
+}
+
+/// A key as JSON has it: a text.
+fn key_text(key: &Value, world: &World<'_>) -> Result<String, Failure> {
+    match key {
+        Value::String(text) => {
+            world.charge(text.len())?;
+            Ok(text.to_string())
+        }
+        other => json::to_text(other, None, world),
+    }
+}
 
 fn unmarshal(arguments: &[Value], world: &World<'_>) -> Outcome {
     read(operand::string(arguments, 0)?, Words::YesNo, world).map(Some)
