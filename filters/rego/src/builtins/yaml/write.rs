@@ -28,6 +28,9 @@ pub(super) fn write(document: &Value, world: &World<'_>) -> Result<String, Failu
         world,
     };
     match document {
+        Value::Object(entries) if entries.is_empty() => writer.put("{}")?,
+        Value::Array(items) if items.is_empty() => writer.put("[]")?,
+        Value::Set(items) if items.is_empty() => writer.put("[]")?,
         Value::Array(_) | Value::Set(_) | Value::Object(_) => writer.node(document, 0, true, 0)?,
         scalar => writer.scalar(scalar, INDENT)?,
     }
