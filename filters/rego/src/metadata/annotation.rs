@@ -38,6 +38,9 @@ impl Scope {
     }
 }
 
+/// Past any block of comments, and short of what aliases could make of one.
+const BUDGET: u32 = 100_000;
+
 pub(super) struct Annotation {
     /// As it is written.
     pub scope: Option<Scope>,
@@ -56,7 +59,7 @@ impl Annotation {
         // A policy's own text: it is read once, when it is loaded.
         let moment = Moment {
             now_ns: 0,
-            instructions: u32::MAX,
+            instructions: BUDGET,
             strict_builtin_errors: true,
         };
         let world = World {
