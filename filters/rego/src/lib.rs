@@ -13,6 +13,7 @@ mod guard;
 mod inspect;
 mod interpreter;
 mod load;
+mod metadata;
 mod nesting;
 mod policy;
 mod query;

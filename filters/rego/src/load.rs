@@ -10,7 +10,7 @@ use crate::{
     error::{self, LoadError, LoadErrors},
     guard,
     interpreter::Interpreter,
-    nesting,
+    metadata, nesting,
     policy::{Choice, Loaded, Route},
     rvm::Rvm,
     source::{Entrypoint, Module, RegoVersion, Sources},
@@ -84,6 +84,10 @@ pub(crate) fn prepare(
     errors.extend(modules.iter().filter_map(nesting::check));
     LoadErrors::refuse(std::mem::take(&mut errors))?;
     let mut engine = parse(&modules, version)?;
+    if let Some(annotated) = metadata::modules(&modules, engine.get_modules())? {
+        modules = annotated;
+        engine = parse(&modules, version)?;
+    }
     let rules = Rules::check(engine.get_modules(), &data, entrypoints);
     if !matches!(data, Value::Object(_)) {
         errors.push(LoadError::new("data", "the base data is no object"));

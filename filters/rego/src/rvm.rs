@@ -46,7 +46,8 @@ impl Rvm {
         let compiled = engine
             .compile_with_entrypoint(&entrypoint.as_str().into())
             .map_err(|error| told(error.to_string()))?;
-        let answered: Vec<(&str, usize)> = builtins::called().chain(guard::NAMES).collect();
+        let answered: Vec<(&str, usize)> =
+            builtins::called_by_machine().chain(guard::NAMES).collect();
         let program = Compiler::compile_from_policy_with_host_await(
             &compiled,
             &[entrypoint.as_str()],

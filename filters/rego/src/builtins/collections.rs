@@ -1,8 +1,6 @@
-//! Arrays, sets and objects: what joins them, and what counts them.
+//! Arrays and sets: what joins them, and what counts them.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use regorus::value::Object;
+use std::collections::BTreeSet;
 
 use super::{
     call::{Failure, Outcome, Own, World, own},
@@ -16,9 +14,6 @@ pub(super) const FUNCTIONS: &[Own] = &[
     own("array.slice", 3, slice),
     own("count", 1, count),
     own("intersection", 1, intersection),
-    own("object.subset", 2, subset),
-    own("object.union", 2, object_union),
-    own("object.union_n", 1, object_union_n),
     own("product", 1, product),
     own("sum", 1, sum),
     own("union", 1, union),
@@ -158,131 +153,4 @@ fn intersection(arguments: &[Value], world: &World<'_>) -> Outcome {
         .cloned()
         .collect();
     Ok(Some(Value::from(common)))
-}
-
-fn object_union(arguments: &[Value], world: &World<'_>) -> Outcome {
-    let (left, right) = (
-        operand::object(arguments, 0)?,
-        operand::object(arguments, 1)?,
-    );
-    let mut all = BTreeMap::new();
-    merge(&mut all, left, world, MAX_DEPTH)?;
-    merge(&mut all, right, world, MAX_DEPTH)?;
-    Ok(Some(Value::from(all)))
-}
-
-fn object_union_n(arguments: &[Value], world: &World<'_>) -> Outcome {
-    let mut all = BTreeMap::new();
-    for item in operand::array(arguments, 0)?.iter() {
-        let Value::Object(entries) = item else {
-            let array = operand::any(arguments, 0)?;
-            return Err(operand::wrong_member(0, array, "object", item));
-        };
-        merge(&mut all, entries, world, MAX_DEPTH)?;
-    }
-    Ok(Some(Value::from(all)))
-}
-
-/// As deep as a document goes, and some that a policy makes of it.
-const MAX_DEPTH: usize = 256;
-
-/// Sets entries over those that are there; where both are objects, within them.
-fn merge(
-    into: &mut BTreeMap<Value, Value>,
-    entries: &Object,
-    world: &World<'_>,
-    depth: usize,
-) -> Result<(), Failure> {
-    let depth = depth.checked_sub(1).ok_or(Failure::Exceeded)?;
-    world.charge_members(entries.len())?;
-    for (key, value) in entries.iter_sorted() {
-        let merged = match (into.get(key), value) {
-            (Some(Value::Object(before)), Value::Object(after)) => {
-                let mut inner = BTreeMap::new();
-                merge(&mut inner, before, world, depth)?;
-                merge(&mut inner, after, world, depth)?;
-                Value::from(inner)
-            }
-            _ => value.clone(),
-        };
-        into.insert(key.clone(), merged);
-    }
-    Ok(())
-}
-
-fn subset(arguments: &[Value], world: &World<'_>) -> Outcome {
-    let (all, part) = (operand::any(arguments, 0)?, operand::any(arguments, 1)?);
-    let is_subset = match (all, part) {
-        (Value::Object(all), Value::Object(part)) => object_subset(all, part, world, MAX_DEPTH)?,
-        (Value::Set(all), Value::Set(part)) => {
-            world.charge_members(part.len())?;
-            part.is_subset(all)
-        }
-        (Value::Array(all), Value::Array(part)) => {
-            array_subset(all.as_slice(), part.as_slice(), world)?
-        }
-        (Value::Array(all), Value::Set(part)) => {
-            world.charge_members(all.len().saturating_add(part.len()))?;
-            let all: BTreeSet<&Value> = all.iter().collect();
-            part.iter_sorted().all(|item| all.contains(item))
-        }
-        _ => {
-            return Err(Failure::error(
-                "both arguments object.subset must be of the same type or array and set",
-            ));
-        }
-    };
-    Ok(Some(Value::Bool(is_subset)))
-}
-
-/// Whether one has all entries of the other; of an object within, only what the other has of it.
-fn object_subset(
-    all: &Object,
-    part: &Object,
-    world: &World<'_>,
-    depth: usize,
-) -> Result<bool, Failure> {
-    let depth = depth.checked_sub(1).ok_or(Failure::Exceeded)?;
-    world.charge_members(part.len())?;
-    for (key, part) in part.iter_sorted() {
-        let within = match (all.get(key), part) {
-            (None, _) => false,
-            (Some(Value::Object(all)), Value::Object(part)) => {
-                object_subset(all, part, world, depth)?
-            }
-            (Some(Value::Set(all)), Value::Set(part)) => {
-                world.charge_members(part.len())?;
-                part.is_subset(all)
-            }
-            (Some(Value::Array(all)), Value::Array(part)) => {
-                array_subset(all.as_slice(), part.as_slice(), world)?
-            }
-            (Some(all), part) => all == part,
-        };
-        if !within {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Whether one stands in the other, in a row.
-fn array_subset(all: &[Value], part: &[Value], world: &World<'_>) -> Result<bool, Failure> {
-    if part.is_empty() {
-        return Ok(true);
-    }
-    for window in all.windows(part.len()) {
-        let mut agree = 0_usize;
-        for (found, wanted) in window.iter().zip(part) {
-            world.charge_members(1)?;
-            if found != wanted {
-                break;
-            }
-            agree = agree.saturating_add(1);
-        }
-        if agree == part.len() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

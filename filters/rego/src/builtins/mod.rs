@@ -1,17 +1,20 @@
 //! The functions a policy may call: regorus's own where they are right, ours where they are not.
-//! Adding one of ours is adding an entry
-//! to its family's `FUNCTIONS`.
+//! Adding one of ours is adding an entry to its family's `FUNCTIONS`.
 
 pub(crate) mod arithmetic;
 mod bits;
 mod call;
 mod collections;
+mod effects;
 mod encodings;
 mod graph;
 mod integers;
 mod json;
 mod numbers;
+mod objects;
 mod operand;
+mod patch;
+mod paths;
 mod replace;
 mod semver;
 mod sprintf;
@@ -20,6 +23,7 @@ mod theirs;
 mod time;
 mod units;
 mod walk;
+pub(crate) mod yaml;
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -34,19 +38,24 @@ use crate::value::Value;
 /// Every function of ours, a file a family.
 const FAMILIES: &[&[Own]] = &[
     arithmetic::FUNCTIONS,
-    json::FUNCTIONS,
-    numbers::FUNCTIONS,
-    time::FUNCTIONS,
-    walk::FUNCTIONS,
     bits::FUNCTIONS,
     collections::FUNCTIONS,
+    effects::FUNCTIONS,
     encodings::FUNCTIONS,
     graph::FUNCTIONS,
+    json::FUNCTIONS,
+    numbers::FUNCTIONS,
+    objects::FUNCTIONS,
+    patch::FUNCTIONS,
+    paths::FUNCTIONS,
     replace::FUNCTIONS,
     semver::FUNCTIONS,
     sprintf::FUNCTIONS,
     strings::FUNCTIONS,
+    time::FUNCTIONS,
     units::FUNCTIONS,
+    walk::FUNCTIONS,
+    yaml::FUNCTIONS,
 ];
 
 static OWN: LazyLock<HashMap<&'static str, &'static Own>> =
@@ -57,7 +66,7 @@ fn families() -> impl Iterator<Item = &'static Own> {
 }
 
 /// Cheap, and their result no larger than what they are given: the machine may call regorus's by
-/// itself. Every other builtin is called by [`call`].
+/// itself.
 const NATIVE: &[&str] = &[
     "abs",
     "ceil",
@@ -85,7 +94,12 @@ pub(crate) fn called() -> impl Iterator<Item = (&'static str, usize)> {
 }
 
 fn is_called(name: &str) -> bool {
-    name != "walk" && !NATIVE.contains(&name) && matches!(known(name), Some(Known::Arity(_)))
+    name != "walk" && matches!(known(name), Some(Known::Arity(_)))
+}
+
+/// The same for the machine.
+pub(crate) fn called_by_machine() -> impl Iterator<Item = (&'static str, usize)> {
+    called().filter(|(name, _)| !NATIVE.contains(name))
 }
 
 /// Calls a builtin by its name. What OPA takes for undefined is undefined.
@@ -122,20 +136,30 @@ const REFUSED: &[(&str, &str)] = &[
     ("cast_object", DEPRECATED),
     ("cast_set", DEPRECATED),
     ("cast_string", DEPRECATED),
+    (
+        "opa.runtime",
+        ": a proxy has no configuration and no environment to show",
+    ),
+    (
+        "providers.aws.sign_req",
+        ": a gate signs no requests to another service",
+    ),
     ("rand.intn", ": a decision is not left to chance"),
+    (
+        "rego.parse_module",
+        ": there is no OPA here whose syntax tree it would show",
+    ),
     ("set_diff", DEPRECATED),
     (
         "strings.render_template",
         ": Go's template language is not here",
     ),
-    ("trace", " yet"),
 ];
 
 /// OPA's that are neither regorus's nor ours; told apart from mistakes in spelling.
 const MISSING: &[&str] = &[
     "glob.match",
     "glob.quote_meta",
-    "http.send",
     "io.jwt.decode",
     "io.jwt.decode_verify",
     "io.jwt.encode_sign",
@@ -143,11 +167,7 @@ const MISSING: &[&str] = &[
     "json.match_schema",
     "json.verify_schema",
     "net.lookup_ip_addr",
-    "opa.runtime",
     "re_match",
-    "yaml.is_valid",
-    "yaml.marshal",
-    "yaml.unmarshal",
 ];
 
 /// The families of OPA's functions of which nothing is here yet.
@@ -156,10 +176,7 @@ const MISSING_FAMILIES: &[&str] = &[
     "graphql.",
     "io.jwt.verify_",
     "net.cidr_",
-    "providers.aws.",
     "regex.",
-    "rego.",
-    "time.",
     "urlquery.",
     "uuid.",
 ];
@@ -191,4 +208,18 @@ pub(crate) fn known(name: &str) -> Option<Known> {
             .iter()
             .any(|family| name.starts_with(family)))
     .then_some(Known::Unsupported(" yet"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MISSING, OWN, REFUSED, families};
+
+    #[test]
+    fn each_name_stands_once() {
+        assert_eq!(families().count(), OWN.len());
+        let missing = MISSING.iter().copied();
+        for name in missing.chain(REFUSED.iter().map(|(name, _)| *name)) {
+            assert!(!OWN.contains_key(name), "{name} is ours");
+        }
+    }
 }
