@@ -78,11 +78,11 @@ fn wrong() -> Failure {
 fn decode_object(arguments: &[Value], world: &World<'_>) -> Outcome {
     let query = operand::string(arguments, 0)?;
     let mut entries: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    if query.contains(';') {
+        return Err(Failure::error("invalid semicolon separator in query"));
+    }
     for setting in query.split('&') {
         world.charge_members(2)?;
-        if setting.contains(';') {
-            return Err(Failure::error("invalid semicolon separator in query"));
-        }
         if setting.is_empty() {
             continue;
         }
@@ -127,12 +127,15 @@ fn unescape(text: &str, world: &World<'_>) -> Result<String, Failure> {
             u8::try_from(byte).ok()
         });
         let Some(byte) = byte else {
-            // Go shows three bytes of it; these are as many characters.
-            let shown: String = escaped.chars().take(2).collect();
-            return Err(Failure::error(format!(
-                "invalid URL escape {:?}",
-                format!("%{shown}")
-            )));
+            // Go shows three bytes of it.
+            let mut shown = String::from("%");
+            for character in escaped.chars() {
+                if shown.len().saturating_add(character.len_utf8()) > 3 {
+                    break;
+                }
+                shown.push(character);
+            }
+            return Err(Failure::error(format!("invalid URL escape {shown:?}")));
         };
         bytes.push(byte);
         rest = characters.as_str();

@@ -17,7 +17,9 @@ use regex_syntax::hir::Hir;
 use super::super::call::{Failure, World};
 
 /// The most bytes of a compiled pattern.
-const PROGRAM: usize = 256 * 1024;
+const PROGRAM: usize = 1024 * 1024;
+/// Bytes of work that a byte of a compiled pattern takes.
+const BUILD: usize = 4;
 /// The most bytes that the captures of one search take.
 const CAPTURES: usize = 1024 * 1024;
 /// The faster engine remembers where it has been: this many bytes of it, cleared for every search.
@@ -69,7 +71,7 @@ impl Matcher {
             .configure(config)
             .build_from_hir(hir)
             .map_err(|_| too_large())?;
-        charge(nfa.memory_usage())?;
+        charge(nfa.memory_usage().saturating_mul(BUILD))?;
         let states = nfa.states().len();
         let slots = names.len().saturating_mul(2);
         if states.saturating_mul(slots).saturating_mul(8) > CAPTURES {

@@ -66,10 +66,7 @@ pub(super) fn parse(pattern: &str, world: &World<'_>) -> Result<Pattern, Failure
 
 /// Go's words for what is wrong, and with what.
 pub(super) fn invalid(what: &str, expression: &str) -> Failure {
-    match expression {
-        "" => Failure::error(format!("error parsing regexp: {what}")),
-        _ => Failure::error(format!("error parsing regexp: {what}: `{expression}`")),
-    }
+    Failure::error(format!("error parsing regexp: {what}: `{expression}`"))
 }
 
 /// What was read between two positions of one text, both given by what follows them.
