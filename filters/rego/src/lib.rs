@@ -20,6 +20,7 @@ mod query;
 mod rvm;
 mod source;
 mod syntax;
+mod template;
 pub mod value;
 mod walk;
 

@@ -14,6 +14,7 @@ use crate::{
     policy::{Choice, Loaded, Route},
     rvm::Rvm,
     source::{Entrypoint, Module, RegoVersion, Sources},
+    template,
     value::Value,
 };
 
@@ -81,6 +82,13 @@ pub(crate) fn prepare(
             )
         })
         .collect();
+    let written = std::mem::take(&mut modules);
+    for module in written {
+        match template::module(module) {
+            Ok(module) => modules.push(module),
+            Err(error) => errors.push(error),
+        }
+    }
     errors.extend(modules.iter().filter_map(nesting::check));
     LoadErrors::refuse(std::mem::take(&mut errors))?;
     let mut engine = parse(&modules, version)?;

@@ -23,6 +23,7 @@ mod replace;
 mod semver;
 mod sprintf;
 mod strings;
+mod template;
 mod theirs;
 mod time;
 mod units;
@@ -37,6 +38,7 @@ use regorus::unstable::BUILTINS;
 
 pub(crate) use call::{Failure, Meter, World};
 use call::{Outcome, Own};
+pub(crate) use template::TEMPLATE;
 pub(crate) use walk::WALK;
 
 use crate::value::Value;
@@ -61,6 +63,7 @@ const FAMILIES: &[&[Own]] = &[
     semver::FUNCTIONS,
     sprintf::FUNCTIONS,
     strings::FUNCTIONS,
+    template::FUNCTIONS,
     time::FUNCTIONS,
     units::FUNCTIONS,
     url::FUNCTIONS,

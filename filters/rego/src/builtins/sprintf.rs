@@ -60,7 +60,7 @@ fn argument(value: &Value, world: &World<'_>) -> Result<Argument, Failure> {
         },
         other => {
             let mut text = String::new();
-            write(&mut text, other, world, MAX_DEPTH)?;
+            show(&mut text, other, world)?;
             Argument::Text(text)
         }
     })
@@ -84,7 +84,11 @@ fn exponential(digits: &str) -> Option<String> {
 /// As deep as a document goes, and some that a policy makes of it.
 const MAX_DEPTH: usize = 256;
 
-/// A value as Rego writes it.
+/// A value as Rego writes it, which `%v` does too.
+pub(super) fn show(text: &mut String, value: &Value, world: &World<'_>) -> Result<(), Failure> {
+    write(text, value, world, MAX_DEPTH)
+}
+
 fn write(text: &mut String, value: &Value, world: &World<'_>, depth: usize) -> Result<(), Failure> {
     let depth = depth.checked_sub(1).ok_or(Failure::Exceeded)?;
     let list = |text: &mut String, items: &mut dyn Iterator<Item = &Value>| {
