@@ -35,8 +35,9 @@ test: build venv
 # The public suites in CONFORMANCE_DIR, which are not part of this repository: passed/total of each,
 # with every exception and its reason. `make test` runs them too, where the variable is set.
 conformance:
-	@test -n "$$CONFORMANCE_DIR" || { echo "set CONFORMANCE_DIR to the folder that holds wycheproof/ and structured-fields/" >&2; exit 2; }
+	@test -n "$$CONFORMANCE_DIR" || { echo "set CONFORMANCE_DIR to a folder with rego/ (OPA's cases, as JSON: test/cases/testdata/v1 of open-policy-agent/opa), wycheproof/ (C2SP/wycheproof, testvectors_v1) and structured-fields/ (httpwg/structured-field-tests)" >&2; exit 2; }
 	$(CARGO) test $(HOST) -p portcullis-engine --lib -- --nocapture --test-threads 1 conformance
+	$(CARGO) test $(HOST) -p portcullis-rego --test conformance
 
 # What needs Debian packages comes with the issues that need them; until then there is nothing.
 test-system:
