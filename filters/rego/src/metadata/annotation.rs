@@ -92,7 +92,7 @@ impl Annotation {
         if is_entrypoint {
             entries.push(("entrypoint", Value::Bool(true)));
         }
-        let lists: [(&str, fn(&Value) -> Result<Value, String>); 4] = [
+        let lists: [(&str, ReadItem); 4] = [
             ("organizations", organization),
             ("related_resources", resource),
             ("authors", author),
@@ -127,6 +127,8 @@ impl Annotation {
         value::object(entries.map(|(name, value)| (value::string(name), value)))
     }
 }
+
+type ReadItem = fn(&Value) -> Result<Value, String>;
 
 fn text_at<'a>(raw: &'a Object, name: &str) -> Result<&'a str, String> {
     match raw.get(&value::string(name)) {
