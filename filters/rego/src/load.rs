@@ -1,6 +1,8 @@
 //! From sources to a policy: parse, check, compile; every error with its place.
 
-use regorus::Engine;
+use std::num::NonZeroU32;
+
+use regorus::{Engine, utils::limits::PolicyLengthConfig};
 
 use crate::{
     bind,
@@ -120,12 +122,25 @@ pub(crate) fn prepare(
     })
 }
 
+/// A token, a key or a certificate stands in one line.
+const LONGEST_LINE: NonZeroU32 = NonZeroU32::MIN.saturating_add(65_535);
+
+/// An engine that reads such modules.
+pub(crate) fn engine(version: RegoVersion) -> Engine {
+    let mut engine = Engine::new();
+    engine.set_rego_v0(version == RegoVersion::V0);
+    engine.set_policy_length_config(PolicyLengthConfig {
+        max_col: LONGEST_LINE,
+        ..PolicyLengthConfig::default()
+    });
+    engine
+}
+
 const MAX_ROUNDS: usize = 16;
 
 fn parse(modules: &[Module], version: RegoVersion) -> Result<Engine, LoadErrors> {
     let mut errors = Vec::new();
-    let mut engine = Engine::new();
-    engine.set_rego_v0(version == RegoVersion::V0);
+    let mut engine = engine(version);
     // What is printed is dropped: a guest has no stdout.
     engine.set_gather_prints(true);
     for module in modules {

@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use regorus::{
-    Engine,
     languages::rego::compiler::Compiler,
     rvm::{
         Instruction,
@@ -18,6 +17,7 @@ use crate::{
     builtins::{self, Failure, Meter, World},
     error::{self, EvalError},
     guard::{self, Conflicts},
+    load,
     policy::Moment,
     source::{Entrypoint, Module, RegoVersion},
     value::Value,
@@ -42,8 +42,7 @@ impl Rvm {
         entrypoint: &Entrypoint,
     ) -> Result<Rvm, String> {
         let told = |text: String| error::one_line(&text);
-        let mut engine = Engine::new();
-        engine.set_rego_v0(version == RegoVersion::V0);
+        let mut engine = load::engine(version);
         for module in modules {
             engine
                 .add_policy(module.path.clone(), module.text.clone())
