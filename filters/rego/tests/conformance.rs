@@ -179,7 +179,7 @@ impl Case<'_> {
             Err(error) => return Found::failed(format!("input: {error}")),
         };
         let moment = Moment {
-            now_ns: 1_700_000_000_000_000_000,
+            now_ns: 1_760_000_000_000_000_000,
             instructions: 10_000_000,
             strict_builtin_errors: self.0["strict_error"] == true,
         };
