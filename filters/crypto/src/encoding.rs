@@ -68,6 +68,27 @@ pub fn to_hex(bytes: &[u8]) -> String {
     base16ct::lower::encode_string(bytes)
 }
 
+/// A big-endian number's digits. Its work is quadratic: the caller bounds it.
+pub fn to_decimal(bytes: &[u8]) -> String {
+    const LIMB: u64 = 1_000_000_000;
+    // Nine digits each, the lowest first.
+    let mut limbs: Vec<u64> = Vec::new();
+    for byte in bytes {
+        let mut carry = u64::from(*byte);
+        for limb in &mut limbs {
+            let value = limb.wrapping_shl(8).saturating_add(carry);
+            *limb = value.wrapping_rem(LIMB);
+            carry = value.wrapping_div(LIMB);
+        }
+        if carry > 0 {
+            limbs.push(carry);
+        }
+    }
+    let mut limbs = limbs.into_iter().rev();
+    let first = limbs.next().unwrap_or(0).to_string();
+    limbs.fold(first, |digits, limb| format!("{digits}{limb:09}"))
+}
+
 fn decode(engine: &GeneralPurpose, text: &[u8]) -> Result<Vec<u8>, Illegal> {
     let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
     let bare: Vec<u8>;
@@ -86,4 +107,27 @@ fn decode(engine: &GeneralPurpose, text: &[u8]) -> Result<Vec<u8>, Illegal> {
         DecodeError::InvalidByte(at, _) | DecodeError::InvalidLastSymbol(at, _) => at,
         DecodeError::InvalidLength(_) | DecodeError::InvalidPadding => text.len(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_in_tens() {
+        let digits = |number: u128| to_decimal(&number.to_be_bytes());
+        for number in [0, 9, 10, 999_999_999, 1_000_000_000, u128::MAX] {
+            assert_eq!(digits(number), number.to_string());
+        }
+    }
+
+    #[test]
+    fn reads_what_go_reads() {
+        assert_eq!(standard(b"YQ==\n").unwrap(), b"a");
+        assert_eq!(standard(b"YR==").unwrap(), b"a");
+        assert!(standard(b"YQ").is_err());
+        assert!(standard(b"YQ ==").is_err());
+        assert!(url(b"-_-_").is_ok() && url(b"+/+/").is_err());
+        assert_eq!(guessed(b"+/8").unwrap(), guessed(b"-_8=").unwrap());
+    }
 }

@@ -60,6 +60,18 @@ pub struct Precomputed {
 }
 
 impl RsaPrivateKey {
+    /// Whether the parts belong to each other. Go checks it when it parses.
+    ///
+    /// # Errors
+    /// The key is too long.
+    pub fn is_valid(&self) -> Result<bool, SignFault> {
+        match self.key() {
+            Ok(_) => Ok(true),
+            Err(SignFault::Key) => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
     /// From a modulus, exponents and two primes; what they are worth shows when they are used.
     pub fn new(n: &[u8], e: &[u8], d: &[u8], p: &[u8], q: &[u8]) -> RsaPrivateKey {
         let own = |bytes| trimmed(bytes).to_vec();

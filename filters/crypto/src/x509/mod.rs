@@ -12,10 +12,10 @@ mod verify;
 
 pub use algorithm::SignatureAlgorithm;
 pub use certificate::{Certificate, certificates};
-pub use extension::{Extension, Extensions, NameConstraints, Subtrees};
+pub use extension::{BasicConstraints, Extension, Extensions, NameConstraints, Subtrees};
 pub use general::AlternativeNames;
 pub use name::{Attribute, Name};
-pub use request::Request;
+pub use request::{Asked, Request, RequestAttribute};
 pub use time::Time;
 pub use verify::{Invalid, Options, Work, verify};
 

@@ -1,8 +1,8 @@
 //! A request for a certificate (RFC 2986).
 
-use super::{AlternativeNames, Extension, Extensions, Name, SignatureAlgorithm};
+use super::{AlternativeNames, Extension, Extensions, Name, Oid, SignatureAlgorithm};
 use crate::{
-    der::{self, Element},
+    der::{self, Element, Elements},
     public::{Fault, PublicKey},
 };
 
@@ -19,8 +19,19 @@ pub struct Request {
     pub subject: Name,
     pub all: Vec<Extension>,
     pub names: AlternativeNames,
-    /// Whether there are attributes that no extension is made of.
-    pub has_attributes: bool,
+    pub attributes: Vec<RequestAttribute>,
+}
+
+/// An attribute whose values are lists of named values, as extensions are.
+pub struct RequestAttribute {
+    pub oid: Oid,
+    pub values: Vec<Vec<(Oid, Asked)>>,
+}
+
+pub enum Asked {
+    Bool(bool),
+    Bytes(Vec<u8>),
+    Other,
 }
 
 /// `extensionRequest` (RFC 2985 section 5.4.2).
@@ -43,17 +54,17 @@ impl Request {
             Some(parts)
         })()
         .ok_or(STRUCTURE)?;
-        let (version, subject, key, all, has_attributes) = (|| {
+        let (version, subject, key, (all, attributes)) = (|| {
             let mut fields = tbs.elements()?;
             let version = der::small(fields.take(der::INTEGER)?.value)?;
             let subject = fields.take(der::SEQUENCE)?;
             let key = fields.take(der::SEQUENCE)?;
-            let (all, has_attributes) = match fields.maybe(der::constructed(0))? {
+            let requested = match fields.maybe(der::constructed(0))? {
                 Some(attributes) => requested(attributes)?,
-                None => (Vec::new(), false),
+                None => (Vec::new(), Vec::new()),
             };
             fields.end()?;
-            Some((version, subject, key, all, has_attributes))
+            Some((version, subject, key, requested))
         })()
         .ok_or(STRUCTURE)?;
         let extensions = Extensions::of(&all)?;
@@ -69,24 +80,48 @@ impl Request {
             subject: Name::read(subject).ok_or("x509: invalid RDNSequence")?,
             all,
             names: extensions.names,
-            has_attributes,
+            attributes,
         })
     }
 }
 
-/// The extensions that are asked for, and whether there is any attribute that Go's older list of
-/// attributes would hold.
-fn requested(attributes: Element<'_>) -> Option<(Vec<Extension>, bool)> {
-    let (mut extensions, mut others) = (Vec::new(), false);
+/// The extensions that are asked for, and the attributes that Go tells as well.
+fn requested(attributes: Element<'_>) -> Option<(Vec<Extension>, Vec<RequestAttribute>)> {
+    let (mut extensions, mut told) = (Vec::new(), Vec::new());
     let mut attributes = attributes.elements()?;
     while !attributes.is_empty() {
         let mut attribute = attributes.enter(der::SEQUENCE)?;
         let oid = attribute.take(der::OID)?.value;
-        let mut values = attribute.enter(der::SET)?;
+        let values = attribute.take(der::SET)?;
         if oid == EXTENSION_REQUEST {
-            extensions.extend(Extension::list(values.take(der::SEQUENCE)?)?);
+            let list = values.elements()?.take(der::SEQUENCE)?;
+            extensions.extend(Extension::list(list)?);
         }
-        others = true;
+        if let Some(values) = values.elements().and_then(lists) {
+            let oid = der::arcs(oid)?;
+            told.push(RequestAttribute { oid, values });
+        }
     }
-    Some((extensions, others))
+    Some((extensions, told))
+}
+
+/// None where they are something else, such as a password.
+fn lists(mut values: Elements<'_>) -> Option<Vec<Vec<(Oid, Asked)>>> {
+    let mut found = Vec::new();
+    while !values.is_empty() {
+        let (mut list, mut members) = (Vec::new(), values.enter(der::SEQUENCE)?);
+        while !members.is_empty() {
+            let mut member = members.enter(der::SEQUENCE)?;
+            let oid = der::arcs(member.take(der::OID)?.value)?;
+            let value = member.any()?;
+            let value = match value.tag {
+                der::BOOLEAN => Asked::Bool(der::boolean(value.value)?),
+                der::OCTET_STRING => Asked::Bytes(value.value.to_vec()),
+                _ => Asked::Other,
+            };
+            list.push((oid, value));
+        }
+        found.push(list);
+    }
+    Some(found)
 }

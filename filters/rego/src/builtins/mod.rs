@@ -10,6 +10,7 @@ mod numbers;
 mod operand;
 mod theirs;
 mod time;
+mod x509;
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -27,6 +28,7 @@ const FAMILIES: &[&[Own]] = &[
     jwt::FUNCTIONS,
     numbers::FUNCTIONS,
     time::FUNCTIONS,
+    x509::FUNCTIONS,
 ];
 
 static OWN: LazyLock<HashMap<&'static str, &'static Own>> =
@@ -98,13 +100,6 @@ const MISSING: &[&str] = &[
     "cast_object",
     "cast_set",
     "cast_string",
-    "crypto.parse_private_keys",
-    "crypto.x509.parse_and_verify_certificates",
-    "crypto.x509.parse_and_verify_certificates_with_options",
-    "crypto.x509.parse_certificate_request",
-    "crypto.x509.parse_certificates",
-    "crypto.x509.parse_keypair",
-    "crypto.x509.parse_rsa_private_key",
     "glob.match",
     "glob.quote_meta",
     "http.send",

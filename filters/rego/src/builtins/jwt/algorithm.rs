@@ -102,8 +102,7 @@ impl Algorithm {
         signed: &Signed<'_>,
         world: &World<'_>,
     ) -> Result<bool, Failure> {
-        hashing(signed.message, world)?;
-        world.charge(verification(key))?;
+        paid(key, signed.message.len(), world)?;
         let found = match (key, self) {
             (PublicKey::Rsa(key), Algorithm::Rsa(padding, hash)) => {
                 key.verify(padding, hash, signed.message, signed.signature)
@@ -127,12 +126,25 @@ impl Algorithm {
 ///
 /// # Errors
 /// The budget is used up.
-pub(in super::super) fn hashing(message: &[u8], world: &World<'_>) -> Result<(), Failure> {
+pub(super) fn hashing(message: &[u8], world: &World<'_>) -> Result<(), Failure> {
     world.charge(message.len().saturating_mul(4))
 }
 
+/// Pays for a verification with a key of a message of so many bytes.
+///
+/// # Errors
+/// The budget is used up.
+pub(in super::super) fn paid(
+    key: &PublicKey,
+    message: usize,
+    world: &World<'_>,
+) -> Result<(), Failure> {
+    world.charge(message.saturating_mul(4))?;
+    world.charge(verification(key))
+}
+
 /// What a verification costs, in bytes of the budget.
-pub(in super::super) fn verification(key: &PublicKey) -> usize {
+fn verification(key: &PublicKey) -> usize {
     match key {
         // A multiplication for each bit of the exponent, each quadratic: 200 KB for 2048 bits.
         PublicKey::Rsa(key) => key
@@ -146,12 +158,14 @@ pub(in super::super) fn verification(key: &PublicKey) -> usize {
     }
 }
 
+pub(in super::super) const LONGEST_CURVE: usize = 2_000_000;
+
 /// What an operation on a curve costs, in bytes of the budget.
-pub(in super::super) fn elliptic(curve: Curve) -> usize {
+pub(super) fn elliptic(curve: Curve) -> usize {
     match curve {
         Curve::P224 | Curve::P256 => 250_000,
         Curve::P384 => 750_000,
-        Curve::P521 => 2_000_000,
+        Curve::P521 => LONGEST_CURVE,
     }
 }
 
@@ -162,7 +176,7 @@ pub(in super::super) fn private_rsa(modulus: &[u8]) -> usize {
     cube.checked_div(4).unwrap_or(cube)
 }
 
-pub(in super::super) fn unsupported(what: Unsupported) -> Failure {
+fn unsupported(what: Unsupported) -> Failure {
     Failure::Unsupported(what.0)
 }
 

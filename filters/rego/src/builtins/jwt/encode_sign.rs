@@ -1,11 +1,7 @@
 //! `io.jwt.encode_sign` and `io.jwt.encode_sign_raw`. Where OPA takes randomness, the salt or the
 //! number follows from the key and the message instead (RFC 6979 for ECDSA).
 
-use portcullis_crypto::{
-    encoding,
-    private::PrivateKey,
-    public::{self},
-};
+use portcullis_crypto::{encoding, private::PrivateKey, public};
 use serde_json::Value as Json;
 
 use super::{
@@ -13,7 +9,7 @@ use super::{
         call::{Failure, Outcome, World},
         operand,
     },
-    algorithm::{Algorithm, elliptic, hashing, private_rsa, sign_fault},
+    algorithm::{Algorithm, LONGEST_CURVE, elliptic, hashing, private_rsa, sign_fault},
     jwk,
 };
 use crate::value::{self, Value};
@@ -73,7 +69,7 @@ fn signature(
         return Ok(public::mac(hash, &secret, message));
     }
     // The longest curve's, before it is known which: the public half is computed from the private.
-    world.charge(elliptic(public::Curve::P521))?;
+    world.charge(LONGEST_CURVE)?;
     match (jwk::private_key(key)?, algorithm) {
         (Some(PrivateKey::Rsa(key)), Algorithm::Rsa(padding, hash)) => {
             world.charge(private_rsa(&key.public.n))?;

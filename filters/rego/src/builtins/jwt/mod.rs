@@ -11,6 +11,7 @@ mod verify;
 
 use super::call::{Own, own};
 use algorithm::Algorithm;
+pub(super) use algorithm::{LONGEST_CURVE, paid, private_rsa, sign_fault};
 use portcullis_crypto::public::{
     Hash::{Sha256, Sha384, Sha512},
     Padding,
