@@ -170,6 +170,11 @@ impl RsaPublicKey {
         }
     }
 
+    /// Whether it is a key that may verify anything.
+    pub fn verifies(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// Whether the signature is this key's over the message.
     ///
     /// # Errors
@@ -238,6 +243,11 @@ impl EcPublicKey {
         let key = EcPublicKey::new(curve, x, y);
         // What is on P-224 cannot be told here.
         (key.key.is_some() || curve == Curve::P224).then_some(key)
+    }
+
+    /// Whether it is a key that may verify anything.
+    pub fn verifies(&self) -> bool {
+        self.key.is_some()
     }
 
     /// Whether `r` and `s` are this key's over the message.

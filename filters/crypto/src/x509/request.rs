@@ -29,7 +29,8 @@ pub struct RequestAttribute {
 }
 
 pub enum Asked {
-    Bool(bool),
+    /// To Go, whose lists of values hold none.
+    Nothing,
     Bytes(Vec<u8>),
     Other,
 }
@@ -115,7 +116,7 @@ fn lists(mut values: Elements<'_>) -> Option<Vec<Vec<(Oid, Asked)>>> {
             let oid = der::arcs(member.take(der::OID)?.value)?;
             let value = member.any()?;
             let value = match value.tag {
-                der::BOOLEAN => Asked::Bool(der::boolean(value.value)?),
+                der::BOOLEAN => Asked::Nothing,
                 der::OCTET_STRING => Asked::Bytes(value.value.to_vec()),
                 _ => Asked::Other,
             };

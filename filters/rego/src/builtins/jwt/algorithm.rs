@@ -102,6 +102,15 @@ impl Algorithm {
         signed: &Signed<'_>,
         world: &World<'_>,
     ) -> Result<bool, Failure> {
+        let fits = matches!(
+            (key, self),
+            (PublicKey::Rsa(_), Algorithm::Rsa(..))
+                | (PublicKey::Ec(_), Algorithm::Ecdsa(_))
+                | (PublicKey::Ed25519(_), Algorithm::EdDsa)
+        );
+        if !fits {
+            return Ok(false);
+        }
         paid(key, signed.message.len(), world)?;
         let found = match (key, self) {
             (PublicKey::Rsa(key), Algorithm::Rsa(padding, hash)) => {
@@ -147,16 +156,20 @@ pub(in super::super) fn paid(
 fn verification(key: &PublicKey) -> usize {
     match key {
         // A multiplication for each bit of the exponent, each quadratic: 200 KB for 2048 bits.
-        PublicKey::Rsa(key) => key
+        PublicKey::Rsa(key) if key.verifies() => key
             .n
             .len()
             .saturating_mul(key.n.len())
             .saturating_mul(key.e.len().max(3)),
-        PublicKey::Ec(key) => elliptic(key.curve),
-        PublicKey::Ed25519(_) => 80_000,
+        PublicKey::Ec(key) if key.verifies() => elliptic(key.curve),
+        PublicKey::Rsa(_) | PublicKey::Ec(_) => 0,
+        PublicKey::Ed25519(_) => EDWARDS,
         PublicKey::X25519(_) | PublicKey::Dsa | PublicKey::Unknown => 0,
     }
 }
+
+/// What an operation on Ed25519 costs, in bytes of the budget.
+pub(super) const EDWARDS: usize = 80_000;
 
 pub(in super::super) const LONGEST_CURVE: usize = 2_000_000;
 

@@ -9,7 +9,7 @@ use super::{
         call::{Failure, Outcome, World},
         operand,
     },
-    algorithm::{Algorithm, LONGEST_CURVE, elliptic, hashing, private_rsa, sign_fault},
+    algorithm::{Algorithm, EDWARDS, elliptic, hashing, private_rsa, sign_fault},
     jwk,
 };
 use crate::value::{self, Value};
@@ -68,9 +68,7 @@ fn signature(
         hashing(&secret, world)?;
         return Ok(public::mac(hash, &secret, message));
     }
-    // The longest curve's, before it is known which: the public half is computed from the private.
-    world.charge(LONGEST_CURVE)?;
-    match (jwk::private_key(key)?, algorithm) {
+    match (jwk::private_key(key, world)?, algorithm) {
         (Some(PrivateKey::Rsa(key)), Algorithm::Rsa(padding, hash)) => {
             world.charge(private_rsa(&key.public.n))?;
             key.sign(padding, hash, message).map_err(sign_fault)
@@ -80,7 +78,7 @@ fn signature(
             key.sign(hash, message).map_err(sign_fault)
         }
         (Some(PrivateKey::Ed25519(key)), Algorithm::EdDsa) => {
-            hashing(message, world)?;
+            world.charge(EDWARDS)?;
             Ok(key.sign(message))
         }
         _ => Err(wrong_key()),

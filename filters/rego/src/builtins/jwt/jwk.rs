@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{
     super::call::{Failure, World},
-    algorithm::Algorithm,
+    algorithm::{Algorithm, EDWARDS, elliptic},
     keys::{Key, Material},
 };
 
@@ -52,8 +52,11 @@ pub(super) fn members(json: Json) -> Result<Vec<Members>, Failure> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn verification_key(members: &Members) -> Result<Option<Key>, Failure> {
-    let material = match private_key(members)? {
+pub(super) fn verification_key(
+    members: &Members,
+    world: &World<'_>,
+) -> Result<Option<Key>, Failure> {
+    let material = match private_key(members, world)? {
         Some(PrivateKey::Rsa(key)) => Material::Private(PublicKey::Rsa(key.public)),
         Some(PrivateKey::Ec(key)) => Material::Private(PublicKey::Ec(key.public)),
         Some(PrivateKey::Ed25519(key)) => {
@@ -121,7 +124,10 @@ pub(super) fn secret(members: &Members) -> Result<Option<Vec<u8>>, Failure> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn private_key(members: &Members) -> Result<Option<PrivateKey>, Failure> {
+pub(super) fn private_key(
+    members: &Members,
+    world: &World<'_>,
+) -> Result<Option<PrivateKey>, Failure> {
     if !members.contains_key("d") {
         return Ok(None);
     }
@@ -140,12 +146,15 @@ pub(super) fn private_key(members: &Members) -> Result<Option<PrivateKey>, Failu
             let curve = curve(members)?;
             bytes(members, "x")?;
             bytes(members, "y")?;
+            // The public half is computed from the private one.
+            world.charge(elliptic(curve))?;
             EcPrivateKey::new(curve, &bytes(members, "d")?)
                 .map(|key| PrivateKey::Ec(Box::new(key)))
                 .map_err(fault)?
         }
         "OKP" => {
             let (d, x) = (bytes(members, "d")?, bytes(members, "x")?);
+            world.charge(EDWARDS)?;
             match text(members, "crv")? {
                 Some("Ed25519") => {
                     let seed = d.as_slice().try_into();

@@ -85,7 +85,7 @@ fn parse(text: &str, world: &World<'_>) -> Result<Keys, Failure> {
     let Some((block, rest)) = pem::decode(text.as_bytes()) else {
         return jwk::set(text, world)?
             .iter()
-            .filter_map(|member| jwk::verification_key(member).transpose())
+            .filter_map(|member| jwk::verification_key(member, world).transpose())
             .collect::<Result<Vec<_>, _>>()
             .map(Rc::new);
     };

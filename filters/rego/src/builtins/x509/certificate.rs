@@ -127,7 +127,7 @@ pub(super) fn request(request: &Request) -> Result<Value, Failure> {
             let mut members = Vec::new();
             for (kind, asked) in list {
                 let asked = match asked {
-                    Asked::Bool(value) => Value::Bool(*value),
+                    Asked::Nothing => Value::Null,
                     Asked::Bytes(value) => bytes(value),
                     Asked::Other => {
                         return Err(Failure::Unsupported("an attribute of this kind"));
