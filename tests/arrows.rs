@@ -12,8 +12,12 @@ use std::process::Command;
 
 /// Every crate of ours with those of ours it may depend on.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("portcullis-crypto", &[]),
     ("portcullis-rego", &[]),
-    ("portcullis-engine", &["portcullis-rego"]),
+    (
+        "portcullis-engine",
+        &["portcullis-crypto", "portcullis-rego"],
+    ),
     ("portcullis-filter", &["portcullis-engine"]),
     ("portcullis-host", &[]),
     (
@@ -49,12 +53,12 @@ const ONLY: &[(&str, &[&str])] = &[
     ("regorus", &["portcullis-rego"]),
     ("proxy-wasm", &["portcullis-filter"]),
     ("wasmtime", &["portcullis-host"]),
-    // Algorithms: `crypto` in the engine.
-    ("rsa", &["portcullis-engine"]),
-    ("p256", &["portcullis-engine"]),
-    ("p384", &["portcullis-engine"]),
-    ("ed25519-dalek", &["portcullis-engine"]),
-    ("hmac", &["portcullis-engine"]),
+    // Algorithms.
+    ("rsa", &["portcullis-crypto"]),
+    ("p256", &["portcullis-crypto"]),
+    ("p384", &["portcullis-crypto"]),
+    ("ed25519-dalek", &["portcullis-crypto"]),
+    ("hmac", &["portcullis-crypto"]),
     ("sfv", &["portcullis-engine"]),
 ];
 

@@ -14,7 +14,6 @@ mod config;
 #[cfg(test)]
 mod conformance;
 mod credential;
-mod crypto;
 pub mod decision;
 mod enforce;
 mod error;
@@ -33,6 +32,8 @@ mod request;
 mod route;
 mod verified;
 pub mod words;
+
+use portcullis_crypto as crypto;
 
 pub use credential::signature::Report as SignatureReport;
 pub use crypto::{Algorithm, SigningKey};

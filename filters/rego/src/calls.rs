@@ -170,7 +170,7 @@ impl Visitor for Calls<'_> {
         match call.arguments.get(arity) {
             None => self.edits.insert(place.1, members),
             Some(result) => {
-                let result = edit::range(result.span()).0;
+                let (result, end) = edit::range(result.span());
                 let before = arity
                     .checked_sub(1)
                     .and_then(|last| call.arguments.get(last));
@@ -181,6 +181,10 @@ impl Visitor for Calls<'_> {
                 let Some(at) = edit::find(&call.span.source, (start, result), symbol) else {
                     return;
                 };
+                // A comma may stand after the last argument.
+                if let Some(comma) = edit::find(&call.span.source, (end, place.1), ',') {
+                    self.edits.replace((comma, comma.saturating_add(1)), "");
+                }
                 let opened = if before.is_some() { "" } else { "(" };
                 self.edits.replace(
                     (at, at.saturating_add(1)),

@@ -178,6 +178,10 @@ impl Visitor for Inspector<'_> {
             && !self.names.is_resolved(&name)
         {
             let message = match builtins::known(&name) {
+                // It is a relation, which is replaced by none.
+                Some(Known::Arity(_)) if name == "walk" => {
+                    Some("`with` cannot replace `walk`".to_owned())
+                }
                 Some(Known::Arity(_)) => None,
                 Some(Known::Unsupported(why)) => Some(format!("`{name}` is not supported{why}")),
                 Some(Known::Any) => Some(format!("`with` cannot replace `{name}`")),

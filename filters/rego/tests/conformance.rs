@@ -163,7 +163,8 @@ impl Found {
 struct Case<'a>(&'a Json);
 
 const MOMENT: Moment = Moment {
-    now_ns: 1_700_000_000_000_000_000,
+    // When the certificates of the cases are valid.
+    now_ns: 1_760_000_000_000_000_000,
     instructions: 10_000_000,
     strict_builtin_errors: false,
 };

@@ -24,13 +24,6 @@ pub(super) fn string(arguments: &[Value], position: usize) -> Result<&Arc<str>, 
     }
 }
 
-pub(super) fn boolean(arguments: &[Value], position: usize) -> Result<bool, Failure> {
-    match any(arguments, position)? {
-        Value::Bool(value) => Ok(*value),
-        other => Err(mismatch(position, "boolean", other)),
-    }
-}
-
 /// A number that is an integer; `2.0` is one.
 pub(super) fn integer(arguments: &[Value], position: usize) -> Result<i64, Failure> {
     let value = any(arguments, position)?;

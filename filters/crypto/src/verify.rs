@@ -1,7 +1,7 @@
 //! Keys that verify, and how they do it: raw bytes against a raw signature. What a token or a
 //! message says around them is judged elsewhere.
 
-use super::{Algorithm, KeyType};
+use crate::{Algorithm, KeyType};
 use hmac::{Hmac, KeyInit as _};
 use p256::{ecdsa as p256_ecdsa, pkcs8::DecodePublicKey as _};
 use p384::ecdsa as p384_ecdsa;

@@ -1,6 +1,6 @@
 //! Keys that sign. The gate itself signs nothing yet; the command does, with the same algorithms.
 
-use super::{Algorithm, KeyType};
+use crate::{Algorithm, KeyType};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use p256::{ecdsa as p256_ecdsa, pkcs8::DecodePrivateKey as _};
 use p384::ecdsa as p384_ecdsa;

@@ -1,8 +1,19 @@
 //! The only door to algorithms: which there are, what they are called, and the two hashes of API
-//! keys. Keys that verify stand in `verify`, keys that sign in `sign`.
+//! keys. Keys that verify stand in `verify`, keys that sign in `sign`: those are the gate's own.
+//!
+//! What a policy's builtins may do besides is wider, and stands apart: `public`, `private`, `x509`
+//! and `legacy`. Nothing there is an [`Algorithm`], so nothing there verifies for the gate.
+#![deny(clippy::arithmetic_side_effects)]
 
+mod der;
+pub mod encoding;
+pub mod legacy;
+pub mod pem;
+pub mod private;
+pub mod public;
 mod sign;
 mod verify;
+pub mod x509;
 
 pub use sign::{CannotSign, SigningKey};
 pub use verify::{Material, VerificationKey};
