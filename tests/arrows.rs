@@ -13,7 +13,7 @@ use std::process::Command;
 /// Every crate of ours with those of ours it may depend on.
 const ARROWS: &[(&str, &[&str])] = &[
     ("portcullis-crypto", &[]),
-    ("portcullis-rego", &[]),
+    ("portcullis-rego", &["portcullis-crypto"]),
     (
         "portcullis-engine",
         &["portcullis-crypto", "portcullis-rego"],
@@ -57,8 +57,11 @@ const ONLY: &[(&str, &[&str])] = &[
     ("rsa", &["portcullis-crypto"]),
     ("p256", &["portcullis-crypto"]),
     ("p384", &["portcullis-crypto"]),
+    ("p521", &["portcullis-crypto"]),
     ("ed25519-dalek", &["portcullis-crypto"]),
     ("hmac", &["portcullis-crypto"]),
+    ("md-5", &["portcullis-crypto"]),
+    ("sha1", &["portcullis-crypto"]),
     ("sfv", &["portcullis-engine"]),
 ];
 

@@ -182,11 +182,12 @@ pub(super) fn elliptic(curve: Curve) -> usize {
     }
 }
 
-/// What an operation with an RSA private key costs, in bytes of the budget: cubic, 4 MB for 2048 bits.
+/// What an operation with an RSA private key costs, in bytes of the budget: cubic, 8 MB for 2048 bits,
+/// and as much to see whether the key is one.
 pub(in super::super) fn private_rsa(modulus: &[u8]) -> usize {
     let bytes = modulus.len();
     let cube = bytes.saturating_mul(bytes).saturating_mul(bytes);
-    cube.checked_div(4).unwrap_or(cube)
+    cube.checked_div(2).unwrap_or(cube)
 }
 
 fn unsupported(what: Unsupported) -> Failure {
