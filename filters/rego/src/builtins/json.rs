@@ -37,6 +37,9 @@ fn is_valid(arguments: &[Value], world: &World<'_>) -> Outcome {
 /// A document of JSON, bounded in depth and in the digits of its numbers.
 pub(super) fn parse(text: &str, world: &World<'_>) -> Result<Value, Failure> {
     world.charge(text.len().saturating_mul(4))?;
+    if spells_number_token(text) {
+        return Err(Failure::Unsupported("JSON with a key of serde_json's own"));
+    }
     let json: serde_json::Value =
         serde_json::from_str(&whole_surrogates(text)).map_err(|error| {
             let message = error.to_string();
@@ -47,6 +50,30 @@ pub(super) fn parse(text: &str, world: &World<'_>) -> Result<Value, Failure> {
             }
         })?;
     value::from_json(&json).map_err(|error| Failure::error(error.to_string()))
+}
+
+/// Whether a text may hold the key by which `serde_json` tells its own numbers of arbitrary
+/// precision: it would read such an object as a number.
+fn spells_number_token(text: &str) -> bool {
+    const TOKEN: &str = "$serde_json::private::Number";
+    if !text.contains("\\u") {
+        return text.contains(TOKEN);
+    }
+    let mut parts = text.split("\\u");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part
+            .get(..4)
+            .and_then(|code| u32::from_str_radix(code, 16).ok());
+        match code.and_then(char::from_u32) {
+            Some(character) => {
+                plain.push(character);
+                plain.push_str(part.get(4..).unwrap_or_default());
+            }
+            None => plain.push_str(part),
+        }
+    }
+    plain.contains(TOKEN)
 }
 
 /// Go reads half a surrogate pair as U+FFFD, where `serde_json` refuses it.
