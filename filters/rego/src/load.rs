@@ -1,5 +1,7 @@
 //! From sources to a policy: parse, check, compile; every error with its place.
 
+use std::sync::OnceLock;
+
 use regorus::Engine;
 
 use crate::{
@@ -9,7 +11,7 @@ use crate::{
     error::{self, LoadError, LoadErrors},
     guard,
     interpreter::Interpreter,
-    policy::{Choice, Loaded, Route},
+    policy::{Loaded, Route},
     rvm::Rvm,
     source::{Entrypoint, Module, RegoVersion, Sources},
     value::Value,
@@ -34,14 +36,10 @@ pub(crate) fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Loade
                 Some(form) => Err(form.to_string()),
                 None => Rvm::compile(&guarded.modules, version, &data, entrypoint),
             };
-            let (rvm, choice) = match machine {
-                Ok(rvm) => (Some(rvm), Choice::Rvm),
-                Err(reason) => (None, Choice::Interpreter { reason }),
-            };
             Route {
                 entrypoint: entrypoint.clone(),
-                rvm,
-                choice,
+                machine,
+                left: OnceLock::new(),
             }
         })
         .collect();
