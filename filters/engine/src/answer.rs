@@ -1,8 +1,8 @@
 //! What a policy answered: opa-envoy-plugin's output contract, read strictly. Whatever does not
 //! fit it is an error, and an error is a refusal.
 
-use crate::{config::headers::Headers as Limits, fields};
-use portcullis_rego::Value;
+use crate::{config::headers::Headers as Limits, fields, words::Reason};
+use portcullis_rego::{EvalError, Value};
 
 /// The policy's word on a request, checked in every part that will be used.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,10 +39,42 @@ pub struct Note {
     pub metadata: Option<Value>,
 }
 
-/// What is wrong with an answer: for logs.
-pub type Fault = String;
+/// What came of asking: an answer, or why there is none that counts.
+pub type Said = Result<Answer, Failure>;
 
-pub fn read(result: &Value, limits: &Limits) -> Result<Answer, Fault> {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    pub reason: Reason,
+    /// For logs.
+    pub detail: Option<String>,
+}
+
+/// What is wrong with an answer: for logs.
+type Fault = String;
+
+/// What an evaluation says of the request.
+pub fn said(result: Result<Option<Value>, EvalError>, limits: &Limits) -> Said {
+    let failed = |reason, detail| Failure { reason, detail };
+    match result {
+        Ok(Some(value)) => {
+            read(&value, limits).map_err(|fault| failed(Reason::PolicyError, Some(fault)))
+        }
+        Ok(None) => Err(failed(Reason::PolicyUndefined, None)),
+        Err(EvalError::Budget) => Err(failed(Reason::PolicyBudget, None)),
+        Err(error) => Err(failed(Reason::PolicyError, Some(error.to_string()))),
+    }
+}
+
+/// Why the request is decided as it was said.
+pub fn reason(said: &Said) -> Reason {
+    match said {
+        Ok(Answer::Allow(..)) => Reason::PolicyAllowed,
+        Ok(Answer::Deny(..)) => Reason::PolicyDenied,
+        Err(failure) => failure.reason,
+    }
+}
+
+fn read(result: &Value, limits: &Limits) -> Result<Answer, Fault> {
     match result {
         Value::Bool(true) => Ok(Answer::Allow(Edits::default(), Note::default())),
         Value::Bool(false) => Ok(Answer::Deny(Shape::default(), Note::default())),

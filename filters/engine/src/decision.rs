@@ -3,6 +3,7 @@
 
 use crate::words::Reason;
 use portcullis_rego::Value;
+use std::fmt;
 
 /// A decision on one request.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +76,28 @@ pub struct Record {
     pub detail: Option<String>,
     /// The policy's `dynamic_metadata`.
     pub metadata: Option<Value>,
+    /// What both evaluators said of this request, where they were asked and differed.
+    pub self_check: Option<Difference>,
+}
+
+/// A difference between the evaluators, in kind: what they made of the request stays with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub machine: Reason,
+    pub interpreter: Reason,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Difference {
+            machine,
+            interpreter,
+        } = self;
+        write!(
+            f,
+            "the virtual machine said {machine}, the interpreter {interpreter}"
+        )
+    }
 }
 
 impl Record {
@@ -87,6 +110,7 @@ impl Record {
             key_id: None,
             detail: None,
             metadata: None,
+            self_check: None,
         }
     }
 
@@ -112,6 +136,13 @@ impl Record {
                 "dynamic_metadata".into(),
                 portcullis_rego::value::to_json(metadata),
             );
+        }
+        if let Some(difference) = &self.self_check {
+            let both = serde_json::json!({
+                "virtual_machine": difference.machine.code(),
+                "interpreter": difference.interpreter.code(),
+            });
+            object.insert("self_check".into(), both);
         }
         object.into()
     }

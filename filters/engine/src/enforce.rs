@@ -5,10 +5,9 @@ use crate::{
     decision::{Decision, Effect, HeaderEdit, Record},
     headers::Headers,
     pass::{Pass, Question},
-    query, refusal,
-    words::Reason,
+    query, refusal, self_check,
 };
-use portcullis_rego::{EvalError, Policy};
+use portcullis_rego::Policy;
 
 pub fn enforce(policy: &Policy, pass: &Pass<'_>, question: Question<'_>) -> Decision {
     let rule = &question.settings.entrypoint;
@@ -17,29 +16,25 @@ pub fn enforce(policy: &Policy, pass: &Pass<'_>, question: Question<'_>) -> Deci
         instructions: pass.config.instructions,
         strict_builtin_errors: false,
     };
-    let record = |reason, note: Note| Record {
+    let (said, difference) = self_check::ask(policy, pass, rule, question.input, &moment);
+    let reason = answer::reason(&said);
+    let record = |note: Note| Record {
         rule: Some(rule.to_string()),
         subject: question.subject.clone(),
         key_id: question.key_id.clone(),
         detail: note.reason,
         metadata: note.metadata,
+        self_check: difference,
         ..pass.record(reason)
     };
-    let failed = |reason, detail: Option<String>| {
-        let note = Note {
-            reason: detail,
-            metadata: None,
-        };
-        pass.refuse(question.settings, record(reason, note))
-    };
-    let result = match policy.evaluate(rule, question.input, &moment) {
-        Ok(Some(result)) => result,
-        Ok(None) => return failed(Reason::PolicyUndefined, None),
-        Err(EvalError::Budget) => return failed(Reason::PolicyBudget, None),
-        Err(error) => return failed(Reason::PolicyError, Some(error.to_string())),
-    };
-    match answer::read(&result, &pass.config.headers) {
-        Err(fault) => failed(Reason::PolicyError, Some(fault)),
+    match said {
+        Err(failure) => {
+            let note = Note {
+                reason: failure.detail,
+                metadata: None,
+            };
+            pass.refuse(question.settings, record(note))
+        }
         Ok(Answer::Allow(edits, note)) => {
             let mut headers = question.headers;
             for (name, values) in edits.headers {
@@ -54,7 +49,7 @@ pub fn enforce(policy: &Policy, pass: &Pass<'_>, question: Question<'_>) -> Deci
                 .into_iter()
                 .flat_map(|(name, values)| HeaderEdit::replace(&name, values))
                 .collect();
-            pass.allow(&headers, response, record(Reason::PolicyAllowed, note))
+            pass.allow(&headers, response, record(note))
         }
         Ok(Answer::Deny(shape, note)) => Decision {
             effect: Effect::Deny(refusal::of_policy(
@@ -64,7 +59,7 @@ pub fn enforce(policy: &Policy, pass: &Pass<'_>, question: Question<'_>) -> Deci
                 shape,
                 pass.moment.decision_id,
             )),
-            record: record(Reason::PolicyDenied, note),
+            record: record(note),
         },
     }
 }

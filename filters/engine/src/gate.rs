@@ -59,6 +59,11 @@ impl Gate {
         self.config.peer != Trust::None
     }
 
+    /// Whether a [`Difference`](crate::Difference) can come of any request.
+    pub fn self_checks(&self) -> bool {
+        !self.config.self_check.is_none()
+    }
+
     /// Decides. Total: whatever the request holds, there is an answer.
     pub fn decide(&self, request: &Request<'_>, moment: &Moment<'_>) -> Decision {
         let pass = self.pass(request, moment);

@@ -30,6 +30,8 @@ mod query;
 mod refusal;
 mod request;
 mod route;
+mod sample;
+mod self_check;
 mod verified;
 pub mod words;
 
@@ -37,7 +39,7 @@ use portcullis_crypto as crypto;
 
 pub use credential::signature::Report as SignatureReport;
 pub use crypto::{Algorithm, SigningKey};
-pub use decision::{Allow, Decision, Deny, Effect, HeaderEdit, Record};
+pub use decision::{Allow, Decision, Deny, Difference, Effect, HeaderEdit, Record};
 pub use error::{LoadError, LoadErrors};
 pub use gate::{Gate, Moment, Secrets, host_failure};
 pub use request::{Attributes, PeerCertificate, Request};

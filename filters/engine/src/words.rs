@@ -126,6 +126,9 @@ pub mod check {
 /// `wasm.portcullis`.
 pub const FILTER_STATE: &str = "portcullis";
 
+/// The counter of requests on which the evaluators differed: Envoy shows it below `wasmcustom.`.
+pub const SELF_CHECK_DIFFERENCES: &str = "portcullis.policy.self_check.differences";
+
 /// The query that decides where the configuration names none.
 pub const DEFAULT_ENTRYPOINT: &str = "envoy/authz/allow";
 

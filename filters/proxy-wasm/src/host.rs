@@ -4,7 +4,7 @@
 #![expect(unsafe_code, reason = "the ABI is C functions over raw pointers")]
 
 use portcullis_engine::Deny;
-use proxy_wasm::types::{BufferType, LogLevel, MapType};
+use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType};
 use std::{
     mem::size_of,
     ptr::{null_mut, slice_from_raw_parts_mut},
@@ -56,6 +56,13 @@ unsafe extern "C" {
         value: *const u8,
         value_size: usize,
     ) -> u32;
+    fn proxy_define_metric(
+        kind: MetricType,
+        name: *const u8,
+        name_size: usize,
+        id: *mut u32,
+    ) -> u32;
+    fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -100,6 +107,27 @@ pub fn property(path: &[&str]) -> Option<Vec<u8>> {
 pub fn set_property(name: &str, value: &[u8]) -> Result<(), Refused> {
     // SAFETY: both are live and only read.
     accepted(unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+}
+
+/// A counter of the proxy's, which all workers share.
+#[derive(Clone, Copy)]
+pub struct Counter(u32);
+
+impl Counter {
+    /// Envoy shows it as `wasmcustom.NAME`, from now on.
+    pub fn define(name: &str) -> Result<Counter, Refused> {
+        let mut id = 0;
+        // SAFETY: the name is live and only read; the host writes four bytes to a live `u32`.
+        accepted(unsafe {
+            proxy_define_metric(MetricType::Counter, name.as_ptr(), name.len(), &mut id)
+        })?;
+        Ok(Counter(id))
+    }
+
+    pub fn increment(self) -> Result<(), Refused> {
+        // SAFETY: nothing is pointed to.
+        accepted(unsafe { proxy_increment_metric(self.0, 1) })
+    }
 }
 
 /// Every pair of a header map, as bytes; `None` where the host fails or its answer does not parse.

@@ -1,7 +1,7 @@
 //! One configuration of the filter on one worker.
 
 use crate::{host, stream::Stream};
-use portcullis_engine::Gate;
+use portcullis_engine::{Gate, words};
 use proxy_wasm::{
     traits::{Context, HttpContext, RootContext},
     types::{BufferType, ContextType, LogLevel},
@@ -11,7 +11,31 @@ use std::rc::Rc;
 #[derive(Default)]
 pub struct Root {
     /// Absent until a configuration was accepted: then every request is refused.
-    gate: Option<Rc<Gate>>,
+    accepted: Option<Rc<Accepted>>,
+}
+
+/// A configuration that was accepted.
+pub struct Accepted {
+    pub gate: Gate,
+    /// Of requests on which the evaluators differed, where the gate looks for them.
+    pub differences: Option<host::Counter>,
+}
+
+impl Accepted {
+    fn new(gate: Gate) -> Accepted {
+        // Nothing depends on it but what operators see.
+        let define = || match host::Counter::define(words::SELF_CHECK_DIFFERENCES) {
+            Ok(counter) => Some(counter),
+            Err(host::Refused) => {
+                host::log(LogLevel::Error, "portcullis: the host gave no counter");
+                None
+            }
+        };
+        Accepted {
+            differences: gate.self_checks().then(define).flatten(),
+            gate,
+        }
+    }
 }
 
 impl Context for Root {}
@@ -23,7 +47,7 @@ impl RootContext for Root {
         let document = host::buffer(BufferType::PluginConfiguration).unwrap_or_default();
         match Gate::load(&document, &|name: &str| std::env::var(name).ok()) {
             Ok(gate) => {
-                self.gate = Some(Rc::new(gate));
+                self.accepted = Some(Rc::new(Accepted::new(gate)));
                 true
             }
             Err(errors) => {
@@ -37,7 +61,7 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(self.gate.clone())))
+        Some(Box::new(Stream::new(self.accepted.clone())))
     }
 
     fn get_type(&self) -> Option<ContextType> {

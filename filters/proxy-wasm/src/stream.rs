@@ -1,9 +1,9 @@
 //! One request. Its headers are read once, decided on, and changed as the decision says; until
 //! then, and after a refusal, nothing of it moves on.
 
-use crate::{attributes::Known, host};
+use crate::{attributes::Known, host, root::Accepted};
 use portcullis_engine::{
-    Decision, Effect, Gate, HeaderEdit, Moment, Record, Request, host_failure, words,
+    Decision, Effect, HeaderEdit, Moment, Record, Request, host_failure, words,
 };
 use proxy_wasm::{
     traits::{Context, HttpContext},
@@ -12,7 +12,7 @@ use proxy_wasm::{
 use std::rc::Rc;
 
 pub struct Stream {
-    gate: Option<Rc<Gate>>,
+    accepted: Option<Rc<Accepted>>,
     state: State,
 }
 
@@ -25,9 +25,9 @@ enum State {
 }
 
 impl Stream {
-    pub fn new(gate: Option<Rc<Gate>>) -> Stream {
+    pub fn new(accepted: Option<Rc<Accepted>>) -> Stream {
         Stream {
-            gate,
+            accepted,
             state: State::Undecided,
         }
     }
@@ -43,7 +43,7 @@ impl Stream {
         let decision_id = decision_id();
         let now_ns = host::now_ns();
         let fail = |detail| host_failure(decision_id.as_deref().unwrap_or("none"), detail);
-        let Some(gate) = &self.gate else {
+        let Some(Accepted { gate, .. }) = self.accepted.as_deref() else {
             return fail("no configuration was accepted");
         };
         let (Some(now_ns), Some(decision_id)) = (now_ns, &decision_id) else {
@@ -74,7 +74,7 @@ impl Stream {
     }
 
     fn clean_trailers(&self) -> Result<(), host::Refused> {
-        let Some(gate) = &self.gate else {
+        let Some(Accepted { gate, .. }) = self.accepted.as_deref() else {
             return Err(host::Refused);
         };
         let map = MapType::HttpRequestTrailers;
@@ -88,6 +88,7 @@ impl Stream {
 
     fn enforce(&mut self, decision: Decision) {
         record(&decision.record);
+        self.tell_difference(&decision.record);
         match decision.effect {
             Effect::Deny(deny) => {
                 self.state = State::Refused;
@@ -104,6 +105,28 @@ impl Stream {
                     "the host refused a change of headers",
                 )),
             },
+        }
+    }
+
+    /// Of the evaluators, where they were both asked: the names and kinds of it, never the input.
+    fn tell_difference(&self, record: &Record) {
+        let Some(difference) = &record.self_check else {
+            return;
+        };
+        let rule = record.rule.as_deref().unwrap_or_default();
+        host::log(
+            LogLevel::Warn,
+            &format!(
+                "portcullis: self check: on `{rule}` {difference}; the stricter holds, and this worker \
+                 now leaves the rule to the interpreter (decision {})",
+                record.decision_id
+            ),
+        );
+        let counter = self.accepted.as_ref().and_then(|it| it.differences);
+        if let Some(counter) = counter
+            && counter.increment().is_err()
+        {
+            host::log(LogLevel::Error, "portcullis: the host did not count");
         }
     }
 }

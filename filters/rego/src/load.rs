@@ -1,6 +1,9 @@
 //! From sources to a policy: parse, check, compile; every error with its place.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    sync::OnceLock,
+};
 
 use regorus::{Engine, PolicyLengthConfig};
 
@@ -11,7 +14,7 @@ use crate::{
     guard,
     interpreter::Interpreter,
     metadata, nesting,
-    policy::{Choice, Loaded, Route},
+    policy::{Loaded, Route},
     rvm::Rvm,
     source::{Entrypoint, Module, RegoVersion, Sources},
     template,
@@ -37,14 +40,10 @@ pub(crate) fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Loade
                 Some(form) => Err(form.to_string()),
                 None => Rvm::compile(&guarded.modules, version, &data, entrypoint),
             };
-            let (rvm, choice) = match machine {
-                Ok(rvm) => (Some(rvm), Choice::Rvm),
-                Err(reason) => (None, Choice::Interpreter { reason }),
-            };
             Route {
                 entrypoint: entrypoint.clone(),
-                rvm,
-                choice,
+                machine,
+                left: OnceLock::new(),
             }
         })
         .collect();

@@ -1,6 +1,6 @@
 //! A policy that was loaded: immutable, cheap to clone, asked many times.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::{
     error::{EvalError, LoadErrors},
@@ -22,8 +22,20 @@ pub(crate) struct Loaded {
 /// How one entrypoint is evaluated.
 pub(crate) struct Route {
     pub entrypoint: Entrypoint,
-    pub rvm: Option<Rvm>,
-    pub choice: Choice,
+    /// Where the machine can take it; else why not.
+    pub machine: Result<Rvm, String>,
+    /// Why the machine is asked no more, though it could.
+    pub left: OnceLock<String>,
+}
+
+impl Route {
+    /// What evaluates it: the machine, or the interpreter and why.
+    fn evaluator(&self) -> Result<&Rvm, &str> {
+        match (self.left.get(), &self.machine) {
+            (None, Ok(rvm)) => Ok(rvm),
+            (Some(reason), _) | (None, Err(reason)) => Err(reason),
+        }
+    }
 }
 
 /// What an evaluation may know and use of the world.
@@ -38,7 +50,7 @@ pub struct Moment {
     pub strict_builtin_errors: bool,
 }
 
-/// Which evaluator an entrypoint got.
+/// Which evaluator an entrypoint has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// regorus's virtual machine, the fast one.
@@ -67,9 +79,9 @@ impl Policy {
         let route = self
             .route(entrypoint)
             .ok_or_else(|| EvalError::UnknownEntrypoint(entrypoint.to_string()))?;
-        match &route.rvm {
+        match route.evaluator() {
             // The machine would be strict about more than builtins.
-            Some(rvm) if !moment.strict_builtin_errors => rvm.evaluate(input, moment),
+            Ok(rvm) if !moment.strict_builtin_errors => rvm.evaluate(input, moment),
             _ => self.0.interpreter.evaluate(entrypoint, input, moment),
         }
     }
@@ -90,9 +102,29 @@ impl Policy {
         }
     }
 
-    /// Which evaluator the entrypoint got, for those who ask why it is slow.
-    pub fn evaluator(&self, entrypoint: &Entrypoint) -> Option<&Choice> {
-        self.route(entrypoint).map(|route| &route.choice)
+    /// Which evaluator the entrypoint has, for those who ask why it is slow.
+    pub fn evaluator(&self, entrypoint: &Entrypoint) -> Option<Choice> {
+        let route = self.route(entrypoint)?;
+        Some(match route.evaluator() {
+            Ok(_) => Choice::Rvm,
+            Err(reason) => Choice::Interpreter {
+                reason: reason.to_owned(),
+            },
+        })
+    }
+
+    /// Whether [`Policy::evaluate`] asks the machine about this entrypoint, and its answer can be held
+    /// against the interpreter's.
+    pub fn is_on_machine(&self, entrypoint: &Entrypoint) -> bool {
+        self.route(entrypoint)
+            .is_some_and(|route| route.evaluator().is_ok())
+    }
+
+    /// Leaves the entrypoint to the interpreter from here on, in every clone. The first reason stays.
+    pub fn leave_machine(&self, entrypoint: &Entrypoint, reason: impl Into<String>) {
+        if let Some(route) = self.route(entrypoint) {
+            let _ = route.left.set(reason.into());
+        }
     }
 
     fn route(&self, entrypoint: &Entrypoint) -> Option<&Route> {

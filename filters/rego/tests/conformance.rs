@@ -18,7 +18,7 @@ use std::{
 };
 
 use portcullis_rego::{
-    Choice, Entrypoint, EvalError, Module, Moment, Policy, RegoVersion, Sources, Value, value,
+    Entrypoint, EvalError, Module, Moment, Policy, RegoVersion, Sources, Value, value,
 };
 use serde_json::Value as Json;
 
@@ -195,7 +195,7 @@ impl Case<'_> {
             strict_builtin_errors: self.0["strict_error"] == true,
             ..MOMENT
         };
-        let by_machine = policy.evaluator(&entrypoint) == Some(&Choice::Rvm);
+        let by_machine = policy.is_on_machine(&entrypoint);
         let found = policy.evaluate(&entrypoint, input.clone(), &moment);
         let failure = self.compare(&found, &rule);
         // Strict or not, as production would ask.

@@ -131,6 +131,16 @@ impl Envoy {
             .collect()
     }
 
+    /// A counter of its statistics, once there is one of this name.
+    pub fn counter(&self, name: &str) -> Option<u64> {
+        let (_, body) = self.get(&format!("/stats?filter={name}")).ok()?;
+        String::from_utf8_lossy(&body)
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .find(|(found, _)| *found == name)
+            .and_then(|(_, value)| value.parse().ok())
+    }
+
     /// What it wrote to its log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("envoy.log")).unwrap_or_default()

@@ -136,6 +136,11 @@ pub fn against_expectation(case: &Case, seen: &Observation) -> Vec<String> {
         let found = without_decision_id(field(&record, "dynamic_metadata"));
         faults.equal("dynamic_metadata", wanted, &found);
     }
+    faults.equal(
+        "self_check",
+        &json!(expect.self_check),
+        field(&record, "self_check"),
+    );
     for (name, wanted) in &expect.headers {
         let found = values(&seen.headers, name);
         let wanted: Vec<String> = wanted.iter().cloned().collect();
@@ -287,7 +292,15 @@ fn summary(seen: &Observation) -> BTreeMap<&'static str, Value> {
             without_decision_id(field(&record, "dynamic_metadata")),
         ),
     ]);
-    for name in ["reason", "rule", "subject", "key_id", "detail", "allowed"] {
+    for name in [
+        "reason",
+        "rule",
+        "subject",
+        "key_id",
+        "detail",
+        "allowed",
+        "self_check",
+    ] {
         summary.insert(name, field(&record, name).clone());
     }
     if let Some(received) = &seen.upstream {

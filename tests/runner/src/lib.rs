@@ -23,6 +23,7 @@ mod token;
 mod upstream;
 mod wire;
 
+pub use envoy_config::{bootstrap as envoy_bootstrap, listener as envoy_listener};
 pub use envoy_process::{Envoy, Exit, find as find_envoy};
 pub use error::Error;
 pub use folder::Scenario;

@@ -218,6 +218,8 @@ pub struct Expect {
     /// A part of the record's `detail`.
     pub detail: Option<String>,
     pub dynamic_metadata: Option<Value>,
+    /// What the evaluators said, where they differ; otherwise they must not.
+    pub self_check: Option<Value>,
     /// Of the response; `null` is absent.
     #[serde(default)]
     pub headers: BTreeMap<String, Option<String>>,

@@ -15,7 +15,9 @@ use crate::gate::Secrets;
 use crate::{
     credential::signature,
     error::{Findings, LoadError, LoadErrors},
-    fields, json, words,
+    fields, json,
+    sample::Share,
+    words,
 };
 use portcullis_rego::{Entrypoint, Module, RegoVersion, Sources};
 use source::Source;
@@ -24,6 +26,8 @@ use source::Source;
 pub struct Config {
     /// The most instructions one evaluation may take.
     pub instructions: u32,
+    /// The requests of which both evaluators are asked.
+    pub self_check: Share,
     pub providers: Vec<jwt::Provider>,
     pub api_keys: Option<api_keys::ApiKeys>,
     pub signatures: Option<signatures::Signatures>,
@@ -149,6 +153,7 @@ fn check(
             }
             other => other.unwrap_or(200_000),
         },
+        self_check: policy.self_check,
         providers: raw
             .jwt
             .map(|jwt| jwt::read(jwt.providers, secrets, findings))

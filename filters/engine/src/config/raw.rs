@@ -7,6 +7,7 @@
 
 use super::peer::Trust;
 use super::scalar::{Instant, NotYet, RegoVersion, Size, Span, given};
+use crate::sample::Share;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -56,7 +57,7 @@ pub struct Policy {
     #[serde(default)]
     pub candidate: NotYet,
     #[serde(default)]
-    pub self_check: NotYet,
+    pub self_check: Share,
 }
 
 #[derive(Deserialize, Default)]

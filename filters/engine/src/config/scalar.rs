@@ -1,6 +1,7 @@
 //! Values with a form of their own, and keys with none yet: what serde's own types would take too
 //! kindly, or refuse without saying what is right.
 
+use crate::sample::Share;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 use std::time::Duration;
@@ -76,6 +77,22 @@ fn parse<'de, D: Deserializer<'de>, T>(
         other => other.to_string(),
     };
     read(&found).ok_or_else(|| de::Error::custom(format_args!("found `{found}`; takes {takes}")))
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = Value::deserialize(deserializer)?;
+        let share = found.as_f64().and_then(Share::new);
+        share.ok_or_else(|| {
+            let found = match found {
+                Value::Number(number) => number.to_string(),
+                _ => "no number".to_owned(),
+            };
+            de::Error::custom(format_args!(
+                "found {found}; takes a number from 0, none, to 1, all requests"
+            ))
+        })
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -44,6 +44,11 @@ impl Line {
         self.record.as_ref()?.get(key)?.as_str()
     }
 
+    /// What the evaluators said, where they differed.
+    fn self_check(&self) -> Option<&Value> {
+        self.record.as_ref()?.get("self_check")
+    }
+
     /// A filter that failed has recorded nothing.
     fn reason(&self) -> &str {
         self.text("reason").unwrap_or(Reason::HostError.code())
@@ -71,6 +76,9 @@ impl Line {
         }
         if let Some(detail) = self.text("detail") {
             put("detail", detail.into());
+        }
+        if let Some(difference) = self.self_check() {
+            put("self_check", difference.clone());
         }
         let took = u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX);
         put("duration_us", took.into());
@@ -101,6 +109,9 @@ impl Line {
             if let Some(text) = self.text(key) {
                 line.push_str(&format!(" {key}={}", text.escape_debug()));
             }
+        }
+        if let Some(difference) = self.self_check() {
+            line.push_str(&format!(" self_check={difference}"));
         }
         line.push_str(&format!(" {}us", self.took.as_micros()));
         line
