@@ -113,8 +113,11 @@ pub(crate) fn prepare(
         engine = parse(&modules, version)?;
     }
     let rules = Rules::inspected(engine.get_modules());
-    modules = calls::modules(&modules, engine.get_modules(), &rules);
-    engine = parse(&modules, version)?;
+    let called = calls::modules(&modules, engine.get_modules(), &rules);
+    if called != modules {
+        modules = called;
+        engine = parse(&modules, version)?;
+    }
     if analyzed.is_err() && analyze(&mut engine, entrypoints).is_err() {
         analyzed?;
     }
@@ -128,8 +131,11 @@ pub(crate) fn prepare(
     }
     // Which forms the evaluators see.
     let rules = Rules::check(engine.get_modules(), &data, entrypoints);
-    modules = arithmetic::modules(&modules, engine.get_modules());
-    engine = parse(&modules, version)?;
+    let computed = arithmetic::modules(&modules, engine.get_modules());
+    if computed != modules {
+        modules = computed;
+        engine = parse(&modules, version)?;
+    }
     engine
         .add_data(data)
         .map_err(|error| error::from_regorus("data", &error.to_string()))?;
