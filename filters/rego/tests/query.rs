@@ -74,7 +74,10 @@ fn undefined() {
 fn what_is_no_query() {
     assert!(matches!(ask("data.a.("), Err(QueryError::Query(_))));
     assert!(matches!(ask("nope(1)"), Err(QueryError::Query(_))));
-    assert!(matches!(ask("rand.intn(\"a\", 3)"), Err(QueryError::Query(_))));
+    assert!(matches!(
+        ask("rand.intn(\"a\", 3)"),
+        Err(QueryError::Query(_))
+    ));
 }
 
 #[test]
