@@ -127,6 +127,20 @@ impl Report {
                 times(1.5),
             ],
             [
+                "an evaluation, warm to `portcullis_allow`".into(),
+                over(warm, "portcullis_allow"),
+                String::new(),
+            ],
+            [
+                "a builtin of ours, more than the machine's own".into(),
+                format!(
+                    "{:.2} us",
+                    (self.median("portcullis_100_ours") - self.median("portcullis_100_native"))
+                        / 100.0
+                ),
+                String::new(),
+            ],
+            [
                 "first sight, more than `jwt_authn_rbac`".into(),
                 over(self.median("portcullis_first_sight"), "jwt_authn_rbac"),
                 "10 us".into(),
