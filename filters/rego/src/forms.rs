@@ -31,7 +31,11 @@ impl fmt::Display for Form {
 }
 
 /// The forms that one definition shows by itself. A name may be a rule's, and then undefined.
-pub(crate) fn of_rule(rule: &Rule, iterates: bool, is_rule: &dyn Fn(&str) -> bool) -> Vec<Form> {
+pub(crate) fn of_rule(
+    rule: &Rule,
+    iterates_before_else: bool,
+    is_rule: &dyn Fn(&str) -> bool,
+) -> Vec<Form> {
     let mut forms = Vec::new();
     let (head, bodies) = match rule {
         Rule::Spec { head, bodies, .. } => (head, bodies),
@@ -86,8 +90,8 @@ pub(crate) fn of_rule(rule: &Rule, iterates: bool, is_rule: &dyn Fn(&str) -> boo
         forms.push(Form::new(span, "has several bodies"));
     }
     // A body that iterates and finds nothing passes on to the next `else`; not on the machine.
-    if iterates && bodies.iter().any(|body| body.is_else) {
-        forms.push(Form::new(span, "has an `else` and iterates"));
+    if iterates_before_else {
+        forms.push(Form::new(span, "has an `else` after a body that iterates"));
     }
     // An undefined value passes on to the next `else`; the machine stops at it.
     let before_else = std::iter::once(value)

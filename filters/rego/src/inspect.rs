@@ -22,7 +22,7 @@ pub(crate) struct Found {
 }
 
 pub(crate) fn rule(rule: &Rule, names: &Names, rules: &[RuleSet]) -> Found {
-    let iterates = walk::iterates(rule, &names.bare);
+    let iterates = walk::iterates_before_else(rule, &names.bare);
     let mut inspector = Inspector {
         rules,
         names,

@@ -51,6 +51,11 @@ pub(crate) struct Operation<'a> {
 }
 
 pub(crate) fn rule(rule: &Rule, visitor: &mut dyn Visitor) {
+    bodies(rule, usize::MAX, visitor);
+}
+
+/// A rule with no more than so many of its bodies.
+fn bodies(rule: &Rule, most: usize, visitor: &mut dyn Visitor) {
     let mut walk = Walk {
         visitor,
         scopes: vec![BTreeSet::new()],
@@ -81,7 +86,7 @@ pub(crate) fn rule(rule: &Rule, visitor: &mut dyn Visitor) {
             if bodies.is_empty() {
                 walk.body(None, &key, assign);
             }
-            for body in bodies {
+            for body in bodies.iter().take(most) {
                 // The head's key and value see the variables of the bodies that are no `else`.
                 if body.is_else {
                     walk.body(Some(&body.query), &[], body.assign.as_ref());
@@ -96,6 +101,20 @@ pub(crate) fn rule(rule: &Rule, visitor: &mut dyn Visitor) {
 
 /// Whether a rule's body, or what stands in its head, may succeed more than once.
 pub(crate) fn iterates(of: &Rule, names: &BTreeSet<String>) -> bool {
+    iterates_in(of, usize::MAX, names)
+}
+
+/// The same of the bodies that an `else` follows.
+pub(crate) fn iterates_before_else(of: &Rule, names: &BTreeSet<String>) -> bool {
+    match of {
+        Rule::Spec { bodies, .. } if bodies.len() > 1 => {
+            iterates_in(of, bodies.len().saturating_sub(1), names)
+        }
+        _ => false,
+    }
+}
+
+fn iterates_in(of: &Rule, most: usize, names: &BTreeSet<String>) -> bool {
     struct Finder<'a> {
         names: &'a BTreeSet<String>,
         found: bool,
@@ -109,7 +128,7 @@ pub(crate) fn iterates(of: &Rule, names: &BTreeSet<String>) -> bool {
         names,
         found: false,
     };
-    rule(of, &mut finder);
+    bodies(of, most, &mut finder);
     finder.found
 }
 
