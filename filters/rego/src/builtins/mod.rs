@@ -6,6 +6,7 @@ mod bits;
 mod call;
 mod collections;
 mod crypto;
+mod deprecated;
 mod effects;
 mod encodings;
 mod glob;
@@ -52,6 +53,7 @@ const FAMILIES: &[&[Own]] = &[
     bits::FUNCTIONS,
     collections::FUNCTIONS,
     crypto::FUNCTIONS,
+    deprecated::FUNCTIONS,
     effects::FUNCTIONS,
     encodings::FUNCTIONS,
     glob::FUNCTIONS,
@@ -143,19 +145,9 @@ fn find(name: &str) -> Option<&'static Own> {
     OWN.get(name).copied()
 }
 
-const DEPRECATED: &str = ": it is deprecated, and no part of Rego v1";
-
 /// Refused for good: each takes work or memory past any budget, is not of this world, or was
 /// given up.
 const REFUSED: &[(&str, &str)] = &[
-    ("all", DEPRECATED),
-    ("any", DEPRECATED),
-    ("cast_array", DEPRECATED),
-    ("cast_boolean", DEPRECATED),
-    ("cast_null", DEPRECATED),
-    ("cast_object", DEPRECATED),
-    ("cast_set", DEPRECATED),
-    ("cast_string", DEPRECATED),
     (
         "opa.runtime",
         ": a proxy has no configuration and no environment to show",
@@ -169,7 +161,6 @@ const REFUSED: &[(&str, &str)] = &[
         "rego.parse_module",
         ": there is no OPA here whose syntax tree it would show",
     ),
-    ("set_diff", DEPRECATED),
     ("uuid.rfc4122", ": a decision is not left to chance"),
     (
         "net.lookup_ip_addr",
