@@ -23,6 +23,8 @@ pub(crate) trait Visitor {
     fn nested(&mut self) {}
     /// A body may succeed more than once; by which variable, where it may be bound elsewhere.
     fn iterates(&mut self, _variable: Option<&str>) {}
+    /// The same inside of `not`, which succeeds once all the same.
+    fn iterates_in_not(&mut self, _variable: Option<&str>) {}
     fn array_comprehension(&mut self, _whole: &Span, _term: &Expr, _query: &Query) {}
     fn set_comprehension(&mut self, _term: &Expr, _query: &Query) {}
     fn object_comprehension(&mut self, _whole: &Span, _key: &Expr, _value: &Expr, _query: &Query) {}
@@ -61,6 +63,7 @@ fn bodies(rule: &Rule, most: usize, visitor: &mut dyn Visitor) {
         scopes: vec![BTreeSet::new()],
         guarded: 0,
         every: 0,
+        negated: 0,
     };
     match rule {
         Rule::Spec { head, bodies, .. } => {
@@ -101,35 +104,50 @@ fn bodies(rule: &Rule, most: usize, visitor: &mut dyn Visitor) {
 
 /// Whether a rule's body, or what stands in its head, may succeed more than once.
 pub(crate) fn iterates(of: &Rule, names: &BTreeSet<String>) -> bool {
-    iterates_in(of, usize::MAX, names)
+    finder(of, usize::MAX, names).found
 }
 
-/// The same of the bodies that an `else` follows.
+/// The same of the bodies that an `else` follows; what iterates inside of `not` counts too.
 pub(crate) fn iterates_before_else(of: &Rule, names: &BTreeSet<String>) -> bool {
     match of {
         Rule::Spec { bodies, .. } if bodies.len() > 1 => {
-            iterates_in(of, bodies.len().saturating_sub(1), names)
+            let found = finder(of, bodies.len().saturating_sub(1), names);
+            found.found || found.in_not
         }
         _ => false,
     }
 }
 
-fn iterates_in(of: &Rule, most: usize, names: &BTreeSet<String>) -> bool {
-    struct Finder<'a> {
-        names: &'a BTreeSet<String>,
-        found: bool,
-    }
-    impl Visitor for Finder<'_> {
-        fn iterates(&mut self, variable: Option<&str>) {
-            self.found |= !variable.is_some_and(|name| name != "_" && self.names.contains(name));
-        }
-    }
+fn finder<'a>(of: &Rule, most: usize, names: &'a BTreeSet<String>) -> Finder<'a> {
     let mut finder = Finder {
         names,
         found: false,
+        in_not: false,
     };
     bodies(of, most, &mut finder);
-    finder.found
+    finder
+}
+
+struct Finder<'a> {
+    names: &'a BTreeSet<String>,
+    found: bool,
+    in_not: bool,
+}
+
+impl Finder<'_> {
+    fn is_loop(&self, variable: Option<&str>) -> bool {
+        !variable.is_some_and(|name| name != "_" && self.names.contains(name))
+    }
+}
+
+impl Visitor for Finder<'_> {
+    fn iterates(&mut self, variable: Option<&str>) {
+        self.found |= self.is_loop(variable);
+    }
+
+    fn iterates_in_not(&mut self, variable: Option<&str>) {
+        self.in_not |= self.is_loop(variable);
+    }
 }
 
 struct Walk<'a> {
@@ -139,6 +157,8 @@ struct Walk<'a> {
     guarded: usize,
     /// How many `every`s we are in.
     every: usize,
+    /// How many `not`s we are in.
+    negated: usize,
 }
 
 impl Walk<'_> {
@@ -231,7 +251,11 @@ impl Walk<'_> {
                 }
             }
             Literal::Expr { expr, .. } => self.condition(expr),
-            Literal::NotExpr { expr, .. } => self.guarded(|walk| walk.condition(expr)),
+            Literal::NotExpr { expr, .. } => self.guarded(|walk| {
+                walk.negated = walk.negated.saturating_add(1);
+                walk.condition(expr);
+                walk.negated = walk.negated.saturating_sub(1);
+            }),
             Literal::Every {
                 key,
                 value,
@@ -271,6 +295,8 @@ impl Walk<'_> {
     fn iterates(&mut self, variable: Option<&str>) {
         if self.guarded == 0 {
             self.visitor.iterates(variable);
+        } else if self.negated > 0 {
+            self.visitor.iterates_in_not(variable);
         }
     }
 
