@@ -63,6 +63,21 @@ impl Rules {
         rules
     }
 
+    /// Whether an entrypoint is no rule, and an object that rules make up.
+    pub fn is_document(&self, entrypoint: &Entrypoint) -> bool {
+        let below = format!("{entrypoint}.");
+        let mut paths = self
+            .rules
+            .iter()
+            .filter(|set| set.arity.is_none())
+            .map(|set| dotted(&set.path));
+        !self
+            .rules
+            .iter()
+            .any(|set| dotted(&set.path) == entrypoint.as_str())
+            && paths.any(|path| path.starts_with(&below))
+    }
+
     pub fn sets(&self) -> &[RuleSet] {
         &self.rules
     }

@@ -28,6 +28,7 @@ pub(crate) fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Loade
         mut engine,
         modules,
         mut rules,
+        asked,
     } = prepare(sources, entrypoints)?;
     let guarded = guard::modules(&modules, engine.get_modules(), version);
     for (path, form) in guarded.unfit {
@@ -35,13 +36,15 @@ pub(crate) fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Loade
     }
     let routes = entrypoints
         .iter()
-        .map(|entrypoint| {
-            let machine = match rules.unfit(entrypoint) {
+        .zip(asked)
+        .map(|(entrypoint, asked)| {
+            let machine = match rules.unfit(&asked) {
                 Some(form) => Err(form.to_string()),
-                None => Rvm::compile(&guarded.modules, version, &data, entrypoint),
+                None => Rvm::compile(&guarded.modules, version, &data, &asked),
             };
             Route {
                 entrypoint: entrypoint.clone(),
+                asked,
                 machine,
                 left: OnceLock::new(),
             }
@@ -60,6 +63,36 @@ pub(crate) struct Prepared {
     /// As the evaluators see them.
     modules: Vec<Module>,
     rules: Rules,
+    /// For each entrypoint the rule that is asked.
+    asked: Vec<Entrypoint>,
+}
+
+/// Where rules of ours stand that have a document for their value: regorus asks rules only.
+const DOCUMENTS: &str = "__portcullis_documents";
+
+/// For each entrypoint the rule to ask, and a module with those that are not there yet: an entrypoint
+/// may be an object that several rules make up, or a package.
+fn asked(rules: &Rules, entrypoints: &[Entrypoint]) -> (Vec<Entrypoint>, Option<Module>) {
+    let mut text = format!("package {DOCUMENTS}\n");
+    let asked: Vec<Entrypoint> = entrypoints
+        .iter()
+        .enumerate()
+        .map(|(index, entrypoint)| {
+            let rule = Entrypoint::parse(&format!("{DOCUMENTS}/e{index}"));
+            match (rules.is_document(entrypoint), rule) {
+                (true, Ok(rule)) => {
+                    text.push_str(&format!("\ne{index} := {entrypoint}\n"));
+                    rule
+                }
+                _ => entrypoint.clone(),
+            }
+        })
+        .collect();
+    let module = (asked != entrypoints).then(|| Module {
+        path: format!("{DOCUMENTS}.rego"),
+        text,
+    });
+    (asked, module)
 }
 
 pub(crate) fn prepare(
@@ -95,7 +128,12 @@ pub(crate) fn prepare(
         modules = annotated;
         engine = parse(&modules, version)?;
     }
-    let rules = Rules::check(engine.get_modules(), &data, entrypoints);
+    let (asked, documents) = asked(&Rules::inspected(engine.get_modules()), entrypoints);
+    if let Some(documents) = documents {
+        modules.push(documents);
+        engine = parse(&modules, version)?;
+    }
+    let rules = Rules::check(engine.get_modules(), &data, &asked);
     if !matches!(data, Value::Object(_)) {
         errors.push(LoadError::new("data", "the base data is no object"));
     }
@@ -107,7 +145,7 @@ pub(crate) fn prepare(
     LoadErrors::refuse(errors)?;
     // Compiling analyzes every rule: a variable that is never bound is found here. Only that what
     // `calls` writes out is unknown to regorus as it stands.
-    let analyzed = analyze(&mut engine, entrypoints);
+    let analyzed = analyze(&mut engine, &asked);
     if let Some(braced) = bind::braces(&modules, engine.get_modules()) {
         modules = braced;
         engine = parse(&modules, version)?;
@@ -118,7 +156,7 @@ pub(crate) fn prepare(
         modules = called;
         engine = parse(&modules, version)?;
     }
-    if analyzed.is_err() && analyze(&mut engine, entrypoints).is_err() {
+    if analyzed.is_err() && analyze(&mut engine, &asked).is_err() {
         analyzed?;
     }
     // As often as comprehensions stand in one another, and not without end.
@@ -130,7 +168,7 @@ pub(crate) fn prepare(
         engine = parse(&modules, version)?;
     }
     // Which forms the evaluators see.
-    let rules = Rules::check(engine.get_modules(), &data, entrypoints);
+    let rules = Rules::check(engine.get_modules(), &data, &asked);
     let computed = arithmetic::modules(&modules, engine.get_modules());
     if computed != modules {
         modules = computed;
@@ -143,6 +181,7 @@ pub(crate) fn prepare(
         engine,
         modules,
         rules,
+        asked,
     })
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Loaded {
 /// How one entrypoint is evaluated.
 pub(crate) struct Route {
     pub entrypoint: Entrypoint,
+    /// The rule that is asked for it.
+    pub asked: Entrypoint,
     /// Where the machine can take it; else why not.
     pub machine: Result<Rvm, String>,
     /// Why the machine is asked no more, though it could.
@@ -82,7 +84,7 @@ impl Policy {
         match route.evaluator() {
             // The machine would be strict about more than builtins.
             Ok(rvm) if !moment.strict_builtin_errors => rvm.evaluate(input, moment),
-            _ => self.0.interpreter.evaluate(entrypoint, input, moment),
+            _ => self.0.interpreter.evaluate(&route.asked, input, moment),
         }
     }
 
@@ -97,7 +99,7 @@ impl Policy {
         moment: &Moment,
     ) -> Result<Option<Value>, EvalError> {
         match self.route(entrypoint) {
-            Some(_) => self.0.interpreter.evaluate(entrypoint, input, moment),
+            Some(route) => self.0.interpreter.evaluate(&route.asked, input, moment),
             None => Err(EvalError::UnknownEntrypoint(entrypoint.to_string())),
         }
     }
