@@ -53,7 +53,7 @@ impl Visitor for Calls {
                 | Expr::SetCompr { .. }
                 | Expr::ObjectCompr { .. }
         );
-        let place = edit::range(collection.span());
+        let place = edit::of(collection);
         if !is_collection && self.seen.insert(place) {
             self.edits
                 .around(place, &format!("{}(", called::COLLECTION), ")");
@@ -77,7 +77,7 @@ impl Visitor for Calls {
             _ => called::INTERSECTION,
         };
         let place = edit::range(span);
-        let between = (edit::range(lhs.span()).1, edit::range(rhs.span()).0);
+        let between = (edit::of(lhs).1, edit::of(rhs).0);
         if let Some(at) = edit::find(&span.source, between, symbol)
             && self.seen.insert((at, place.1))
         {

@@ -93,12 +93,12 @@ impl Binder {
             match head {
                 RuleHead::Set { span, key, .. } => {
                     if let Some(key) = key {
-                        self.value(key, edit::range(key.span()), span, bodies.first());
+                        self.value(key, edit::of(key), span, bodies.first());
                     }
                 }
                 RuleHead::Compr { span, refr, assign } => {
                     if let Expr::RefBrack { index, .. } = refr.as_ref() {
-                        self.value(index, edit::range(index.span()), span, bodies.first());
+                        self.value(index, edit::of(index), span, bodies.first());
                         if let Some(assign) = assign {
                             let place = edit::assigned(assign);
                             self.value(&assign.value, place, span, bodies.first());
@@ -174,7 +174,7 @@ impl Binder {
 
     /// What a comprehension collects.
     fn term(&mut self, term: &Expr, query: &Query) {
-        let place = edit::range(term.span());
+        let place = edit::of(term);
         // The query of one that stands inside a value that was taken went with it.
         if let Some((name, text)) = self.take(term, place) {
             self.append(query, &name, &text);

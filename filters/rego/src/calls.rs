@@ -160,7 +160,7 @@ impl Visitor for Calls<'_> {
         }
         let is_walk = name == "walk";
         if is_walk {
-            let function = edit::range(call.function.span());
+            let function = edit::of(call.function);
             self.edits.replace(function, builtins::WALK);
         } else {
             self.rename(call.function.span(), name);
@@ -170,13 +170,13 @@ impl Visitor for Calls<'_> {
         match call.arguments.get(arity) {
             None => self.edits.insert(place.1, members),
             Some(result) => {
-                let (result, end) = edit::range(result.span());
+                let (result, end) = edit::of(result);
                 let before = arity
                     .checked_sub(1)
                     .and_then(|last| call.arguments.get(last));
                 let (start, symbol) = match before {
-                    Some(last) => (edit::range(last.span()).1, ','),
-                    None => (edit::range(call.function.span()).1, '('),
+                    Some(last) => (edit::of(last).1, ','),
+                    None => (edit::of(call.function).1, '('),
                 };
                 let Some(at) = edit::find(&call.span.source, (start, result), symbol) else {
                     return;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use regorus::unstable::{LiteralStmt, Module, Query, RuleAssign, Source, Span};
+use regorus::unstable::{Expr, LiteralStmt, Module, Query, RuleAssign, Source, Span};
 
 use crate::source::RegoVersion;
 
@@ -97,6 +97,31 @@ pub(crate) fn find(source: &Source, (start, end): (usize, usize), symbol: char) 
         }
     }
     None
+}
+
+/// What an expression covers. An object of several fields begins, as regorus has it, with its last
+/// one; only its line and column are those of the brace.
+pub(crate) fn of(expr: &Expr) -> (usize, usize) {
+    let (start, end) = range(expr.span());
+    let start = match expr {
+        Expr::Object { span, fields, .. } if fields.len() > 1 => brace(span).unwrap_or(start),
+        Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => of(refr).0.min(start),
+        _ => start,
+    };
+    (start, end)
+}
+
+/// The place of a line and a column.
+fn brace(span: &Span) -> Option<usize> {
+    let contents = span.source.contents();
+    let above = usize::try_from(span.line.checked_sub(1)?).ok()?;
+    let line_start = match above.checked_sub(1) {
+        None => 0,
+        Some(last) => contents.match_indices('\n').nth(last)?.0.checked_add(1)?,
+    };
+    let column = usize::try_from(span.col.checked_sub(1)?).ok()?;
+    let (offset, character) = contents.get(line_start..)?.char_indices().nth(column)?;
+    (character == '{').then(|| line_start.saturating_add(offset))
 }
 
 /// Where an assigned value stands: after the operator and what is blank.

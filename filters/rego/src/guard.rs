@@ -405,7 +405,7 @@ impl Visitor for Guards {
     fn object_comprehension(&mut self, whole: &Span, key: &Expr, value: &Expr, _: &Query) {
         let source = whole.source.contents();
         let place = edit::range(whole);
-        let (key, value) = (edit::range(key.span()), edit::range(value.span()));
+        let (key, value) = (edit::of(key), edit::of(value));
         if !self.seen.insert(place) {
             return;
         }

@@ -112,7 +112,7 @@ impl Visitor for Finder {
         let output = match call.arguments {
             [] => None,
             [output] if call.is_statement => {
-                let (start, end) = edit::range(output.span());
+                let (start, end) = edit::of(output);
                 let text = call.span.source.contents().get(start..end);
                 Some(text.unwrap_or("_").to_owned())
             }
