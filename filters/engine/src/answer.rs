@@ -164,6 +164,14 @@ fn headers(result: &Value, key: &str, limits: &Limits) -> Result<Vec<Values>, Fa
             }
             all
         }
+        // OPA hands a set on as an array.
+        Some(Value::Set(objects)) => {
+            let mut all = Vec::new();
+            for object in objects.iter_sorted() {
+                all.extend(entries(object, key)?);
+            }
+            all
+        }
         Some(object) => entries(object, key)?,
     };
     all.into_iter()
@@ -207,6 +215,7 @@ fn entries(object: &Value, key: &str) -> Result<Vec<Values>, Fault> {
             let values = match value {
                 Value::String(value) => vec![value.to_string()],
                 Value::Array(values) => texts(values.iter()).ok_or_else(wrong)?,
+                Value::Set(values) => texts(values.iter_sorted()).ok_or_else(wrong)?,
                 _ => return Err(wrong()),
             };
             Ok((name.to_string(), values))

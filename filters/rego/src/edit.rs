@@ -18,9 +18,16 @@ pub(crate) struct Edits {
 
 impl Edits {
     pub fn apply(&self, text: &str) -> String {
-        let mut edited = String::with_capacity(text.len());
+        self.apply_within(text, 0, text.len())
+    }
+
+    /// A part of a text, changed.
+    pub fn apply_within(&self, text: &str, start: usize, end: usize) -> String {
+        let part = text.get(start..end).unwrap_or_default();
+        let mut edited = String::with_capacity(part.len());
         let mut skip_to = 0;
-        for (offset, character) in text.char_indices() {
+        for (offset, character) in part.char_indices() {
+            let offset = start.saturating_add(offset);
             self.inserted_at(offset, &mut edited);
             if let Some((end, instead)) = self.replaced.get(&offset) {
                 edited.push_str(instead);
@@ -31,7 +38,7 @@ impl Edits {
                 edited.push(character);
             }
         }
-        self.inserted_at(text.len(), &mut edited);
+        self.inserted_at(end, &mut edited);
         edited
     }
 
@@ -100,28 +107,40 @@ pub(crate) fn find(source: &Source, (start, end): (usize, usize), symbol: char) 
 }
 
 /// What an expression covers. An object of several fields begins, as regorus has it, with its last
-/// one; only its line and column are those of the brace.
+/// one.
 pub(crate) fn of(expr: &Expr) -> (usize, usize) {
     let (start, end) = range(expr.span());
     let start = match expr {
-        Expr::Object { span, fields, .. } if fields.len() > 1 => brace(span).unwrap_or(start),
+        Expr::Object { span, fields, .. } if fields.len() > 1 => fields
+            .first()
+            .and_then(|(_, key, _)| brace(span, of(key).0))
+            .unwrap_or(start),
         Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => of(refr).0.min(start),
         _ => start,
     };
     (start, end)
 }
 
-/// The place of a line and a column.
-fn brace(span: &Span) -> Option<usize> {
-    let contents = span.source.contents();
-    let above = usize::try_from(span.line.checked_sub(1)?).ok()?;
-    let line_start = match above.checked_sub(1) {
-        None => 0,
-        Some(last) => contents.match_indices('\n').nth(last)?.0.checked_add(1)?,
-    };
-    let column = usize::try_from(span.col.checked_sub(1)?).ok()?;
-    let (offset, character) = contents.get(line_start..)?.char_indices().nth(column)?;
-    (character == '{').then(|| line_start.saturating_add(offset))
+/// The brace before an object's first key; only blanks and comments stand between.
+fn brace(span: &Span, key: usize) -> Option<usize> {
+    let before = span.source.contents().get(..key)?;
+    let mut rest = before;
+    for line in before.split_inclusive('\n').rev() {
+        rest = rest.get(..rest.len().checked_sub(line.len())?)?;
+        let code = match line.trim_start().starts_with('#') {
+            true => "",
+            false => line,
+        };
+        // A comment may follow the brace on its line.
+        if let Some(at) = code
+            .find('#')
+            .map_or(code, |hash| code.get(..hash).unwrap_or_default())
+            .rfind('{')
+        {
+            return rest.len().checked_add(at);
+        }
+    }
+    None
 }
 
 /// Where an assigned value stands: after the operator and what is blank.

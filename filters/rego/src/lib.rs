@@ -15,6 +15,7 @@ mod interpreter;
 mod load;
 mod metadata;
 mod nesting;
+mod patterns;
 mod policy;
 mod query;
 mod rvm;

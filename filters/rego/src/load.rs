@@ -13,7 +13,7 @@ use crate::{
     error::{self, LoadError, LoadErrors},
     guard,
     interpreter::Interpreter,
-    metadata, nesting,
+    metadata, nesting, patterns,
     policy::{Loaded, Route},
     rvm::Rvm,
     source::{Entrypoint, Module, RegoVersion, Sources},
@@ -154,6 +154,18 @@ pub(crate) fn prepare(
     let called = calls::modules(&modules, engine.get_modules(), &rules);
     if called != modules {
         modules = called;
+        engine = parse(&modules, version)?;
+    }
+    let exact = patterns::modules(&modules, engine.get_modules(), version);
+    let exact = match exact {
+        Ok(exact) => exact,
+        Err(errors) => {
+            LoadErrors::refuse(errors)?;
+            modules.clone()
+        }
+    };
+    if exact != modules {
+        modules = exact;
         engine = parse(&modules, version)?;
     }
     if analyzed.is_err() && analyze(&mut engine, &asked).is_err() {

@@ -29,6 +29,9 @@ pub(crate) trait Visitor {
     fn set_comprehension(&mut self, _term: &Expr, _query: &Query) {}
     fn object_comprehension(&mut self, _whole: &Span, _key: &Expr, _value: &Expr, _query: &Query) {}
     fn some_in(&mut self, _collection: &Expr) {}
+    fn index(&mut self, _index: &Expr) {}
+    /// The body of an `every` begins, with the names that it binds, or ends.
+    fn every(&mut self, _binds: Option<Vec<String>>) {}
     fn operation(&mut self, _operation: &Operation<'_>) {}
     fn form(&mut self, _form: Form) {}
 }
@@ -272,7 +275,10 @@ impl Walk<'_> {
                     for name in key.iter().chain([value]) {
                         walk.declare_name(name.text());
                     }
+                    let names = key.iter().chain([value]).map(|it| it.text().to_owned());
+                    walk.visitor.every(Some(names.collect()));
                     walk.query(query);
+                    walk.visitor.every(None);
                     walk.scopes.pop();
                     walk.every = walk.every.saturating_sub(1);
                 });
@@ -376,6 +382,14 @@ impl Walk<'_> {
                 };
                 self.operation(span, symbol, lhs, rhs);
             }
+            Expr::AssignExpr { span, lhs, rhs, .. }
+                if self.every > 0 && [lhs, rhs].iter().any(|side| is_pattern(side)) =>
+            {
+                self.visitor
+                    .form(Form::new(span, "matches a pattern inside `every`"));
+                self.expr(lhs);
+                self.expr(rhs);
+            }
             Expr::BoolExpr { lhs, rhs, .. } | Expr::AssignExpr { lhs, rhs, .. } => {
                 self.expr(lhs);
                 self.expr(rhs);
@@ -422,6 +436,7 @@ impl Walk<'_> {
 
     fn reference(&mut self, expr: &Expr) {
         for key in dynamic_keys(expr) {
+            self.visitor.index(key);
             if text_of(key).is_none() && !matches!(key, Expr::Number { .. }) {
                 self.loops_in_every(expr.span());
             }
@@ -483,4 +498,8 @@ impl Walk<'_> {
         });
         params.iter().for_each(|param| self.expr(param));
     }
+}
+
+fn is_pattern(expr: &Expr) -> bool {
+    matches!(expr, Expr::Array { .. } | Expr::Object { .. })
 }

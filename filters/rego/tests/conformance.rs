@@ -269,6 +269,7 @@ impl Case<'_> {
             version: RegoVersion::V1,
         };
         if let Some((path, variable)) = query.split_once(" = ")
+            && variable != "input"
             && variable.chars().all(|c| c.is_ascii_alphanumeric())
             && let Ok(entrypoint) = Entrypoint::parse(path)
             && let Ok(policy) = Policy::load(sources(&modules), std::slice::from_ref(&entrypoint))

@@ -24,6 +24,7 @@ mod pattern;
 mod regex;
 mod replace;
 mod semver;
+mod shaped;
 mod sprintf;
 mod strings;
 mod template;
@@ -42,6 +43,7 @@ use regorus::unstable::BUILTINS;
 
 pub(crate) use call::{Failure, Meter, World};
 use call::{Outcome, Own};
+pub(crate) use shaped::SHAPED;
 pub(crate) use template::TEMPLATE;
 pub(crate) use walk::WALK;
 
@@ -68,6 +70,7 @@ const FAMILIES: &[&[Own]] = &[
     regex::FUNCTIONS,
     replace::FUNCTIONS,
     semver::FUNCTIONS,
+    shaped::FUNCTIONS,
     sprintf::FUNCTIONS,
     strings::FUNCTIONS,
     template::FUNCTIONS,
