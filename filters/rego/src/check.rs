@@ -35,6 +35,7 @@ impl Rules {
     pub fn check(modules: &[Ref<Module>], data: &Value, entrypoints: &[Entrypoint]) -> Rules {
         let mut rules = Rules::inspected(modules);
         rules.refuse_recursion();
+        rules.refuse_depth();
         rules.refuse_overlap(data);
         for entrypoint in entrypoints {
             rules.refuse_missing(entrypoint);
@@ -178,6 +179,41 @@ impl Rules {
         }
     }
 
+    /// An evaluator descends as deep as rules ask one another, and its stack is small.
+    fn refuse_depth(&mut self) {
+        if !self.errors.is_empty() {
+            return;
+        }
+        // Without cycles this ends; as many rounds as a chain may be long.
+        let mut depths = vec![1_usize; self.rules.len()];
+        for _ in 0..MAX_CHAIN {
+            let mut changed = false;
+            for (index, set) in self.rules.iter().enumerate() {
+                let below = set.uses.iter().filter_map(|&used| depths.get(used)).max();
+                let depth = below.map_or(1, |below| below.saturating_add(1));
+                if let Some(known) = depths.get_mut(index)
+                    && *known < depth
+                {
+                    *known = depth;
+                    changed = true;
+                }
+            }
+            if !changed {
+                return;
+            }
+        }
+        let deepest = depths.iter().enumerate().max_by_key(|(_, depth)| **depth);
+        if let Some(set) = deepest.and_then(|(index, _)| self.rules.get(index)) {
+            self.errors.push(at(
+                &set.place,
+                format!(
+                    "`{}` asks rules that ask rules, more than {MAX_CHAIN} deep",
+                    dotted(&set.path)
+                ),
+            ));
+        }
+    }
+
     /// The shortest way from a rule back to itself.
     fn cycle(&self, start: usize) -> Option<Vec<usize>> {
         let mut from = BTreeMap::new();
@@ -265,6 +301,9 @@ impl Rules {
         self.errors.push(LoadError::new("", message).hint(hint));
     }
 }
+
+/// How many rules may ask one another in a row.
+const MAX_CHAIN: usize = 128;
 
 /// At most so many names, so that an error stays readable.
 fn listed(names: &BTreeSet<String>) -> String {

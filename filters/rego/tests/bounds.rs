@@ -83,3 +83,15 @@ fn deep_nests() {
         }
     }
 }
+
+#[test]
+fn rules_that_ask_rules() {
+    for count in [100, 1_000] {
+        let mut body = "x0 := [input.x]\n".to_owned();
+        for index in 1..count {
+            let before = index - 1;
+            body.push_str(&format!("x{index} := [x{before}]\n"));
+        }
+        on_a_small_stack(format!("{body}allow := x{}", count - 1));
+    }
+}

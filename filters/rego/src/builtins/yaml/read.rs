@@ -94,6 +94,10 @@ impl<'t> Reader<'t> {
     fn next(&mut self) -> Result<Event<'t>, Failure> {
         match self.parser.next_event() {
             Some(Ok((event, _))) => Ok(event),
+            // Valid to OPA, and only too deep here; the parser reads ahead of our own count.
+            Some(Err(error)) if error.info().contains("recursion limit") => {
+                Err(Failure::Unsupported("YAML that is nested so deep"))
+            }
             Some(Err(error)) => Err(Failure::error(format!(
                 "yaml: line {}: {}",
                 error.marker().line(),
