@@ -199,11 +199,14 @@ impl Rules {
                 }
             }
             if !changed {
-                return;
+                break;
             }
         }
         let deepest = depths.iter().enumerate().max_by_key(|(_, depth)| **depth);
-        if let Some(set) = deepest.and_then(|(index, _)| self.rules.get(index)) {
+        if let Some((index, depth)) = deepest
+            && *depth > MAX_CHAIN
+            && let Some(set) = self.rules.get(index)
+        {
             self.errors.push(at(
                 &set.place,
                 format!(
