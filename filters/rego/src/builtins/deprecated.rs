@@ -39,7 +39,7 @@ fn all(arguments: &[Value], world: &World<'_>) -> Outcome {
 /// Whether a member is `true`.
 fn any(arguments: &[Value], world: &World<'_>) -> Outcome {
     let members = members(arguments, world)?;
-    let any = members.iter().any(|member| *member == Value::Bool(true));
+    let any = members.contains(&Value::Bool(true));
     Ok(Some(Value::Bool(any)))
 }
 
