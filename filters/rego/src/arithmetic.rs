@@ -12,27 +12,21 @@ use crate::{
     builtins::arithmetic as called,
     edit::{self, Edits},
     source::Module,
-    walk::{self, Operation, Visitor},
+    visit::{Operation, Visitor},
+    walk,
 };
 
 pub(crate) fn modules(sources: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Module> {
-    sources
-        .iter()
-        .zip(trees)
-        .map(|(source, tree)| {
-            let mut calls = Calls {
-                edits: Edits::default(),
-                seen: BTreeSet::new(),
-            };
-            for rule in &tree.policy {
-                walk::rule(rule, &mut calls);
-            }
-            Module {
-                path: source.path.clone(),
-                text: calls.edits.apply(&source.text),
-            }
-        })
-        .collect()
+    edit::modules(sources, trees, |tree| {
+        let mut calls = Calls {
+            edits: Edits::default(),
+            seen: BTreeSet::new(),
+        };
+        for rule in &tree.policy {
+            walk::rule(rule, &mut calls);
+        }
+        calls.edits
+    })
 }
 
 struct Calls {

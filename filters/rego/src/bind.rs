@@ -10,69 +10,49 @@ use regorus::unstable::{self as ast, Expr, Query, Ref, Rule, RuleBody, RuleHead,
 
 use crate::{
     edit::{self, Edits},
-    forms,
+    forms, loops,
     source::{Module, RegoVersion},
     syntax,
-    walk::{self, Visitor},
+    visit::Visitor,
+    walk,
 };
 
-/// Puts every body into braces. None where they all are.
-pub(crate) fn braces(sources: &[Module], trees: &[Ref<ast::Module>]) -> Option<Vec<Module>> {
-    let mut changed = false;
-    let braced = sources
-        .iter()
-        .zip(trees)
-        .map(|(source, tree)| {
-            let mut edits = Edits::default();
-            for rule in &tree.policy {
-                let Rule::Spec { bodies, .. } = rule.as_ref() else {
-                    continue;
-                };
-                for body in bodies {
-                    if let Some(statement) = edit::without_braces(&body.query) {
-                        edits.around(edit::range(&statement.span), "{ ", " }");
-                        changed = true;
-                    }
+/// Puts every body into braces.
+pub(crate) fn braces(sources: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Module> {
+    edit::modules(sources, trees, |tree| {
+        let mut edits = Edits::default();
+        for rule in &tree.policy {
+            let Rule::Spec { bodies, .. } = rule.as_ref() else {
+                continue;
+            };
+            for body in bodies {
+                if let Some(statement) = edit::without_braces(&body.query) {
+                    edits.around(edit::range(&statement.span), "{ ", " }");
                 }
             }
-            Module {
-                path: source.path.clone(),
-                text: edits.apply(&source.text),
-            }
-        })
-        .collect();
-    changed.then_some(braced)
+        }
+        edits
+    })
 }
 
-/// One round over all modules: what stands inside another such value waits for the next. None where
-/// nothing is left to bind.
+/// One round over all modules: what stands inside another such value waits for the next.
 pub(crate) fn modules(
     sources: &[Module],
     trees: &[Ref<ast::Module>],
     version: RegoVersion,
-) -> Option<Vec<Module>> {
-    let mut changed = false;
-    let bound = sources
-        .iter()
-        .zip(trees)
-        .map(|(source, tree)| {
-            let mut binder = Binder {
-                names: syntax::names(tree, trees),
-                opening: edit::opening(tree, version),
-                edits: Edits::default(),
-                taken: Vec::new(),
-            };
-            for rule in &tree.policy {
-                binder.rule(rule);
-            }
-            changed |= !binder.taken.is_empty();
-            Module {
-                path: source.path.clone(),
-                text: binder.edits.apply(&source.text),
-            }
-        })
-        .collect();
-    changed.then_some(bound)
+) -> Vec<Module> {
+    edit::modules(sources, trees, |tree| {
+        let mut binder = Binder {
+            names: syntax::names(tree, trees),
+            opening: edit::opening(tree, version),
+            edits: Edits::default(),
+            taken: Vec::new(),
+        };
+        for rule in &tree.policy {
+            binder.rule(rule);
+        }
+        binder.edits
+    })
 }
 
 struct Binder {
@@ -124,7 +104,7 @@ impl Binder {
         assign: Option<&ast::RuleAssign>,
         bodies: &[RuleBody],
     ) {
-        let iterates = walk::iterates(rule, &self.names);
+        let iterates = loops::in_rule(rule, &self.names);
         let last = bodies.len().saturating_sub(1);
         if let Some(assign) = assign
             && (iterates || last > 0)

@@ -16,7 +16,8 @@ use crate::{
     inspect::Names,
     source::Module,
     syntax,
-    walk::{self, Call, Visitor},
+    visit::{Call, Visitor},
+    walk,
 };
 
 /// The modules with their calls in this form; one more where builtins are replaced.
@@ -25,38 +26,32 @@ pub(crate) fn modules(
     trees: &[Ref<ast::Module>],
     rules: &Rules,
 ) -> Vec<Module> {
-    let names: Vec<Names> = trees
-        .iter()
-        .map(|tree| Names::of(tree, trees, rules.sets()))
-        .collect();
+    let names_of = |tree: &ast::Module| Names::of(tree, trees, rules.sets());
     let mut replaced = BTreeSet::new();
-    for (tree, names) in trees.iter().zip(&names) {
-        let mut finder = Finder { names, replaced };
+    for tree in trees {
+        let names = names_of(tree);
+        let mut finder = Finder {
+            names: &names,
+            replaced,
+        };
         for rule in &tree.policy {
             walk::rule(rule, &mut finder);
         }
         replaced = finder.replaced;
     }
-    let mut modules: Vec<Module> = sources
-        .iter()
-        .zip(trees)
-        .zip(&names)
-        .map(|((source, tree), names)| {
-            let mut calls = Calls {
-                names,
-                replaced: &replaced,
-                edits: Edits::default(),
-                seen: BTreeSet::new(),
-            };
-            for rule in &tree.policy {
-                walk::rule(rule, &mut calls);
-            }
-            Module {
-                path: source.path.clone(),
-                text: calls.edits.apply(&source.text),
-            }
-        })
-        .collect();
+    let mut modules = edit::modules(sources, trees, |tree| {
+        let names = names_of(tree);
+        let mut calls = Calls {
+            names: &names,
+            replaced: &replaced,
+            edits: Edits::default(),
+            seen: BTreeSet::new(),
+        };
+        for rule in &tree.policy {
+            walk::rule(rule, &mut calls);
+        }
+        calls.edits
+    });
     if !replaced.is_empty() {
         modules.push(stand_ins(&replaced));
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead, Span};
+use regorus::unstable::{Module, Ref, Rule, RuleHead, Span};
 
 use crate::{
     error::LoadError,
@@ -119,12 +119,8 @@ impl Rules {
                     .policy
                     .iter()
                     .map(|rule| {
-                        let (refr, arity) = head(rule);
-                        let path: Vec<String> = package
-                            .iter()
-                            .cloned()
-                            .chain(syntax::static_prefix(refr))
-                            .collect();
+                        let (refr, arity) = (syntax::head(rule), arity(rule));
+                        let path = syntax::path_of(&package, rule);
                         let index = *by_path.entry(path.clone()).or_insert_with(|| {
                             self.rules.push(RuleSet {
                                 path,
@@ -322,13 +318,15 @@ fn listed(names: &BTreeSet<String>) -> String {
     text.join(", ")
 }
 
-fn head(rule: &Rule) -> (&Expr, Option<usize>) {
+/// The number of a function's arguments.
+fn arity(rule: &Rule) -> Option<usize> {
     match rule {
-        Rule::Spec { head, .. } => match head {
-            RuleHead::Func { refr, args, .. } => (refr, Some(args.len())),
-            RuleHead::Compr { refr, .. } | RuleHead::Set { refr, .. } => (refr, None),
-        },
-        Rule::Default { refr, args, .. } => (refr, (!args.is_empty()).then_some(args.len())),
+        Rule::Spec {
+            head: RuleHead::Func { args, .. },
+            ..
+        } => Some(args.len()),
+        Rule::Spec { .. } => None,
+        Rule::Default { args, .. } => (!args.is_empty()).then_some(args.len()),
     }
 }
 

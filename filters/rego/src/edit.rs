@@ -2,9 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use regorus::unstable::{Expr, LiteralStmt, Module, Query, RuleAssign, Source, Span};
+use regorus::unstable::{Expr, LiteralStmt, Module, Query, Ref, RuleAssign, Source, Span};
 
-use crate::source::RegoVersion;
+use crate::source::{self, RegoVersion};
+
+/// Each module with the changes that its tree asks for.
+pub(crate) fn modules(
+    sources: &[source::Module],
+    trees: &[Ref<Module>],
+    mut changes: impl FnMut(&Module) -> Edits,
+) -> Vec<source::Module> {
+    sources
+        .iter()
+        .zip(trees)
+        .map(|(source, tree)| source::Module {
+            path: source.path.clone(),
+            text: changes(tree).apply(&source.text),
+        })
+        .collect()
+}
 
 /// Changes by their byte offset. None may overlap another; those at one place nest.
 #[derive(Default)]

@@ -14,10 +14,12 @@ use regorus::{
 use crate::{
     edit::{self, Edits},
     forms::{self, Form},
+    loops,
     source::{Module, RegoVersion},
     syntax,
     value::Value,
-    walk::{self, Visitor},
+    visit::Visitor,
+    walk,
 };
 
 /// A complete rule's or a function's value.
@@ -50,35 +52,28 @@ pub(crate) fn modules(
 ) -> Guarded {
     let values = conflicting(trees);
     let mut unfit = Vec::new();
-    let modules = sources
-        .iter()
-        .zip(trees)
-        .map(|(source, tree)| {
-            let package = syntax::package_path(tree);
-            let mut guards = Guards {
-                edits: Edits::default(),
-                seen: BTreeSet::new(),
-                is_nested: false,
-                unfit: Vec::new(),
-            };
-            for rule in &tree.policy {
-                let path = path_of(&package, rule);
-                if values.contains(&path) {
-                    guards.values_of(rule);
-                }
-                guards.is_nested = false;
-                walk::rule(rule, &mut guards);
-                if guards.is_nested {
-                    guards.load_roots(rule, edit::opening(tree, version));
-                }
-                unfit.extend(guards.unfit.drain(..).map(|form| (path.clone(), form)));
+    let modules = edit::modules(sources, trees, |tree| {
+        let package = syntax::package_path(tree);
+        let mut guards = Guards {
+            edits: Edits::default(),
+            seen: BTreeSet::new(),
+            is_nested: false,
+            unfit: Vec::new(),
+        };
+        for rule in &tree.policy {
+            let path = syntax::path_of(&package, rule);
+            if values.contains(&path) {
+                guards.values_of(rule);
             }
-            Module {
-                path: source.path.clone(),
-                text: guards.edits.apply(&source.text),
+            guards.is_nested = false;
+            walk::rule(rule, &mut guards);
+            if guards.is_nested {
+                guards.load_roots(rule, edit::opening(tree, version));
             }
-        })
-        .collect();
+            unfit.extend(guards.unfit.drain(..).map(|form| (path.clone(), form)));
+        }
+        guards.edits
+    });
     Guarded { modules, unfit }
 }
 
@@ -174,7 +169,7 @@ fn conflicting(trees: &[Ref<ast::Module>]) -> BTreeSet<Vec<String>> {
         let package = syntax::package_path(tree);
         for rule in &tree.policy {
             definitions
-                .entry(path_of(&package, rule))
+                .entry(syntax::path_of(&package, rule))
                 .or_default()
                 .extend(Definition::of(rule));
         }
@@ -194,10 +189,10 @@ fn conflicting(trees: &[Ref<ast::Module>]) -> BTreeSet<Vec<String>> {
     for tree in trees {
         let package = syntax::package_path(tree);
         for rule in &tree.policy {
-            let path = path_of(&package, rule);
+            let path = syntax::path_of(&package, rule);
             if let Some([only]) = definitions.get(&path).map(Vec::as_slice)
                 && only.values.contains(&None)
-                && walk::iterates(rule, &syntax::names(tree, trees))
+                && loops::in_rule(rule, &syntax::names(tree, trees))
             {
                 conflicting.insert(path);
             }
@@ -273,22 +268,6 @@ fn constant(expr: &Expr) -> Option<Value> {
         }
         _ => None,
     }
-}
-
-fn path_of(package: &[String], rule: &Rule) -> Vec<String> {
-    let refr = match rule {
-        Rule::Spec { head, .. } => match head {
-            RuleHead::Compr { refr, .. }
-            | RuleHead::Set { refr, .. }
-            | RuleHead::Func { refr, .. } => refr,
-        },
-        Rule::Default { refr, .. } => refr,
-    };
-    package
-        .iter()
-        .cloned()
-        .chain(syntax::static_prefix(refr))
-        .collect()
 }
 
 /// The guards of one module.

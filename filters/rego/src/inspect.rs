@@ -9,8 +9,9 @@ use crate::{
     check::{RuleSet, at},
     error::LoadError,
     forms::{self, Form},
-    syntax,
-    walk::{self, Call, Visitor},
+    loops, syntax,
+    visit::{Call, Visitor},
+    walk,
 };
 
 /// What there is to say of a rule.
@@ -22,7 +23,7 @@ pub(crate) struct Found {
 }
 
 pub(crate) fn rule(rule: &Rule, names: &Names, rules: &[RuleSet]) -> Found {
-    let iterates = walk::iterates_before_else(rule, &names.bare);
+    let iterates = loops::before_else(rule, &names.bare);
     let mut inspector = Inspector {
         rules,
         names,

@@ -13,6 +13,7 @@ mod guard;
 mod inspect;
 mod interpreter;
 mod load;
+mod loops;
 mod metadata;
 mod nesting;
 mod patterns;
@@ -23,6 +24,7 @@ mod source;
 mod syntax;
 mod template;
 pub mod value;
+mod visit;
 mod walk;
 
 pub use error::{EvalError, LoadError, LoadErrors, QueryError};

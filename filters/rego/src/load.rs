@@ -5,7 +5,10 @@ use std::{
     sync::OnceLock,
 };
 
-use regorus::{Engine, PolicyLengthConfig};
+use regorus::{
+    Engine, PolicyLengthConfig,
+    unstable::{self as ast, Ref},
+};
 
 use crate::{
     arithmetic, bind, calls,
@@ -146,46 +149,33 @@ pub(crate) fn prepare(
     // Compiling analyzes every rule: a variable that is never bound is found here. Only that what
     // `calls` writes out is unknown to regorus as it stands.
     let analyzed = analyze(&mut engine, &asked);
-    if let Some(braced) = bind::braces(&modules, engine.get_modules()) {
-        modules = braced;
-        engine = parse(&modules, version)?;
-    }
-    let rules = Rules::inspected(engine.get_modules());
-    let called = calls::modules(&modules, engine.get_modules(), &rules);
-    if called != modules {
-        modules = called;
-        engine = parse(&modules, version)?;
-    }
-    let exact = patterns::modules(&modules, engine.get_modules(), version);
-    let exact = match exact {
-        Ok(exact) => exact,
-        Err(errors) => {
-            LoadErrors::refuse(errors)?;
-            modules.clone()
-        }
+    let mut stage = Stage {
+        modules,
+        engine,
+        version,
     };
-    if exact != modules {
-        modules = exact;
-        engine = parse(&modules, version)?;
-    }
-    if analyzed.is_err() && analyze(&mut engine, &asked).is_err() {
+    stage.rewrite(bind::braces)?;
+    let rules = Rules::inspected(stage.engine.get_modules());
+    stage.rewrite(|modules, trees| calls::modules(modules, trees, &rules))?;
+    let exact = patterns::modules(&stage.modules, stage.engine.get_modules(), version)?;
+    stage.take(exact)?;
+    if analyzed.is_err() && analyze(&mut stage.engine, &asked).is_err() {
         analyzed?;
     }
     // As often as comprehensions stand in one another, and not without end.
     for _ in 0..MAX_ROUNDS {
-        let Some(bound) = bind::modules(&modules, engine.get_modules(), version) else {
+        if !stage.rewrite(|modules, trees| bind::modules(modules, trees, version))? {
             break;
-        };
-        modules = bound;
-        engine = parse(&modules, version)?;
+        }
     }
     // Which forms the evaluators see.
-    let rules = Rules::check(engine.get_modules(), &data, &asked);
-    let computed = arithmetic::modules(&modules, engine.get_modules());
-    if computed != modules {
-        modules = computed;
-        engine = parse(&modules, version)?;
-    }
+    let rules = Rules::check(stage.engine.get_modules(), &data, &asked);
+    stage.rewrite(arithmetic::modules)?;
+    let Stage {
+        modules,
+        mut engine,
+        ..
+    } = stage;
     engine
         .add_data(data)
         .map_err(|error| error::from_regorus("data", &error.to_string()))?;
@@ -195,6 +185,33 @@ pub(crate) fn prepare(
         rules,
         asked,
     })
+}
+
+/// Modules on their way to the evaluators, and how they parse.
+struct Stage {
+    modules: Vec<Module>,
+    engine: Engine,
+    version: RegoVersion,
+}
+
+impl Stage {
+    /// Whether anything was changed.
+    fn rewrite(
+        &mut self,
+        rewritten: impl FnOnce(&[Module], &[Ref<ast::Module>]) -> Vec<Module>,
+    ) -> Result<bool, LoadErrors> {
+        let modules = rewritten(&self.modules, self.engine.get_modules());
+        self.take(modules)
+    }
+
+    fn take(&mut self, modules: Vec<Module>) -> Result<bool, LoadErrors> {
+        if modules == self.modules {
+            return Ok(false);
+        }
+        self.modules = modules;
+        self.engine = parse(&self.modules, self.version)?;
+        Ok(true)
+    }
 }
 
 fn analyze(engine: &mut Engine, entrypoints: &[Entrypoint]) -> Result<(), LoadErrors> {

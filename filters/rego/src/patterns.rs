@@ -13,47 +13,41 @@ use crate::{
     builtins::SHAPED,
     check::at,
     edit::{self, Edits},
-    error::LoadError,
+    error::{LoadError, LoadErrors},
     source::{Module, RegoVersion},
     syntax,
-    walk::{self, Visitor},
+    visit::Visitor,
+    walk,
 };
 
-/// The modules with their patterns held to their keys, or what cannot be.
+/// The modules with their patterns held to their keys.
+///
+/// # Errors
+/// The patterns that cannot be.
 pub(crate) fn modules(
     sources: &[Module],
     trees: &[Ref<ast::Module>],
     version: RegoVersion,
-) -> Result<Vec<Module>, Vec<LoadError>> {
+) -> Result<Vec<Module>, LoadErrors> {
     let mut errors = Vec::new();
-    let modules = sources
-        .iter()
-        .zip(trees)
-        .map(|(source, tree)| {
-            let mut patterns = Patterns {
-                names: syntax::names(tree, trees),
-                opening: edit::opening(tree, version),
-                edits: Edits::default(),
-                seen: BTreeSet::new(),
-                errors: Vec::new(),
-                bound: Vec::new(),
-            };
-            for rule in &tree.policy {
-                patterns.arguments(rule);
-                walk::rule(rule, &mut patterns);
-            }
-            errors.append(&mut patterns.errors);
-            Module {
-                path: source.path.clone(),
-                text: patterns.edits.apply(&source.text),
-            }
-        })
-        .collect();
-    if errors.is_empty() {
-        Ok(modules)
-    } else {
-        Err(errors)
-    }
+    let modules = edit::modules(sources, trees, |tree| {
+        let mut patterns = Patterns {
+            names: syntax::names(tree, trees),
+            opening: edit::opening(tree, version),
+            edits: Edits::default(),
+            seen: BTreeSet::new(),
+            errors: Vec::new(),
+            bound: Vec::new(),
+        };
+        for rule in &tree.policy {
+            patterns.arguments(rule);
+            walk::rule(rule, &mut patterns);
+        }
+        errors.append(&mut patterns.errors);
+        patterns.edits
+    });
+    LoadErrors::refuse(errors)?;
+    Ok(modules)
 }
 
 struct Patterns {

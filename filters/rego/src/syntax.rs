@@ -9,6 +9,27 @@ pub(crate) fn package_path(module: &Module) -> Vec<String> {
     static_prefix(&module.package.refr)
 }
 
+/// What a rule defines.
+pub(crate) fn head(rule: &Rule) -> &Expr {
+    match rule {
+        Rule::Spec { head, .. } => match head {
+            RuleHead::Compr { refr, .. }
+            | RuleHead::Set { refr, .. }
+            | RuleHead::Func { refr, .. } => refr,
+        },
+        Rule::Default { refr, .. } => refr,
+    }
+}
+
+/// The path of a rule, without `data`.
+pub(crate) fn path_of(package: &[String], rule: &Rule) -> Vec<String> {
+    package
+        .iter()
+        .cloned()
+        .chain(static_prefix(head(rule)))
+        .collect()
+}
+
 /// The segments of a head or a package up to the first that is only known when it runs.
 pub(crate) fn static_prefix(refr: &Expr) -> Vec<String> {
     let Some((root, segments)) = reference(refr) else {
@@ -106,17 +127,7 @@ pub(crate) fn names(module: &Module, modules: &[Ref<Module>]) -> BTreeSet<String
         .iter()
         .filter(|other| package_path(other) == package)
         .flat_map(|other| &other.policy)
-        .filter_map(|rule| {
-            let refr = match rule.as_ref() {
-                Rule::Spec { head, .. } => match head {
-                    RuleHead::Compr { refr, .. }
-                    | RuleHead::Set { refr, .. }
-                    | RuleHead::Func { refr, .. } => refr,
-                },
-                Rule::Default { refr, .. } => refr,
-            };
-            reference(refr).map(|(root, _)| root)
-        });
+        .filter_map(|rule| reference(head(rule)).map(|(root, _)| root));
     let imports = module
         .imports
         .iter()

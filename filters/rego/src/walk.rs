@@ -10,57 +10,15 @@ use regorus::unstable::{
 use crate::{
     forms::Form,
     syntax::{dynamic_keys, name, reference, text_of},
+    visit::{Call, Operation, Visitor},
 };
-
-pub(crate) trait Visitor {
-    /// A reference whose root is no variable. A segment is none where it is only known when it runs.
-    fn reference(&mut self, _whole: &Expr, _root: &str, _segments: &[Option<String>]) {}
-    fn call(&mut self, _call: &Call<'_>) {}
-    /// What `with` replaces, and what by.
-    fn replaced(&mut self, _target: &Expr, _by: &Expr) {}
-    fn query(&mut self, _query: &Query) {}
-    /// A comprehension or an `every`.
-    fn nested(&mut self) {}
-    /// A body may succeed more than once; by which variable, where it may be bound elsewhere.
-    fn iterates(&mut self, _variable: Option<&str>) {}
-    /// The same inside of `not`, which succeeds once all the same.
-    fn iterates_in_not(&mut self, _variable: Option<&str>) {}
-    fn array_comprehension(&mut self, _whole: &Span, _term: &Expr, _query: &Query) {}
-    fn set_comprehension(&mut self, _term: &Expr, _query: &Query) {}
-    fn object_comprehension(&mut self, _whole: &Span, _key: &Expr, _value: &Expr, _query: &Query) {}
-    fn some_in(&mut self, _collection: &Expr) {}
-    fn index(&mut self, _index: &Expr) {}
-    /// The body of an `every` begins, with the names that it binds, or ends.
-    fn every(&mut self, _binds: Option<Vec<String>>) {}
-    fn operation(&mut self, _operation: &Operation<'_>) {}
-    fn form(&mut self, _form: Form) {}
-}
-
-pub(crate) struct Call<'a> {
-    pub span: &'a Span,
-    pub function: &'a Expr,
-    /// None where it is no plain name.
-    pub name: Option<String>,
-    pub arguments: &'a [Ref<Expr>],
-    /// A statement of its own, where the last argument may take the result.
-    pub is_statement: bool,
-}
-
-/// `lhs symbol rhs`.
-#[derive(Clone, Copy)]
-pub(crate) struct Operation<'a> {
-    pub span: &'a Span,
-    pub symbol: char,
-    pub lhs: &'a Expr,
-    pub rhs: &'a Expr,
-}
 
 pub(crate) fn rule(rule: &Rule, visitor: &mut dyn Visitor) {
     bodies(rule, usize::MAX, visitor);
 }
 
 /// A rule with no more than so many of its bodies.
-fn bodies(rule: &Rule, most: usize, visitor: &mut dyn Visitor) {
+pub(crate) fn bodies(rule: &Rule, most: usize, visitor: &mut dyn Visitor) {
     let mut walk = Walk {
         visitor,
         scopes: vec![BTreeSet::new()],
@@ -102,54 +60,6 @@ fn bodies(rule: &Rule, most: usize, visitor: &mut dyn Visitor) {
             }
         }
         Rule::Default { value, .. } => walk.expr(value),
-    }
-}
-
-/// Whether a rule's body, or what stands in its head, may succeed more than once.
-pub(crate) fn iterates(of: &Rule, names: &BTreeSet<String>) -> bool {
-    finder(of, usize::MAX, names).found
-}
-
-/// The same of the bodies that an `else` follows; what iterates inside of `not` counts too.
-pub(crate) fn iterates_before_else(of: &Rule, names: &BTreeSet<String>) -> bool {
-    match of {
-        Rule::Spec { bodies, .. } if bodies.len() > 1 => {
-            let found = finder(of, bodies.len().saturating_sub(1), names);
-            found.found || found.in_not
-        }
-        _ => false,
-    }
-}
-
-fn finder<'a>(of: &Rule, most: usize, names: &'a BTreeSet<String>) -> Finder<'a> {
-    let mut finder = Finder {
-        names,
-        found: false,
-        in_not: false,
-    };
-    bodies(of, most, &mut finder);
-    finder
-}
-
-struct Finder<'a> {
-    names: &'a BTreeSet<String>,
-    found: bool,
-    in_not: bool,
-}
-
-impl Finder<'_> {
-    fn is_loop(&self, variable: Option<&str>) -> bool {
-        !variable.is_some_and(|name| name != "_" && self.names.contains(name))
-    }
-}
-
-impl Visitor for Finder<'_> {
-    fn iterates(&mut self, variable: Option<&str>) {
-        self.found |= self.is_loop(variable);
-    }
-
-    fn iterates_in_not(&mut self, variable: Option<&str>) {
-        self.in_not |= self.is_loop(variable);
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     call::{Failure, Outcome, Own, World, own},
     operand,
 };
-use crate::value::Value;
+use crate::value::{self, Value};
 
 pub(super) const FUNCTIONS: &[Own] = &[
     own("all", 1, all),
@@ -32,29 +32,21 @@ pub(super) const FUNCTIONS: &[Own] = &[
 /// Whether all members are `true`.
 fn all(arguments: &[Value], world: &World<'_>) -> Outcome {
     let members = members(arguments, world)?;
-    let all = members.iter().all(|member| *member == Value::Bool(true));
+    let all = members.iter().all(|member| **member == Value::Bool(true));
     Ok(Some(Value::Bool(all)))
 }
 
 /// Whether a member is `true`.
 fn any(arguments: &[Value], world: &World<'_>) -> Outcome {
     let members = members(arguments, world)?;
-    let any = members.contains(&Value::Bool(true));
+    let any = members.contains(&&Value::Bool(true));
     Ok(Some(Value::Bool(any)))
 }
 
-fn members(arguments: &[Value], world: &World<'_>) -> Result<Vec<Value>, Failure> {
-    match operand::any(arguments, 0)? {
-        Value::Array(items) => {
-            world.charge_members(items.len())?;
-            Ok(items.to_vec())
-        }
-        Value::Set(items) => {
-            world.charge_members(items.len())?;
-            Ok(items.iter_sorted().cloned().collect())
-        }
-        other => Err(operand::mismatch(0, "one of {array, set}", other)),
-    }
+fn members<'a>(arguments: &'a [Value], world: &World<'_>) -> Result<Vec<&'a Value>, Failure> {
+    let members = operand::members(arguments, 0)?;
+    world.charge_members(members.len())?;
+    Ok(members)
 }
 
 fn cast(arguments: &[Value], wanted: &str, is: fn(&Value) -> bool) -> Outcome {
@@ -66,11 +58,11 @@ fn cast(arguments: &[Value], wanted: &str, is: fn(&Value) -> bool) -> Outcome {
 }
 
 fn cast_array(arguments: &[Value], world: &World<'_>) -> Outcome {
-    members(arguments, world).map(|members| Some(Value::from(members)))
+    members(arguments, world).map(|members| Some(value::array(members.into_iter().cloned())))
 }
 
 fn cast_set(arguments: &[Value], world: &World<'_>) -> Outcome {
-    let members: BTreeSet<Value> = members(arguments, world)?.into_iter().collect();
+    let members: BTreeSet<Value> = members(arguments, world)?.into_iter().cloned().collect();
     Ok(Some(Value::from(members)))
 }
 

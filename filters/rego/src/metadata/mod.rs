@@ -8,7 +8,7 @@ mod comments;
 
 use std::collections::BTreeMap;
 
-use regorus::unstable::{self as ast, Ref, Rule, RuleHead, Span};
+use regorus::unstable::{self as ast, Ref, Rule, Span};
 
 use crate::{
     edit::{self, Edits},
@@ -16,7 +16,8 @@ use crate::{
     source::Module,
     syntax,
     value::{self, Value},
-    walk::{self, Call, Visitor},
+    visit::{Call, Visitor},
+    walk,
 };
 use annotation::{Annotation, Scope};
 
@@ -48,26 +49,20 @@ pub(crate) fn modules(
         return Ok(None);
     }
     let set = Set::read(sources, trees)?;
-    let annotated = sources
-        .iter()
-        .zip(trees)
-        .zip(asked)
-        .enumerate()
-        .map(|(index, ((source, tree), asked))| {
-            let mut edits = Edits::default();
-            for call in asked {
+    let mut asked = asked.into_iter().enumerate();
+    let annotated = edit::modules(sources, trees, |tree| {
+        let mut edits = Edits::default();
+        if let Some((index, calls)) = asked.next() {
+            for call in calls {
                 let constant = match call.name {
                     RULE => set.primary((index, call.rule)),
                     _ => set.chain((index, call.rule), tree),
                 };
                 edits.replace(call.place, &call.written(&constant));
             }
-            Module {
-                path: source.path.clone(),
-                text: edits.apply(&source.text),
-            }
-        })
-        .collect();
+        }
+        edits
+    });
     Ok(Some(annotated))
 }
 
@@ -151,7 +146,10 @@ impl Set {
         let mut errors = Vec::new();
         for (index, (source, tree)) in sources.iter().zip(trees).enumerate() {
             for (rule_index, rule) in tree.policy.iter().enumerate() {
-                set.paths.insert((index, rule_index), path_of(tree, rule));
+                set.paths.insert(
+                    (index, rule_index),
+                    syntax::path_of(&syntax::package_path(tree), rule),
+                );
             }
             let statements = statements(tree);
             for block in comments::blocks(&source.text) {
@@ -297,18 +295,4 @@ fn statements(tree: &ast::Module) -> Vec<(u32, Statement)> {
     let mut statements: Vec<_> = package.into_iter().chain(imports).chain(rules).collect();
     statements.sort_by_key(|(row, _)| *row);
     statements
-}
-
-fn path_of(tree: &ast::Module, rule: &Rule) -> Vec<String> {
-    let refr = match rule {
-        Rule::Spec { head, .. } => match head {
-            RuleHead::Compr { refr, .. }
-            | RuleHead::Set { refr, .. }
-            | RuleHead::Func { refr, .. } => refr,
-        },
-        Rule::Default { refr, .. } => refr,
-    };
-    let mut path = syntax::package_path(tree);
-    path.extend(syntax::static_prefix(refr));
-    path
 }
