@@ -170,14 +170,14 @@ impl Visitor for Calls<'_> {
                     .checked_sub(1)
                     .and_then(|last| call.arguments.get(last));
                 let (start, symbol) = match before {
-                    Some(last) => (edit::of(last).1, ','),
-                    None => (edit::of(call.function).1, '('),
+                    Some(last) => (edit::of(last).1, ","),
+                    None => (edit::of(call.function).1, "("),
                 };
                 let Some(at) = edit::find(&call.span.source, (start, result), symbol) else {
                     return;
                 };
                 // A comma may stand after the last argument.
-                if let Some(comma) = edit::find(&call.span.source, (end, place.1), ',') {
+                if let Some(comma) = edit::find(&call.span.source, (end, place.1), ",") {
                     self.edits.replace((comma, comma.saturating_add(1)), "");
                 }
                 let opened = if before.is_some() { "" } else { "(" };

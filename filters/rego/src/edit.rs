@@ -109,21 +109,24 @@ pub(crate) fn range(span: &Span) -> (usize, usize) {
 }
 
 /// Where a symbol stands between two places, outside of comments.
-pub(crate) fn find(source: &Source, (start, end): (usize, usize), symbol: char) -> Option<usize> {
+pub(crate) fn find(source: &Source, (start, end): (usize, usize), symbol: &str) -> Option<usize> {
+    let between = source.contents().get(start..end)?;
     let mut is_comment = false;
-    for (offset, character) in source.contents().get(start..end)?.char_indices() {
+    for (offset, character) in between.char_indices() {
         match character {
             '\n' => is_comment = false,
             '#' => is_comment = true,
-            found if found == symbol && !is_comment => return start.checked_add(offset),
             _ => {}
+        }
+        if !is_comment && between.get(offset..)?.starts_with(symbol) {
+            return start.checked_add(offset);
         }
     }
     None
 }
 
 /// What an expression covers. An object of several fields begins, as regorus has it, with its last
-/// one.
+/// one, and the empty set ends with what comes after it.
 pub(crate) fn of(expr: &Expr) -> (usize, usize) {
     let (start, end) = range(expr.span());
     let start = match expr {
@@ -133,6 +136,12 @@ pub(crate) fn of(expr: &Expr) -> (usize, usize) {
             .unwrap_or(start),
         Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => of(refr).0.min(start),
         _ => start,
+    };
+    let end = match expr {
+        Expr::Set { span, items, .. } if items.is_empty() => {
+            find(&span.source, (start, end), ")").map_or(end, |at| at.saturating_add(1))
+        }
+        _ => end,
     };
     (start, end)
 }

@@ -6,10 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::{
-    rvm::vm::RegoVM,
-    unstable::{self as ast, Expr, Literal, Query, Ref, Rule, RuleAssign, RuleHead, Span},
-};
+use regorus::unstable::{self as ast, Expr, Literal, Query, Ref, Rule, RuleAssign, RuleHead, Span};
 
 use crate::{
     edit::{self, Edits},
@@ -23,11 +20,11 @@ use crate::{
 };
 
 /// A complete rule's or a function's value.
-const VALUE: &str = "__portcullis_value";
+pub(crate) const VALUE: &str = "__portcullis_value";
 /// A partial object's key and value.
-const ENTRY: &str = "__portcullis_entry";
+pub(crate) const ENTRY: &str = "__portcullis_entry";
 /// An object comprehension as the set of its pairs.
-const PAIRS: &str = "__portcullis_pairs";
+pub(crate) const PAIRS: &str = "__portcullis_pairs";
 
 /// The guards' names and numbers of arguments.
 pub(crate) const NAMES: [(&str, usize); 3] = [(VALUE, 1), (ENTRY, 2), (PAIRS, 1)];
@@ -75,91 +72,6 @@ pub(crate) fn modules(
         guards.edits
     });
     Guarded { modules, unfit }
-}
-
-/// What the machine was told in one evaluation.
-#[derive(Default)]
-pub(crate) struct Conflicts {
-    /// By rule: the arguments it last had, and the value it gave. A rule is in no two calls at
-    /// once, since recursion is refused; and one that is asked the same again must say the same.
-    values: BTreeMap<u16, (Vec<Value>, Value)>,
-}
-
-impl Conflicts {
-    /// # Errors
-    /// Says what conflicts.
-    pub fn answer(
-        &mut self,
-        name: &str,
-        arguments: &[Value],
-        machine: &RegoVM,
-    ) -> Result<Value, String> {
-        match (name, arguments) {
-            (VALUE, [value]) => self.value(value, machine),
-            (ENTRY, [key, value]) => entry(key, value, machine),
-            (PAIRS, [Value::Set(pairs)]) => pairs_to_object(pairs.iter_sorted()),
-            _ => Err(format!("the machine asks for `{name}`, which is not known")),
-        }
-    }
-
-    fn value(&mut self, value: &Value, machine: &RegoVM) -> Result<Value, String> {
-        let call = machine
-            .get_call_stack()
-            .last()
-            .ok_or("a value outside of a rule")?;
-        let rule = machine
-            .get_program()
-            .rule_infos
-            .get(usize::from(call.rule_index))
-            .ok_or("a value of no rule")?;
-        let count = rule.function_info.as_ref().map_or(0, |info| {
-            usize::try_from(info.num_params).unwrap_or_default()
-        });
-        // A function's arguments follow its result.
-        let arguments = machine
-            .get_registers()
-            .get(1..count.saturating_add(1))
-            .unwrap_or_default();
-        if let Some((before, known)) = self.values.get(&call.rule_index)
-            && before == arguments
-        {
-            if known == value {
-                return Ok(value.clone());
-            }
-            return Err(format!("`{}` has more than one value", rule.name));
-        }
-        self.values
-            .insert(call.rule_index, (arguments.to_vec(), value.clone()));
-        Ok(value.clone())
-    }
-}
-
-/// The object so far is the rule's result.
-fn entry(key: &Value, value: &Value, machine: &RegoVM) -> Result<Value, String> {
-    let call = machine
-        .get_call_stack()
-        .last()
-        .ok_or("an entry outside of a rule")?;
-    match machine.get_registers().get(usize::from(call.result_reg)) {
-        Some(Value::Object(entries)) => match entries.get(key) {
-            Some(known) if known != value => Err("a key has more than one value".to_owned()),
-            _ => Ok(value.clone()),
-        },
-        _ => Err("an entry of no object".to_owned()),
-    }
-}
-
-fn pairs_to_object<'a>(pairs: impl Iterator<Item = &'a Value>) -> Result<Value, String> {
-    let mut entries = BTreeMap::new();
-    for pair in pairs {
-        if let Value::Array(pair) = pair
-            && let [key, value] = pair.as_slice()
-            && entries.insert(key.clone(), value.clone()).is_some()
-        {
-            return Err("a key of an object has more than one value".to_owned());
-        }
-    }
-    Ok(Value::from(entries))
 }
 
 /// The rules of which more than one value may come. Partial sets cannot conflict.
@@ -389,7 +301,7 @@ impl Visitor for Guards {
             return;
         }
         let gap = source.get(key.1..value.0).unwrap_or_default();
-        let colon = edit::find(&whole.source, (key.1, value.0), ':');
+        let colon = edit::find(&whole.source, (key.1, value.0), ":");
         let Some(colon) = colon.filter(|_| !gap.contains(['(', ')'])) else {
             let what = "has an object comprehension that cannot be guarded";
             return self.unfit.push(Form::new(whole, what));

@@ -6,6 +6,7 @@ mod bind;
 mod builtins;
 mod calls;
 mod check;
+mod conflicts;
 mod edit;
 mod error;
 mod forms;

@@ -15,9 +15,9 @@ use regorus::{
 
 use crate::{
     builtins::{self, Failure, Meter, World},
+    conflicts::Conflicts,
     error::{self, EvalError},
-    guard::{self, Conflicts},
-    load,
+    guard, load,
     policy::Moment,
     source::{Entrypoint, Module, RegoVersion},
     value::Value,
@@ -119,17 +119,17 @@ impl Rvm {
         let (Value::String(name), Value::Array(arguments)) = (identifier, argument) else {
             return Err(EvalError::Failed("a call without a name".to_owned()));
         };
-        if !guard::is_guard(name) {
-            return builtins::call(name, arguments.as_slice(), world).map_err(
-                |failure| match failure {
-                    Failure::Exceeded => EvalError::Budget,
-                    other => self.failed_at(machine, &format!("{name}: {other}")),
-                },
-            );
-        }
-        conflicts
-            .answer(name, arguments.as_slice(), machine)
-            .map_err(|conflict| self.failed_at(machine, &conflict))
+        let arguments = arguments.as_slice();
+        let is_guard = guard::is_guard(name);
+        let answer = match is_guard {
+            true => conflicts.answer(name, arguments, machine, world),
+            false => builtins::call(name, arguments, world),
+        };
+        answer.map_err(|failure| match failure {
+            Failure::Exceeded => EvalError::Budget,
+            conflict if is_guard => self.failed_at(machine, &conflict.to_string()),
+            other => self.failed_at(machine, &format!("{name}: {other}")),
+        })
     }
 
     fn failed_at(&self, machine: &RegoVM, what: &str) -> EvalError {

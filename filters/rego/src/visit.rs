@@ -25,7 +25,20 @@ pub(crate) trait Visitor {
     fn index(&mut self, _index: &Expr) {}
     /// The body of an `every` begins, with the names that it binds, or ends.
     fn every(&mut self, _binds: Option<Vec<String>>) {}
+    /// An operator of arithmetic, of sets, or of comparison.
     fn operation(&mut self, _operation: &Operation<'_>) {}
+    fn membership(
+        &mut self,
+        _whole: &Span,
+        _key: Option<&Expr>,
+        _value: &Expr,
+        _collection: &Expr,
+    ) {
+    }
+    /// A member of a set that is written out, or a key of an object.
+    fn inserted(&mut self, _member: &Expr) {}
+    /// What a rule collects into a set.
+    fn contained(&mut self, _member: &Expr) {}
     fn form(&mut self, _form: Form) {}
 }
 
@@ -43,7 +56,7 @@ pub(crate) struct Call<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Operation<'a> {
     pub span: &'a Span,
-    pub symbol: char,
+    pub symbol: &'static str,
     pub lhs: &'a Expr,
     pub rhs: &'a Expr,
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use regorus::unstable::{
-    ArithOp, AssignOp, BinOp, Expr, Literal, LiteralStmt, Query, Ref, Rule, RuleAssign, RuleHead,
-    Span,
+    ArithOp, AssignOp, BinOp, BoolOp, Expr, Literal, LiteralStmt, Query, Ref, Rule, RuleAssign,
+    RuleHead, Span,
 };
 
 use crate::{
@@ -34,6 +34,9 @@ pub(crate) fn bodies(rule: &Rule, most: usize, visitor: &mut dyn Visitor) {
                 }
                 RuleHead::Set { refr, key, .. } => {
                     let mut keys = dynamic_keys(refr);
+                    if let Some(key) = key.as_deref() {
+                        walk.visitor.contained(key);
+                    }
                     keys.extend(key.as_deref());
                     (&[][..], keys, None)
                 }
@@ -240,11 +243,16 @@ impl Walk<'_> {
             | Expr::Bool { .. }
             | Expr::Null { .. } => {}
             Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => self.reference(expr),
-            Expr::Array { items, .. } | Expr::Set { items, .. } => {
-                items.iter().for_each(|item| self.expr(item));
+            Expr::Array { items, .. } => items.iter().for_each(|item| self.expr(item)),
+            Expr::Set { items, .. } => {
+                for item in items {
+                    self.visitor.inserted(item);
+                    self.expr(item);
+                }
             }
             Expr::Object { fields, .. } => {
                 for (_, key, value) in fields {
+                    self.visitor.inserted(key);
                     self.expr(key);
                     self.expr(value);
                 }
@@ -275,11 +283,11 @@ impl Walk<'_> {
                 span, op, lhs, rhs, ..
             } => {
                 let symbol = match op {
-                    ArithOp::Add => '+',
-                    ArithOp::Sub => '-',
-                    ArithOp::Mul => '*',
-                    ArithOp::Div => '/',
-                    ArithOp::Mod => '%',
+                    ArithOp::Add => "+",
+                    ArithOp::Sub => "-",
+                    ArithOp::Mul => "*",
+                    ArithOp::Div => "/",
+                    ArithOp::Mod => "%",
                 };
                 self.operation(span, symbol, lhs, rhs);
             }
@@ -287,8 +295,8 @@ impl Walk<'_> {
                 span, op, lhs, rhs, ..
             } => {
                 let symbol = match op {
-                    BinOp::Union => '|',
-                    BinOp::Intersection => '&',
+                    BinOp::Union => "|",
+                    BinOp::Intersection => "&",
                 };
                 self.operation(span, symbol, lhs, rhs);
             }
@@ -300,7 +308,20 @@ impl Walk<'_> {
                 self.expr(lhs);
                 self.expr(rhs);
             }
-            Expr::BoolExpr { lhs, rhs, .. } | Expr::AssignExpr { lhs, rhs, .. } => {
+            Expr::BoolExpr {
+                span, op, lhs, rhs, ..
+            } => {
+                let symbol = match op {
+                    BoolOp::Lt => "<",
+                    BoolOp::Le => "<=",
+                    BoolOp::Eq => "==",
+                    BoolOp::Ge => ">=",
+                    BoolOp::Gt => ">",
+                    BoolOp::Ne => "!=",
+                };
+                self.operation(span, symbol, lhs, rhs);
+            }
+            Expr::AssignExpr { lhs, rhs, .. } => {
                 self.expr(lhs);
                 self.expr(rhs);
             }
@@ -311,10 +332,8 @@ impl Walk<'_> {
                 collection,
                 ..
             } => {
-                if key.is_some() {
-                    let form = Form::new(span, "asks for a key and a value with `in`");
-                    self.visitor.form(form);
-                }
+                self.visitor
+                    .membership(span, key.as_deref(), value, collection);
                 for expr in key.iter().chain([value, collection]) {
                     self.expr(expr);
                 }
@@ -322,7 +341,7 @@ impl Walk<'_> {
         }
     }
 
-    fn operation(&mut self, span: &Span, symbol: char, lhs: &Expr, rhs: &Expr) {
+    fn operation(&mut self, span: &Span, symbol: &'static str, lhs: &Expr, rhs: &Expr) {
         self.visitor.operation(&Operation {
             span,
             symbol,

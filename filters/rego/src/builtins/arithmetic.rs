@@ -3,8 +3,8 @@
 //! these come in the operators' place.
 
 use super::{
-    call::{Failure, Outcome, Own, World, own, size},
-    operand,
+    call::{Failure, Outcome, Own, World, own},
+    compare, operand,
 };
 use crate::value::Value;
 
@@ -132,9 +132,9 @@ fn collection(arguments: &[Value], _: &World<'_>) -> Outcome {
     Ok(is_collection.then(|| value.clone()))
 }
 
-/// What is made of all of it is a new set.
+/// What is made of all of it is a new set, for which its members are compared.
 fn charge(arguments: &[Value], world: &World<'_>) -> Result<(), Failure> {
     arguments
         .iter()
-        .try_for_each(|argument| world.charge(size(argument)))
+        .try_for_each(|argument| compare::charge_order(argument, world))
 }

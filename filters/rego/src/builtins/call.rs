@@ -42,7 +42,7 @@ impl Failure {
     /// The interpreter hands an error on as its text.
     pub const EXCEEDED: &str = "a builtin exceeded the budget";
 
-    pub(super) fn error(message: impl Into<Cow<'static, str>>) -> Failure {
+    pub(crate) fn error(message: impl Into<Cow<'static, str>>) -> Failure {
         Failure::Error(message.into())
     }
 }

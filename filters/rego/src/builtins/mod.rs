@@ -5,6 +5,7 @@ pub(crate) mod arithmetic;
 mod bits;
 mod call;
 mod collections;
+pub(crate) mod compare;
 mod crypto;
 mod deprecated;
 mod effects;
@@ -54,6 +55,7 @@ const FAMILIES: &[&[Own]] = &[
     arithmetic::FUNCTIONS,
     bits::FUNCTIONS,
     collections::FUNCTIONS,
+    compare::FUNCTIONS,
     crypto::FUNCTIONS,
     deprecated::FUNCTIONS,
     effects::FUNCTIONS,
@@ -132,10 +134,9 @@ pub(crate) fn called_by_machine() -> impl Iterator<Item = (&'static str, usize)>
 /// # Errors
 /// What must end the evaluation.
 pub(crate) fn call(name: &str, arguments: &[Value], world: &World<'_>) -> Result<Value, Failure> {
-    let outcome: Outcome = match (find(name), theirs::find(name)) {
-        (Some(own), _) => (own.call)(arguments, world),
-        (None, Some(builtin)) => theirs::call(builtin, arguments, world),
-        (None, None) => Err(Failure::Unsupported("an unknown builtin")),
+    let outcome: Outcome = match find(name) {
+        Some(own) => (own.call)(arguments, world),
+        None => theirs::call(name, arguments, world),
     };
     match outcome {
         Ok(value) => Ok(value.unwrap_or(Value::Undefined)),

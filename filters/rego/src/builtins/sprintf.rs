@@ -143,8 +143,7 @@ fn quoted(text: &str, world: &World<'_>) -> Result<String, Failure> {
     }
     // regorus has Go's table of what is printable.
     let arguments = [value::string("%q"), value::array([value::string(text)])];
-    let quote = theirs::find("sprintf").ok_or(Failure::Unsupported("to quote"))?;
-    match theirs::call(quote, &arguments, world)? {
+    match theirs::call("sprintf", &arguments, world)? {
         Some(Value::String(quoted)) => Ok(quoted.to_string()),
         _ => Err(Failure::Unsupported("to quote")),
     }

@@ -2,19 +2,26 @@
 
 use std::sync::LazyLock;
 
-use regorus::unstable::{BUILTINS, BuiltinFcn, Expr, Ref, Source, Span};
+use regorus::unstable::{BUILTINS, Expr, Ref, Source, Span};
 
-use super::call::{Failure, Outcome, World, size};
+use super::{
+    call::{Failure, Outcome, World, size},
+    compare,
+};
 use crate::value::Value;
 
-/// regorus's builtin of a name.
-pub(super) fn find(name: &str) -> Option<BuiltinFcn> {
-    BUILTINS.get(name).copied()
-}
+/// Those that put members in order, and so compare them.
+const ORDERING: &[&str] = &["max", "min", "sort"];
 
 /// What goes in was paid for where it was made; it is read once, though, and what comes out is new.
-pub(super) fn call(builtin: BuiltinFcn, arguments: &[Value], world: &World<'_>) -> Outcome {
+pub(super) fn call(name: &str, arguments: &[Value], world: &World<'_>) -> Outcome {
+    let builtin = BUILTINS
+        .get(name)
+        .ok_or(Failure::Unsupported("an unknown builtin"))?;
     for argument in arguments {
+        if ORDERING.contains(&name) {
+            compare::charge_order(argument, world)?;
+        }
         world.charge(size(argument) / READ)?;
     }
     let stand_in = STAND_IN
