@@ -105,6 +105,20 @@ impl Visitor for Calls {
         }
     }
 
+    fn equation(&mut self, lhs: &Expr, rhs: &Expr) {
+        for side in [lhs, rhs] {
+            let place = edit::of(side);
+            let is_read = matches!(
+                side,
+                Expr::RefDot { .. } | Expr::RefBrack { .. } | Expr::Call { .. }
+            );
+            if is_read && !is_scalar(lhs) && !is_scalar(rhs) && self.seen.insert(place) {
+                self.edits
+                    .around(place, &format!("{}(", compare::GLANCED), ")");
+            }
+        }
+    }
+
     fn inserted(&mut self, member: &Expr) {
         let place = edit::of(member);
         if !is_scalar(member) && self.seen.insert(place) {

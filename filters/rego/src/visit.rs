@@ -35,6 +35,8 @@ pub(crate) trait Visitor {
         _collection: &Expr,
     ) {
     }
+    /// `lhs = rhs`, which compares where both have values.
+    fn equation(&mut self, _lhs: &Expr, _rhs: &Expr) {}
     /// A member of a set that is written out, or a key of an object.
     fn inserted(&mut self, _member: &Expr) {}
     /// What a rule collects into a set.

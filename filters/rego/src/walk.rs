@@ -300,14 +300,6 @@ impl Walk<'_> {
                 };
                 self.operation(span, symbol, lhs, rhs);
             }
-            Expr::AssignExpr { span, lhs, rhs, .. }
-                if self.every > 0 && [lhs, rhs].iter().any(|side| is_pattern(side)) =>
-            {
-                self.visitor
-                    .form(Form::new(span, "matches a pattern inside `every`"));
-                self.expr(lhs);
-                self.expr(rhs);
-            }
             Expr::BoolExpr {
                 span, op, lhs, rhs, ..
             } => {
@@ -321,7 +313,16 @@ impl Walk<'_> {
                 };
                 self.operation(span, symbol, lhs, rhs);
             }
-            Expr::AssignExpr { lhs, rhs, .. } => {
+            Expr::AssignExpr {
+                span, op, lhs, rhs, ..
+            } => {
+                if self.every > 0 && [lhs, rhs].iter().any(|side| is_pattern(side)) {
+                    self.visitor
+                        .form(Form::new(span, "matches a pattern inside `every`"));
+                }
+                if *op == AssignOp::Eq {
+                    self.visitor.equation(lhs, rhs);
+                }
                 self.expr(lhs);
                 self.expr(rhs);
             }

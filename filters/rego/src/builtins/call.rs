@@ -74,7 +74,12 @@ impl World<'_> {
         self.meter.charge(bytes)
     }
 
-    /// The same for so many members of a collection.
+    /// How many bytes there are still.
+    pub fn left(&self) -> usize {
+        usize::try_from(self.meter.0.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+    }
+
+    /// [`World::charge`] for so many members of a collection.
     ///
     /// # Errors
     /// As [`World::charge`].

@@ -2,7 +2,7 @@
 //! instruction, however large the two sides are. See `arithmetic` for where these come in.
 
 use super::{
-    call::{Failure, Outcome, Own, World, own},
+    call::{Failure, Outcome, Own, World, own, size},
     operand,
 };
 use crate::value::Value;
@@ -20,6 +20,9 @@ pub(crate) const HOLDS_AT: &str = "__portcullis_holds_at";
 /// A member of a set or a key of an object, paid for.
 pub(crate) const WEIGHED: &str = "__portcullis_weighed";
 
+/// One side of an equation, which may have to be compared or only to be taken: paid for in part.
+pub(crate) const GLANCED: &str = "__portcullis_glanced";
+
 pub(super) const FUNCTIONS: &[Own] = &[
     own(EQUAL, 2, |it, world| compare(it, world, |a, b| a == b)),
     own(UNEQUAL, 2, |it, world| compare(it, world, |a, b| a != b)),
@@ -30,6 +33,7 @@ pub(super) const FUNCTIONS: &[Own] = &[
     own(HOLDS, 2, holds),
     own(HOLDS_AT, 3, holds_at),
     own(WEIGHED, 1, weighed),
+    own(GLANCED, 1, glanced),
 ];
 
 /// Past any document that is read here.
@@ -89,8 +93,41 @@ fn holds_at(arguments: &[Value], world: &World<'_>) -> Outcome {
 
 fn weighed(arguments: &[Value], world: &World<'_>) -> Outcome {
     let value = operand::any(arguments, 0)?;
-    charge_weight(value, world, MAX_DEPTH)?;
+    charge_weight(value, world)?;
     Ok(Some(value.clone()))
+}
+
+/// As much as one glance takes: so many of them are well within what comparing may take.
+const GLANCE: usize = 4096;
+
+fn glanced(arguments: &[Value], world: &World<'_>) -> Outcome {
+    let value = operand::any(arguments, 0)?;
+    let mut left = GLANCE;
+    weigh(value, &mut left, MAX_DEPTH)?;
+    world.charge(GLANCE.saturating_sub(left))?;
+    Ok(Some(value.clone()))
+}
+
+/// Takes a value's weight from what is left; no more than that.
+fn weigh(value: &Value, left: &mut usize, depth: usize) -> Result<(), Failure> {
+    let depth = depth.checked_sub(1).ok_or(Failure::Exceeded)?;
+    let own = match value {
+        Value::String(text) => text.len() / READ,
+        other => size(other),
+    };
+    *left = left.saturating_sub(own);
+    if *left == 0 {
+        return Ok(());
+    }
+    match value {
+        Value::Array(items) => items.iter().try_for_each(|item| weigh(item, left, depth)),
+        Value::Set(items) => items.iter().try_for_each(|item| weigh(item, left, depth)),
+        Value::Object(entries) => entries.iter().try_for_each(|(key, value)| {
+            weigh(key, left, depth)?;
+            weigh(value, left, depth)
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn one_of<'a>(
@@ -119,7 +156,7 @@ pub(super) fn charge_order(collection: &Value, world: &World<'_>) -> Result<(), 
     };
     world.charge_members(count)?;
     for _ in 0..steps(count) {
-        charge_weight(collection, world, MAX_DEPTH)?;
+        charge_weight(collection, world)?;
     }
     Ok(())
 }
@@ -138,7 +175,7 @@ pub(crate) fn charge_pair(one: &Value, other: &Value, world: &World<'_>) -> Resu
 /// As [`charge_order`].
 pub(crate) fn charge_place(value: &Value, count: usize, world: &World<'_>) -> Result<(), Failure> {
     for _ in 0..=steps(count) {
-        charge_weight(value, world, MAX_DEPTH)?;
+        charge_weight(value, world)?;
     }
     Ok(())
 }
@@ -196,29 +233,13 @@ fn all_agree<'a>(
 }
 
 /// All that is in a value, each time it is.
-fn charge_weight(value: &Value, world: &World<'_>, depth: usize) -> Result<(), Failure> {
-    let depth = depth.checked_sub(1).ok_or(Failure::Exceeded)?;
-    match value {
-        Value::String(text) => world.charge(text.len() / READ),
-        Value::Array(items) => {
-            world.charge_members(items.len())?;
-            items
-                .iter()
-                .try_for_each(|item| charge_weight(item, world, depth))
-        }
-        Value::Set(items) => {
-            world.charge_members(items.len())?;
-            items
-                .iter()
-                .try_for_each(|item| charge_weight(item, world, depth))
-        }
-        Value::Object(entries) => {
-            world.charge_members(entries.len())?;
-            entries.iter().try_for_each(|(key, value)| {
-                charge_weight(key, world, depth)?;
-                charge_weight(value, world, depth)
-            })
-        }
-        _ => world.charge(1),
+fn charge_weight(value: &Value, world: &World<'_>) -> Result<(), Failure> {
+    let before = world.left();
+    let mut left = before;
+    weigh(value, &mut left, MAX_DEPTH)?;
+    world.charge(before.saturating_sub(left))?;
+    match left {
+        0 => Err(Failure::Exceeded),
+        _ => Ok(()),
     }
 }

@@ -201,7 +201,10 @@ pub(crate) fn known(name: &str) -> Option<Known> {
     if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
         return Some(Known::Unsupported(why));
     }
-    if let Some((_, arity)) = BUILTINS.get(name) {
+    // What regorus's compiler calls is for no policy to call.
+    if let Some((_, arity)) = BUILTINS.get(name)
+        && !name.starts_with("__builtin")
+    {
         return Some(Known::Arity(usize::from(*arity)));
     }
     (MISSING.contains(&name)

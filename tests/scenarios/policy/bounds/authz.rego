@@ -116,3 +116,74 @@ bomb if {
 }
 
 members := {member | some member in numbers.range(1, 2000)}
+
+bomb if {
+	path == "members"
+	count({s | some i, _ in ask; i < 5000; s := [ask, i]}) > 0
+}
+
+bomb if {
+	path == "contained"
+	count(violations) > 0
+}
+
+violations contains v if {
+	some i, _ in ask
+	v := {"asked": ask, "index": i}
+}
+
+bomb if {
+	path == "in"
+	count([1 | some s in ask; not s in have]) > 0
+}
+
+bomb if {
+	path == "equal"
+	count([1 | some _ in ask; ask == again]) > 0
+}
+
+bomb if {
+	path == "order"
+	count([1 | some _ in ask; again <= ask]) > 0
+}
+
+bomb if {
+	path == "sort"
+	count([1 | some _ in numbers.range(1, 1000); sort([again, ask])]) > 0
+}
+
+bomb if {
+	path == "tree"
+	{tree("a"), tree("b")} != set()
+}
+
+ask := numbers.range(1, 8000)
+
+again := numbers.range(1, 8000)
+
+have := numbers.range(8001, 16000)
+
+# A value that is small in memory, and has a million members.
+tree(leaf) := x20 if {
+	x0 := [leaf, leaf]
+	x1 := [x0, x0]
+	x2 := [x1, x1]
+	x3 := [x2, x2]
+	x4 := [x3, x3]
+	x5 := [x4, x4]
+	x6 := [x5, x5]
+	x7 := [x6, x6]
+	x8 := [x7, x7]
+	x9 := [x8, x8]
+	x10 := [x9, x9]
+	x11 := [x10, x10]
+	x12 := [x11, x11]
+	x13 := [x12, x12]
+	x14 := [x13, x13]
+	x15 := [x14, x14]
+	x16 := [x15, x15]
+	x17 := [x16, x16]
+	x18 := [x17, x17]
+	x19 := [x18, x18]
+	x20 := [x19, x19]
+}
