@@ -24,6 +24,7 @@ mod paths;
 mod pattern;
 mod regex;
 mod replace;
+mod schema;
 mod semver;
 mod shaped;
 mod sprintf;
@@ -71,6 +72,7 @@ const FAMILIES: &[&[Own]] = &[
     paths::FUNCTIONS,
     regex::FUNCTIONS,
     replace::FUNCTIONS,
+    schema::FUNCTIONS,
     semver::FUNCTIONS,
     shaped::FUNCTIONS,
     sprintf::FUNCTIONS,
@@ -176,10 +178,8 @@ const REFUSED: &[(&str, &str)] = &[
     ),
 ];
 
-/// OPA's that are neither regorus's nor ours; told apart from mistakes in spelling.
-const MISSING: &[&str] = &["json.match_schema", "json.verify_schema"];
-
-/// The families of OPA's functions of which nothing is here yet.
+/// The families of OPA's functions of which something or all is neither regorus's nor ours; told
+/// apart from mistakes in spelling.
 const MISSING_FAMILIES: &[&str] = &["crypto.", "graphql.", "io.jwt.verify_"];
 
 /// What is known of a name that no rule has.
@@ -207,22 +207,20 @@ pub(crate) fn known(name: &str) -> Option<Known> {
     {
         return Some(Known::Arity(usize::from(*arity)));
     }
-    (MISSING.contains(&name)
-        || MISSING_FAMILIES
-            .iter()
-            .any(|family| name.starts_with(family)))
-    .then_some(Known::Unsupported(" yet"))
+    MISSING_FAMILIES
+        .iter()
+        .any(|family| name.starts_with(family))
+        .then_some(Known::Unsupported(" yet"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{MISSING, OWN, REFUSED, families};
+    use super::{OWN, REFUSED, families};
 
     #[test]
     fn each_name_stands_once() {
         assert_eq!(families().count(), OWN.len());
-        let missing = MISSING.iter().copied();
-        for name in missing.chain(REFUSED.iter().map(|(name, _)| *name)) {
+        for (name, _) in REFUSED {
             assert!(!OWN.contains_key(name), "{name} is ours");
         }
     }

@@ -3,6 +3,8 @@
 mod floats;
 mod verbs;
 
+pub(super) use floats::general;
+
 use super::{
     call::{Failure, Outcome, Own, World, own},
     integers, operand, theirs,

@@ -187,3 +187,30 @@ tree(leaf) := x20 if {
 	x19 := [x18, x18]
 	x20 := [x19, x19]
 }
+
+# Each schema asks two times what the next one does.
+bomb if {
+	path == "schema"
+	definitions := {sprintf("s%d", [i]): schema |
+		some i in numbers.range(0, 59)
+		next := {"$ref": sprintf("#/definitions/s%d", [i + 1])}
+		schema := {"allOf": [next, next]}
+	}
+	json.match_schema({}, {
+		"definitions": object.union(definitions, {"s60": {}}),
+		"$ref": "#/definitions/s0",
+	})[0]
+}
+
+bomb if {
+	path == "schema-of-itself"
+	json.match_schema({}, {"$ref": "#"})[0]
+}
+
+# As deep as a document may be, by a schema that takes two steps for each of its levels.
+bomb if {
+	path == "deep-document"
+	open := concat("", ["[" | some _ in numbers.range(1, 120)])
+	close := concat("", ["]" | some _ in numbers.range(1, 120)])
+	not json.match_schema(concat("", [open, close]), {"items": {"$ref": "#"}})[0]
+}

@@ -41,6 +41,12 @@ fn is_valid(arguments: &[Value], world: &World<'_>) -> Outcome {
     }
 }
 
+/// # Errors
+/// Where a text is no pattern, and as [`compiled`].
+pub(super) fn check(pattern: &str, world: &World<'_>) -> Result<(), Failure> {
+    syntax::parse(pattern, world).map(|_| ())
+}
+
 fn is_match(arguments: &[Value], world: &World<'_>) -> Outcome {
     let pattern = operand::string(arguments, 0)?;
     let text = operand::string(arguments, 1)?;
@@ -151,7 +157,11 @@ fn replace(arguments: &[Value], world: &World<'_>) -> Outcome {
     Ok(Some(value::string(&result)))
 }
 
-fn compiled(pattern: &Arc<str>, world: &World<'_>) -> Result<Rc<Matcher>, Failure> {
+/// The pattern, ready to match.
+///
+/// # Errors
+/// Where it is none; past the budget.
+pub(super) fn compiled(pattern: &Arc<str>, world: &World<'_>) -> Result<Rc<Matcher>, Failure> {
     cached(Kind::Regex, pattern, &[], || {
         let pattern = syntax::parse(pattern, world)?;
         Matcher::build(&pattern.hir, pattern.names, |bytes| world.charge(bytes))

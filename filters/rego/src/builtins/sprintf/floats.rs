@@ -49,7 +49,7 @@ fn exponent_text(exponent: &str, letter: char) -> String {
 }
 
 /// Whichever is shorter; without zeros at the end.
-fn general(float: f64, precision: Option<usize>, letter: char) -> String {
+pub(in crate::builtins) fn general(float: f64, precision: Option<usize>, letter: char) -> String {
     let text = match precision {
         None => format!("{float:e}"),
         Some(precision) => {
