@@ -98,6 +98,14 @@ impl Names {
         self.resolve(root).is_some()
     }
 
+    /// Whether `with` puts `opa.runtime` where it may stand.
+    pub fn is_empty_runtime(&self, target: &Expr, by: &str) -> bool {
+        by == builtins::RUNTIME
+            && !self.is_resolved(by)
+            && syntax::name(target)
+                .is_some_and(|target| target == builtins::NOW && !self.is_resolved(&target))
+    }
+
     /// Where a name points that no variable shadows: a path below `data`.
     fn resolve(&self, root: &str) -> Option<Vec<String>> {
         if root == "data" {
@@ -194,6 +202,7 @@ impl Visitor for Inspector<'_> {
         }
         if let Some(name) = syntax::name(by)
             && !self.names.is_resolved(&name)
+            && !self.names.is_empty_runtime(target, &name)
             && let Some(Known::Unsupported(why)) = builtins::known(&name)
         {
             let message = format!("`{name}` is not supported{why}");
