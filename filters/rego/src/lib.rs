@@ -7,6 +7,7 @@ mod builtins;
 mod calls;
 mod check;
 mod conflicts;
+mod defaults;
 mod edit;
 mod error;
 mod forms;

@@ -13,6 +13,7 @@ use regorus::{
 use crate::{
     arithmetic, bind, calls,
     check::Rules,
+    defaults,
     error::{self, LoadError, LoadErrors},
     guard,
     interpreter::Interpreter,
@@ -154,6 +155,7 @@ pub(crate) fn prepare(
         engine,
         version,
     };
+    stage.rewrite(|modules, trees| defaults::modules(modules, trees, version))?;
     stage.rewrite(bind::braces)?;
     let rules = Rules::inspected(stage.engine.get_modules());
     stage.rewrite(|modules, trees| calls::modules(modules, trees, &rules))?;
