@@ -107,7 +107,7 @@ impl Names {
     }
 
     /// Where a name points that no variable shadows: a path below `data`.
-    fn resolve(&self, root: &str) -> Option<Vec<String>> {
+    pub fn resolve(&self, root: &str) -> Option<Vec<String>> {
         if root == "data" {
             return Some(Vec::new());
         }
@@ -117,6 +117,12 @@ impl Names {
             return Some(self.package.iter().cloned().chain(own).collect());
         }
         self.imports.get(root).cloned()
+    }
+
+    /// The same for a reference. A segment that is only known when it runs may be any.
+    pub fn path(&self, root: &str, segments: &[Option<String>]) -> Option<Vec<Option<String>>> {
+        let base = self.resolve(root)?.into_iter().map(Some);
+        Some(base.chain(segments.iter().cloned()).collect())
     }
 }
 
@@ -128,15 +134,9 @@ struct Inspector<'a> {
 
 impl Visitor for Inspector<'_> {
     fn reference(&mut self, whole: &Expr, root: &str, segments: &[Option<String>]) {
-        let Some(path) = self.names.resolve(root) else {
+        let Some(path) = self.names.path(root, segments) else {
             return;
         };
-        // A segment that is only known when it runs may be any.
-        let path: Vec<Option<String>> = path
-            .into_iter()
-            .map(Some)
-            .chain(segments.iter().cloned())
-            .collect();
         let mut is_base = true;
         for (index, set) in self.rules.iter().enumerate() {
             if !agree(&path, &set.path) {
@@ -182,6 +182,15 @@ impl Visitor for Inspector<'_> {
     }
 
     fn replaced(&mut self, target: &Expr, by: &Expr) {
+        if let Some((root, segments)) = syntax::reference(target)
+            && let Some(path) = self.names.path(&root, &segments)
+            && self.rules.iter().any(|set| set.is_open_above(&path))
+        {
+            // regorus would let the rule add to what is put there.
+            let what = "`with` replaces a part of what a rule with a variable in its head makes";
+            let error = at(target.span(), what).hint("replace all of it");
+            self.found.errors.push(error);
+        }
         if let Some(name) = syntax::name(target)
             && name.split('.').next() != Some("input")
             && !self.names.is_resolved(&name)
@@ -225,7 +234,7 @@ impl Visitor for Inspector<'_> {
 }
 
 /// Whether a reference and a path may be one as far as both go.
-fn agree(reference: &[Option<String>], path: &[String]) -> bool {
+pub(crate) fn agree(reference: &[Option<String>], path: &[String]) -> bool {
     reference
         .iter()
         .zip(path)

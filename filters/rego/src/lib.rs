@@ -18,6 +18,7 @@ mod load;
 mod loops;
 mod metadata;
 mod nesting;
+mod overlaps;
 mod patterns;
 mod policy;
 mod query;

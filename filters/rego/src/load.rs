@@ -17,7 +17,7 @@ use crate::{
     error::{self, LoadError, LoadErrors},
     guard,
     interpreter::Interpreter,
-    metadata, nesting, patterns,
+    metadata, nesting, overlaps, patterns,
     policy::{Loaded, Route},
     rvm::Rvm,
     source::{Entrypoint, Module, RegoVersion, Sources},
@@ -83,7 +83,8 @@ fn asked(rules: &Rules, entrypoints: &[Entrypoint]) -> (Vec<Entrypoint>, Option<
         .enumerate()
         .map(|(index, entrypoint)| {
             let rule = Entrypoint::parse(&format!("{DOCUMENTS}/e{index}"));
-            match (rules.is_document(entrypoint), rule) {
+            let is_written = rules.is_document(entrypoint) || rules.is_shared(entrypoint);
+            match (is_written, rule) {
                 (true, Ok(rule)) => {
                     text.push_str(&format!("\ne{index} := {entrypoint}\n"));
                     rule
@@ -156,6 +157,10 @@ pub(crate) fn prepare(
         version,
     };
     stage.rewrite(|modules, trees| defaults::modules(modules, trees, version))?;
+    if stage.rewrite(|modules, trees| overlaps::modules(modules, trees, &rules))? {
+        // A rule may ask for itself by what stands above it.
+        LoadErrors::refuse(Rules::check(stage.engine.get_modules(), &data, &asked).errors)?;
+    }
     stage.rewrite(bind::braces)?;
     let rules = Rules::inspected(stage.engine.get_modules());
     stage.rewrite(|modules, trees| calls::modules(modules, trees, &rules))?;

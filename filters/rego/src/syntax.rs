@@ -40,6 +40,11 @@ pub(crate) fn static_prefix(refr: &Expr) -> Vec<String> {
         .collect()
 }
 
+/// Whether a part of a head is only known when it runs.
+pub(crate) fn is_open(head: &Expr) -> bool {
+    reference(head).is_none_or(|(_, segments)| segments.contains(&None))
+}
+
 /// The root and the segments of a reference.
 pub(crate) fn reference(expr: &Expr) -> Option<(String, Vec<Option<String>>)> {
     let mut segments = Vec::new();
