@@ -9,7 +9,7 @@ use crate::{
     check::{RuleSet, at},
     error::LoadError,
     forms::{self, Form},
-    loops, syntax,
+    loops, safety, syntax,
     visit::{Call, Visitor},
     walk,
 };
@@ -30,7 +30,7 @@ pub(crate) fn rule(rule: &Rule, names: &Names, rules: &[RuleSet]) -> Found {
         found: Found {
             uses: BTreeSet::new(),
             forms: forms::of_rule(rule, iterates, &|name| names.is_rule(name)),
-            errors: Vec::new(),
+            errors: safety::unsafe_variables(rule, &names.bare),
         },
     };
     if let Rule::Default { value, .. } = rule

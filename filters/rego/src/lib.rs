@@ -23,6 +23,7 @@ mod patterns;
 mod policy;
 mod query;
 mod rvm;
+mod safety;
 mod source;
 mod syntax;
 mod template;
