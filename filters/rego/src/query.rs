@@ -35,7 +35,7 @@ pub fn query(
         .engine
         .eval_query(query.to_owned(), false)
         .map(Rows)
-        .map_err(|error| QueryError::Eval(eval_error(&error)))
+        .map_err(|failed| QueryError::Eval(eval_error(&failed, error::one_line)))
 }
 
 /// The query as a rule's body: what it calls is checked as everything else is.
