@@ -47,6 +47,7 @@ pub(crate) fn modules(
             opening: edit::opening(tree, version),
             edits: Edits::default(),
             taken: Vec::new(),
+            body: Vec::new(),
         };
         for rule in &tree.policy {
             binder.rule(rule);
@@ -61,6 +62,8 @@ struct Binder {
     edits: Edits,
     /// The places of the values that are bound in this round.
     taken: Vec<(usize, usize)>,
+    /// The statements of a rule that has no body yet.
+    body: Vec<String>,
 }
 
 impl Binder {
@@ -70,26 +73,34 @@ impl Binder {
         };
         // Of several bodies each would want its own value: left to the interpreter as it is.
         if bodies.iter().filter(|body| !body.is_else).count() < 2 {
+            let (RuleHead::Set { span, .. }
+            | RuleHead::Compr { span, .. }
+            | RuleHead::Func { span, .. }) = head;
             match head {
-                RuleHead::Set { span, key, .. } => {
+                RuleHead::Set { key, .. } => {
                     if let Some(key) = key {
-                        self.value(key, edit::of(key), span, bodies.first());
+                        self.value(key, edit::of(key), bodies.first());
                     }
                 }
-                RuleHead::Compr { span, refr, assign } => {
+                RuleHead::Compr { refr, assign, .. } => {
                     if let Expr::RefBrack { index, .. } = refr.as_ref() {
-                        self.value(index, edit::of(index), span, bodies.first());
+                        self.value(index, edit::of(index), bodies.first());
                         if let Some(assign) = assign {
                             let place = edit::assigned(assign);
-                            self.value(&assign.value, place, span, bodies.first());
+                            self.value(&assign.value, place, bodies.first());
                         }
                     } else {
-                        self.complete(rule, span, assign.as_ref(), bodies);
+                        self.complete(rule, assign.as_ref(), bodies);
                     }
                 }
-                RuleHead::Func { span, assign, .. } => {
-                    self.complete(rule, span, assign.as_ref(), bodies);
+                RuleHead::Func { assign, .. } => {
+                    self.complete(rule, assign.as_ref(), bodies);
                 }
+            }
+            if !self.body.is_empty() {
+                let body = std::mem::take(&mut self.body).join("; ");
+                let body = format!("{}{body} }}", self.opening);
+                self.edits.insert(edit::range(span).1, &body);
             }
         }
         walk::rule(rule, self);
@@ -97,40 +108,31 @@ impl Binder {
 
     /// A rule of one value has rounds where its body iterates, and something after it where it has
     /// an `else`.
-    fn complete(
-        &mut self,
-        rule: &Rule,
-        head: &Span,
-        assign: Option<&ast::RuleAssign>,
-        bodies: &[RuleBody],
-    ) {
+    fn complete(&mut self, rule: &Rule, assign: Option<&ast::RuleAssign>, bodies: &[RuleBody]) {
         let iterates = loops::in_rule(rule, &self.names);
         let last = bodies.len().saturating_sub(1);
         if let Some(assign) = assign
             && (iterates || last > 0)
         {
-            self.value(&assign.value, edit::assigned(assign), head, bodies.first());
+            self.value(&assign.value, edit::assigned(assign), bodies.first());
         }
         for (index, body) in bodies.iter().enumerate() {
             if let Some(assign) = &body.assign
                 && (iterates || index < last)
                 && !body.query.stmts.is_empty()
             {
-                self.value(&assign.value, edit::assigned(assign), head, Some(body));
+                self.value(&assign.value, edit::assigned(assign), Some(body));
             }
         }
     }
 
-    fn value(&mut self, value: &Expr, place: (usize, usize), head: &Span, body: Option<&RuleBody>) {
+    fn value(&mut self, value: &Expr, place: (usize, usize), body: Option<&RuleBody>) {
         let Some((name, text)) = self.take(value, place) else {
             return;
         };
         match body {
             Some(body) => self.append(&body.query, &name, &text),
-            None => {
-                let statement = format!("{}{name} := {text} }}", self.opening);
-                self.edits.insert(edit::range(head).1, &statement);
-            }
+            None => self.body.push(format!("{name} := {text}")),
         }
     }
 

@@ -73,6 +73,9 @@ fn rule_name(name: &str) -> String {
 fn stand_ins(replaced: &BTreeSet<String>) -> Module {
     let mut text = format!("package {PACKAGE}\n");
     for name in replaced {
+        if name == builtins::RUNTIME {
+            text.push_str(&format!("\n{}() := {{}}\n", rule_name(name)));
+        }
         if let Some(arity) = arity(name) {
             let arguments: Vec<String> = (0..arity).map(|index| format!("a{index}")).collect();
             let arguments = arguments.join(", ");
@@ -98,6 +101,11 @@ fn is_builtin(names: &Names, name: &str) -> bool {
     !names.is_resolved(name) && arity(name).is_some()
 }
 
+/// The same for what `with` puts in the place of another.
+fn is_replacement(names: &Names, target: &Expr, name: &str) -> bool {
+    is_builtin(names, name) || names.is_empty_runtime(target, name)
+}
+
 /// Finds what `with` replaces, and by what.
 struct Finder<'a> {
     names: &'a Names,
@@ -106,15 +114,10 @@ struct Finder<'a> {
 
 impl Visitor for Finder<'_> {
     fn replaced(&mut self, target: &Expr, by: &Expr) {
-        let Some(target) = syntax::name(target) else {
-            return;
-        };
-        let is_target = is_builtin(self.names, &target);
-        if is_target {
-            self.replaced.insert(target);
-        }
         self.replaced
-            .extend(syntax::name(by).filter(|by| is_builtin(self.names, by)));
+            .extend(syntax::name(target).filter(|name| is_builtin(self.names, name)));
+        self.replaced
+            .extend(syntax::name(by).filter(|name| is_replacement(self.names, target, name)));
     }
 }
 
@@ -136,12 +139,15 @@ impl Calls<'_> {
 
 impl Visitor for Calls<'_> {
     fn replaced(&mut self, target: &Expr, by: &Expr) {
-        for expr in [target, by] {
-            if let Some(name) = syntax::name(expr)
-                && is_builtin(self.names, &name)
-            {
-                self.rename(expr.span(), &name);
-            }
+        if let Some(name) = syntax::name(target)
+            && is_builtin(self.names, &name)
+        {
+            self.rename(target.span(), &name);
+        }
+        if let Some(name) = syntax::name(by)
+            && is_replacement(self.names, target, &name)
+        {
+            self.rename(by.span(), &name);
         }
     }
 

@@ -8,7 +8,7 @@ use regorus::unstable::{Module, Ref, Rule, RuleHead, Span};
 use crate::{
     error::LoadError,
     forms::Form,
-    inspect::{self, Names},
+    inspect::{self, Names, agree},
     source::Entrypoint,
     syntax,
     value::Value,
@@ -27,6 +27,8 @@ pub(crate) struct RuleSet {
     place: Span,
     /// The number of arguments of a function.
     pub arity: Option<usize>,
+    /// A part of a head is only known when it runs, as in `p[x].r`.
+    is_open: bool,
     uses: BTreeSet<usize>,
     forms: Vec<Form>,
 }
@@ -79,6 +81,24 @@ impl Rules {
             && paths.any(|path| path.starts_with(&below))
     }
 
+    /// Whether an entrypoint is a rule that is not all there is to its path.
+    pub fn is_shared(&self, entrypoint: &Entrypoint) -> bool {
+        let path = entrypoint.as_str().split('.').skip(1);
+        let path: Vec<Option<String>> = path.map(|segment| Some(segment.to_owned())).collect();
+        self.overlapped(&path).is_some()
+    }
+
+    /// Where a reference has its first segment that one rule's head spells out, and that another
+    /// may have for a value of its variable.
+    pub fn overlapped(&self, path: &[Option<String>]) -> Option<usize> {
+        let is_hidden = |above: &usize| {
+            let mut sets = self.rules.iter();
+            sets.any(|set| set.path.len() > *above && agree(path, &set.path))
+        };
+        let above = self.rules.iter().filter(|set| set.is_open_above(path));
+        above.map(|set| set.path.len()).filter(is_hidden).min()
+    }
+
     pub fn sets(&self) -> &[RuleSet] {
         &self.rules
     }
@@ -126,11 +146,15 @@ impl Rules {
                                 path,
                                 place: refr.span().clone(),
                                 arity,
+                                is_open: false,
                                 uses: BTreeSet::new(),
                                 forms: Vec::new(),
                             });
                             self.rules.len().saturating_sub(1)
                         });
+                        if let Some(set) = self.rules.get_mut(index) {
+                            set.is_open |= syntax::is_open(refr);
+                        }
                         if self.rules.get(index).is_some_and(|set| set.arity != arity) {
                             self.errors.push(at(
                                 refr.span(),
@@ -298,6 +322,16 @@ impl Rules {
             format!("the rules are {}", listed(&rules))
         };
         self.errors.push(LoadError::new("", message).hint(hint));
+    }
+}
+
+impl RuleSet {
+    /// Whether a variable of a head may have the value that a reference spells out.
+    pub fn is_open_above(&self, path: &[Option<String>]) -> bool {
+        let known = path.get(..=self.path.len());
+        self.is_open
+            && known.is_some_and(|known| known.iter().all(Option::is_some))
+            && agree(path, &self.path)
     }
 }
 

@@ -23,7 +23,8 @@ pub struct LoadErrors(Vec<LoadError>);
 pub enum EvalError {
     /// The instruction budget was used up.
     Budget,
-    /// The evaluation went wrong: a conflict, say. For logs, with `file:line` where it is known.
+    /// The evaluation went wrong: a conflict, say. For logs, with `file:line` where it is known, and
+    /// without values of the request, unless builtins' errors were asked for.
     Failed(String),
     /// The policy was not loaded with this entrypoint.
     UnknownEntrypoint(String),
@@ -155,6 +156,41 @@ pub(crate) fn one_line(text: &str) -> String {
         None => text.trim().to_owned(),
     }
 }
+
+/// The same without what the request holds: regorus's words show values, and these are for logs. Of
+/// what went wrong there remain the place and the kind.
+pub(crate) fn without_values(text: &str, unsupported: Option<&str>) -> String {
+    let (place, message) = match place_and_message(text) {
+        Some((file, line, column, message)) => (format!("{file}:{line}:{column}: "), message),
+        None => (String::new(), text.trim()),
+    };
+    if let Some(what) = unsupported {
+        return format!("{place}{what} is not supported");
+    }
+    // The error of a function stands in the message of its call.
+    let message = message.rsplit("\nerror: ").next().unwrap_or_default();
+    let kind = KINDS.iter().find(|(start, _)| message.starts_with(start));
+    let told = kind.map_or("the evaluation went wrong", |(_, told)| told);
+    format!("{place}{told}")
+}
+
+/// How regorus's messages begin that an evaluation may end with, and what of them is told.
+const KINDS: &[(&str, &str)] = &[
+    ("`some .. in", "`some .. in` expects a collection"),
+    ("complete rules", "a rule has more than one value"),
+    ("function produced", "a function has more than one value"),
+    ("functions must not", "a function has more than one value"),
+    ("item cannot be indexed", "what is no collection is indexed"),
+    (
+        "previous value is not",
+        "a rule is more than one kind of collection",
+    ),
+    ("recursion detected", "recursion"),
+    ("rule conflicts with", "two rules conflict"),
+    ("rules must not", "a rule has more than one value"),
+    ("rules should not", "a rule has more than one value"),
+    ("value for key", "a key has more than one value"),
+];
 
 /// A load error from one of regorus's messages.
 pub(crate) fn from_regorus(file: &str, text: &str) -> LoadError {

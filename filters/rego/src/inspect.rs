@@ -9,7 +9,7 @@ use crate::{
     check::{RuleSet, at},
     error::LoadError,
     forms::{self, Form},
-    loops, syntax,
+    loops, safety, syntax,
     visit::{Call, Visitor},
     walk,
 };
@@ -30,7 +30,7 @@ pub(crate) fn rule(rule: &Rule, names: &Names, rules: &[RuleSet]) -> Found {
         found: Found {
             uses: BTreeSet::new(),
             forms: forms::of_rule(rule, iterates, &|name| names.is_rule(name)),
-            errors: Vec::new(),
+            errors: safety::unsafe_variables(rule, &names.bare),
         },
     };
     if let Rule::Default { value, .. } = rule
@@ -98,8 +98,16 @@ impl Names {
         self.resolve(root).is_some()
     }
 
+    /// Whether `with` puts `opa.runtime` where it may stand.
+    pub fn is_empty_runtime(&self, target: &Expr, by: &str) -> bool {
+        by == builtins::RUNTIME
+            && !self.is_resolved(by)
+            && syntax::name(target)
+                .is_some_and(|target| target == builtins::NOW && !self.is_resolved(&target))
+    }
+
     /// Where a name points that no variable shadows: a path below `data`.
-    fn resolve(&self, root: &str) -> Option<Vec<String>> {
+    pub fn resolve(&self, root: &str) -> Option<Vec<String>> {
         if root == "data" {
             return Some(Vec::new());
         }
@@ -109,6 +117,12 @@ impl Names {
             return Some(self.package.iter().cloned().chain(own).collect());
         }
         self.imports.get(root).cloned()
+    }
+
+    /// The same for a reference. A segment that is only known when it runs may be any.
+    pub fn path(&self, root: &str, segments: &[Option<String>]) -> Option<Vec<Option<String>>> {
+        let base = self.resolve(root)?.into_iter().map(Some);
+        Some(base.chain(segments.iter().cloned()).collect())
     }
 }
 
@@ -120,15 +134,9 @@ struct Inspector<'a> {
 
 impl Visitor for Inspector<'_> {
     fn reference(&mut self, whole: &Expr, root: &str, segments: &[Option<String>]) {
-        let Some(path) = self.names.resolve(root) else {
+        let Some(path) = self.names.path(root, segments) else {
             return;
         };
-        // A segment that is only known when it runs may be any.
-        let path: Vec<Option<String>> = path
-            .into_iter()
-            .map(Some)
-            .chain(segments.iter().cloned())
-            .collect();
         let mut is_base = true;
         for (index, set) in self.rules.iter().enumerate() {
             if !agree(&path, &set.path) {
@@ -174,6 +182,15 @@ impl Visitor for Inspector<'_> {
     }
 
     fn replaced(&mut self, target: &Expr, by: &Expr) {
+        if let Some((root, segments)) = syntax::reference(target)
+            && let Some(path) = self.names.path(&root, &segments)
+            && self.rules.iter().any(|set| set.is_open_above(&path))
+        {
+            // regorus would let the rule add to what is put there.
+            let what = "`with` replaces a part of what a rule with a variable in its head makes";
+            let error = at(target.span(), what).hint("replace all of it");
+            self.found.errors.push(error);
+        }
         if let Some(name) = syntax::name(target)
             && name.split('.').next() != Some("input")
             && !self.names.is_resolved(&name)
@@ -194,6 +211,7 @@ impl Visitor for Inspector<'_> {
         }
         if let Some(name) = syntax::name(by)
             && !self.names.is_resolved(&name)
+            && !self.names.is_empty_runtime(target, &name)
             && let Some(Known::Unsupported(why)) = builtins::known(&name)
         {
             let message = format!("`{name}` is not supported{why}");
@@ -216,7 +234,7 @@ impl Visitor for Inspector<'_> {
 }
 
 /// Whether a reference and a path may be one as far as both go.
-fn agree(reference: &[Option<String>], path: &[String]) -> bool {
+pub(crate) fn agree(reference: &[Option<String>], path: &[String]) -> bool {
     reference
         .iter()
         .zip(path)

@@ -7,7 +7,7 @@
 use std::{
     num::NonZeroU32,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -17,7 +17,7 @@ use regorus::{Engine, LimitError, utils::limits::ExecutionTimerConfig};
 
 use crate::{
     builtins::{self, Failure, Meter, World},
-    error::EvalError,
+    error::{self, EvalError},
     policy::Moment,
     source::Entrypoint,
     value::Value,
@@ -65,7 +65,12 @@ impl Interpreter {
         let value = ready
             .engine
             .eval_rule(entrypoint.to_string())
-            .map_err(|error| eval_error(&error))?;
+            .map_err(|error| match moment.strict_builtin_errors {
+                true => eval_error(&error, error::one_line),
+                false => eval_error(&error, |text| {
+                    error::without_values(text, ready.shared.unsupported())
+                }),
+            })?;
         // One that erred is not reused.
         ready.engine.set_input(Value::Undefined);
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,7 +91,11 @@ impl Ready {
                     moment: shared.moment(),
                     meter: &shared.meter,
                 };
-                Ok(builtins::call(name, &arguments, &world)?)
+                let result = builtins::call(name, &arguments, &world);
+                if let Err(Failure::Unsupported(what)) = &result {
+                    let _ = shared.lock_unsupported().insert(what);
+                }
+                Ok(result?)
             };
             let arity = u8::try_from(arity).unwrap_or(u8::MAX);
             engine
@@ -109,14 +118,27 @@ struct Shared {
     now_ns: AtomicU64,
     strict_builtin_errors: AtomicBool,
     meter: Meter,
+    /// What a builtin would have had to do that this does not.
+    unsupported: Mutex<Option<&'static str>>,
 }
 
 impl Shared {
     fn set(&self, moment: &Moment) {
+        *self.lock_unsupported() = None;
         self.now_ns.store(moment.now_ns, Ordering::Relaxed);
         self.strict_builtin_errors
             .store(moment.strict_builtin_errors, Ordering::Relaxed);
         self.meter.fill(moment);
+    }
+
+    fn unsupported(&self) -> Option<&'static str> {
+        *self.lock_unsupported()
+    }
+
+    fn lock_unsupported(&self) -> MutexGuard<'_, Option<&'static str>> {
+        self.unsupported
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn moment(&self) -> Moment {
@@ -137,7 +159,8 @@ fn budget(moment: &Moment) -> ExecutionTimerConfig {
     }
 }
 
-pub(crate) fn eval_error<E>(error: &E) -> EvalError
+/// An evaluation's error, in the words of who tells it.
+pub(crate) fn eval_error<E>(error: &E, told: impl FnOnce(&str) -> String) -> EvalError
 where
     E: std::fmt::Display + AsRef<dyn std::error::Error + Send + Sync>,
 {
@@ -148,6 +171,6 @@ where
     if cause.downcast_ref::<LimitError>().is_some() || limits.iter().any(|l| text.contains(l)) {
         EvalError::Budget
     } else {
-        EvalError::Failed(crate::error::one_line(&text))
+        EvalError::Failed(told(&text))
     }
 }

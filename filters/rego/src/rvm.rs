@@ -1,7 +1,10 @@
 //! regorus's virtual machine, in the mode in which it stops for what the host must answer: our
 //! builtins, and the guards that stand where it would take a conflict for undefined.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use regorus::{
     languages::rego::compiler::Compiler,
@@ -72,7 +75,9 @@ impl Rvm {
             .pop();
         let mut machine = match pooled {
             Some(machine) => machine,
-            None => self.machine().map_err(|error| self.failed(&error))?,
+            None => self
+                .machine()
+                .map_err(|error| EvalError::Failed(kind(&error)))?,
         };
         machine.set_input(input);
         machine.set_max_instructions(usize::try_from(moment.instructions).unwrap_or(usize::MAX));
@@ -92,7 +97,7 @@ impl Rvm {
         };
         let mut step = machine.execute_entry_point_by_index(0);
         loop {
-            let value = step.map_err(|error| self.failed(&error))?;
+            let value = step.map_err(|error| self.failed(machine, &error))?;
             let answer = match machine.suspend_reason() {
                 None => return Ok(value),
                 Some(SuspendReason::HostAwait {
@@ -101,7 +106,7 @@ impl Rvm {
                     ..
                 }) => self.answer(machine, identifier, argument, &world, &mut conflicts)?,
                 Some(other) => {
-                    return Err(EvalError::Failed(format!("the machine stopped: {other:?}")));
+                    return Err(self.failed_at(machine, &format!("stopped: {}", variant(other))));
                 }
             };
             step = machine.resume(Some(answer));
@@ -139,10 +144,10 @@ impl Rvm {
         })
     }
 
-    fn failed(&self, error: &VmError) -> EvalError {
+    fn failed(&self, machine: &RegoVM, error: &VmError) -> EvalError {
         match error {
             VmError::InstructionLimitExceeded { .. } => EvalError::Budget,
-            other => EvalError::Failed(other.to_string()),
+            other => self.failed_at(machine, &kind(other)),
         }
     }
 
@@ -166,6 +171,18 @@ impl Rvm {
             pool.push(machine);
         }
     }
+}
+
+/// The machine's words show values of the request, and these are for logs.
+fn kind(error: &VmError) -> String {
+    format!("the machine failed: {}", variant(error))
+}
+
+/// The name of an enum's variant.
+fn variant(value: &impl fmt::Debug) -> String {
+    let shown = format!("{value:?}");
+    let is_name = |character: &char| character.is_ascii_alphanumeric();
+    shown.chars().take_while(is_name).collect()
 }
 
 /// The machine enters a function though an argument is undefined, and `f(_) := true` is then true.

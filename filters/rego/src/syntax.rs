@@ -40,6 +40,11 @@ pub(crate) fn static_prefix(refr: &Expr) -> Vec<String> {
         .collect()
 }
 
+/// Whether a part of a head is only known when it runs.
+pub(crate) fn is_open(head: &Expr) -> bool {
+    reference(head).is_none_or(|(_, segments)| segments.contains(&None))
+}
+
 /// The root and the segments of a reference.
 pub(crate) fn reference(expr: &Expr) -> Option<(String, Vec<Option<String>>)> {
     let mut segments = Vec::new();
@@ -101,6 +106,46 @@ pub(crate) fn text_of(expr: &Expr) -> Option<String> {
             value.as_string().ok().map(|text| text.to_string())
         }
         _ => None,
+    }
+}
+
+/// The expressions an expression is made of: neither a function's name, nor what stands in a
+/// comprehension.
+pub(crate) fn children(expr: &Expr) -> Vec<&Expr> {
+    match expr {
+        Expr::String { .. }
+        | Expr::RawString { .. }
+        | Expr::Number { .. }
+        | Expr::Bool { .. }
+        | Expr::Null { .. }
+        | Expr::Var { .. }
+        | Expr::ArrayCompr { .. }
+        | Expr::SetCompr { .. }
+        | Expr::ObjectCompr { .. } => Vec::new(),
+        Expr::Array { items, .. } | Expr::Set { items, .. } => {
+            items.iter().map(AsRef::as_ref).collect()
+        }
+        Expr::Object { fields, .. } => fields
+            .iter()
+            .flat_map(|(_, key, value)| [key.as_ref(), value.as_ref()])
+            .collect(),
+        Expr::RefDot { refr, .. } => vec![refr],
+        Expr::RefBrack { refr, index, .. } => vec![refr, index],
+        Expr::Call { params, .. } => params.iter().map(AsRef::as_ref).collect(),
+        Expr::UnaryExpr { expr, .. } => vec![expr],
+        Expr::ArithExpr { lhs, rhs, .. }
+        | Expr::BinExpr { lhs, rhs, .. }
+        | Expr::BoolExpr { lhs, rhs, .. }
+        | Expr::AssignExpr { lhs, rhs, .. } => vec![lhs, rhs],
+        Expr::Membership {
+            key,
+            value,
+            collection,
+            ..
+        } => {
+            let key = key.iter().map(AsRef::as_ref);
+            key.chain([value.as_ref(), collection]).collect()
+        }
     }
 }
 

@@ -28,6 +28,8 @@ struct Case {
     want: Want,
     /// Which evaluator the entrypoint must get.
     evaluator: Option<String>,
+    /// What no error may show.
+    secret: Option<String>,
 }
 
 enum Want {
@@ -89,6 +91,7 @@ impl Case {
             "error",
             "load_errors",
             "evaluator",
+            "secret",
         ];
         for key in entries.keys() {
             assert!(KEYS.contains(&key.as_str()), "a case has no key `{key}`");
@@ -141,6 +144,7 @@ impl Case {
             },
             want,
             evaluator: json["evaluator"].as_str().map(str::to_owned),
+            secret: json["secret"].as_str().map(str::to_owned),
             name,
         }
     }
@@ -204,6 +208,11 @@ impl Case {
     }
 
     fn check(&self, by: &str, found: Result<Option<Value>, EvalError>) -> Result<(), String> {
+        if let (Err(error), Some(secret)) = (&found, &self.secret)
+            && error.to_string().contains(secret.as_str())
+        {
+            return Err(format!("{by} tells the secret: {error}"));
+        }
         let agree = match (&found, &self.want) {
             (Ok(Some(found)), Want::Value(want)) => value::to_json(found) == *want,
             (Ok(None), Want::Undefined) | (Err(EvalError::Budget), Want::Budget) => true,

@@ -155,7 +155,7 @@ fn find(name: &str) -> Option<&'static Own> {
 /// given up.
 const REFUSED: &[(&str, &str)] = &[
     (
-        "opa.runtime",
+        RUNTIME,
         ": a proxy has no configuration and no environment to show",
     ),
     (
@@ -177,6 +177,13 @@ const REFUSED: &[(&str, &str)] = &[
         ": Go's template language is not here",
     ),
 ];
+
+/// It shows OPA's configuration, of which there is none: refused, but where `with` puts it in the place
+/// of [`NOW`] and it says only that it is empty.
+pub(crate) const RUNTIME: &str = "opa.runtime";
+
+/// Its value is a number, of which nothing reads a member.
+pub(crate) const NOW: &str = "time.now_ns";
 
 /// The families of OPA's functions of which something or all is neither regorus's nor ours; told
 /// apart from mistakes in spelling.
