@@ -27,6 +27,8 @@ mod safety;
 mod source;
 mod syntax;
 mod template;
+#[cfg(feature = "tools")]
+pub mod tools;
 pub mod value;
 mod visit;
 mod walk;

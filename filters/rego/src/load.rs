@@ -110,12 +110,8 @@ pub(crate) fn prepare(
     entrypoints: &[Entrypoint],
     query: &mut Option<Module>,
 ) -> Result<Prepared, LoadErrors> {
-    let Sources {
-        mut modules,
-        data,
-        version,
-    } = sources;
-    let mut errors: Vec<LoadError> = modules
+    let mut errors: Vec<LoadError> = sources
+        .modules
         .iter()
         .filter(|module| module.text.contains("__portcullis"))
         .map(|module| {
@@ -125,14 +121,32 @@ pub(crate) fn prepare(
             )
         })
         .collect();
-    let written = std::mem::take(&mut modules);
-    for module in written {
+    let mut modules = Vec::new();
+    for module in sources.modules {
         match template::module(module) {
             Ok(module) => modules.push(module),
             Err(error) => errors.push(error),
         }
     }
-    errors.extend(modules.iter().filter_map(nesting::check));
+    LoadErrors::refuse(errors)?;
+    prepare_plain(Sources { modules, ..sources }, entrypoints, query)
+}
+
+/// The same of modules without templates, whose names are not looked at.
+///
+/// # Errors
+/// As [`prepare`].
+pub(crate) fn prepare_plain(
+    sources: Sources,
+    entrypoints: &[Entrypoint],
+    query: &mut Option<Module>,
+) -> Result<Prepared, LoadErrors> {
+    let Sources {
+        mut modules,
+        data,
+        version,
+    } = sources;
+    let mut errors: Vec<LoadError> = modules.iter().filter_map(nesting::check).collect();
     LoadErrors::refuse(std::mem::take(&mut errors))?;
     let mut engine = parse(&modules, version)?;
     if let Some(annotated) = metadata::modules(&modules, engine.get_modules())? {

@@ -1,10 +1,6 @@
 //! Queries answer as `opa eval --format json` does.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test, outside of its test functions"
-)]
+#![expect(clippy::unwrap_used, reason = "a test, outside of its test functions")]
 
 use portcullis_rego::{Module, Moment, QueryError, Sources, query, value};
 use serde_json::json;
