@@ -139,6 +139,16 @@ impl Gate {
             .collect()
     }
 
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The rule that is asked of this request, such as `data.envoy.authz.allow`.
+    pub fn entrypoint(&self, request: &Request<'_>) -> Option<String> {
+        let settings = self.settings(request).ok()?;
+        Some(settings.entrypoint.to_string())
+    }
+
     fn pass<'p>(&'p self, request: &'p Request<'p>, moment: &'p Moment<'p>) -> Pass<'p> {
         Pass {
             config: &self.config,

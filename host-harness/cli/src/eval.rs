@@ -1,17 +1,16 @@
 //! `portcullis eval`: any query, answered as `opa eval` answers.
 
 use crate::{
-    failure::{Exit, Failure, Problem},
+    failure::{Exit, Failure},
     http_file::HttpFile,
     input::refusal,
-    moment, secrets, terminal,
+    moment,
+    policy::{self, rego_value},
+    secrets, terminal,
 };
 use clap::Args;
-use portcullis_engine::words::DEFAULT_ENTRYPOINT;
 use portcullis_gatefile::{GateFile, Policies, Tests, read_data};
-use portcullis_rego::{
-    LoadError, Module, Moment, QueryError, RegoVersion, Rows, Sources, query, value,
-};
+use portcullis_rego::{Module, Moment, QueryError, RegoVersion, Rows, Sources, query};
 use serde_json::Value;
 use std::{
     io::Read,
@@ -127,27 +126,12 @@ impl Eval {
                 }
             }
         };
-        let policy = |key: &str| file.document.get("policy")?.get(key);
-        let modules = policy("modules").and_then(Value::as_object);
-        let module = |(path, text): (&String, &Value)| Module {
-            path: path.clone(),
-            text: text.as_str().unwrap_or_default().to_owned(),
-        };
-        let entrypoint = policy("entrypoint").and_then(Value::as_str);
-        let entrypoint = entrypoint.unwrap_or(DEFAULT_ENTRYPOINT);
         Ok(Some(Asked {
             query: match &self.query {
                 Some(query) => query.clone(),
-                None => format!("data.{}", entrypoint.replace('/', ".")),
+                None => policy::entrypoint(&file),
             },
-            sources: Sources {
-                modules: modules.into_iter().flatten().map(module).collect(),
-                data: policy("data").map_or_else(|| Ok(value::object([])), rego_value)?,
-                version: match policy("rego_version").and_then(Value::as_u64) {
-                    Some(0) => RegoVersion::V0,
-                    _ => RegoVersion::V1,
-                },
-            },
+            sources: policy::sources(&file)?,
             input,
             base: file.base().to_owned(),
         }))
@@ -207,33 +191,10 @@ impl Format {
     }
 }
 
-fn rego_value(json: &Value) -> Result<value::Value, Failure> {
-    value::from_json(json).map_err(|_| {
-        Failure::new(
-            "the document cannot be used: it is nested too deep, or has too large a number",
-        )
-    })
-}
-
 fn failure(error: QueryError, base: &Path) -> Failure {
-    let problem = |error: LoadError| {
-        let file = match error.file.as_str() {
-            "" => String::new(),
-            file => base.join(file).display().to_string(),
-        };
-        Problem {
-            hint: error.hint.clone(),
-            message: LoadError {
-                file,
-                hint: None,
-                ..error
-            }
-            .to_string(),
-        }
-    };
     match error {
-        QueryError::Load(errors) => Failure(errors.into_iter().map(problem).collect()),
-        QueryError::Query(error) => Failure(vec![problem(error)]),
+        QueryError::Load(errors) => policy::refused(errors, base),
+        QueryError::Query(error) => Failure(vec![policy::problem(error, base)]),
         QueryError::Eval(error) => Failure::new(error.to_string()),
     }
 }

@@ -73,6 +73,24 @@ impl HttpFile {
         lines
     }
 
+    /// Method and path, without the query.
+    pub fn line(&self) -> (String, String) {
+        let text = |name| String::from_utf8_lossy(self.headers.get(name).unwrap_or_default());
+        let path = text(":path")
+            .split('?')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        (text(":method").into_owned(), path)
+    }
+
+    /// The headers that are text.
+    pub fn text_headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers
+            .iter()
+            .filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)))
+    }
+
     /// Hands over what signatures are made over.
     pub fn with_message<T>(
         &self,
@@ -103,7 +121,8 @@ impl HttpFile {
         self.ask(|request, moment| gate.signatures(request, moment))
     }
 
-    fn ask<T>(&self, question: impl FnOnce(&Request<'_>, &Moment<'_>) -> T) -> T {
+    /// Asks the gate about it, at this moment.
+    pub fn ask<T>(&self, question: impl FnOnce(&Request<'_>, &Moment<'_>) -> T) -> T {
         let now_ns = moment::nanoseconds(moment::now());
         let headers: Vec<(&str, &[u8])> = self.headers.iter().collect();
         let text = |name| std::str::from_utf8(self.headers.get(name)?).ok();

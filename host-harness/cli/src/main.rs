@@ -3,12 +3,14 @@
 mod curl;
 mod dev_key;
 mod eval;
+mod explain;
 mod failure;
 mod http_file;
 mod init;
 mod input;
 mod module;
 mod moment;
+mod policy;
 mod render;
 mod scenario;
 mod schema;
@@ -36,6 +38,7 @@ enum Command {
     Init(init::Init),
     Serve(serve::Serve),
     Eval(eval::Eval),
+    Explain(explain::Explain),
     Input(input::Input),
     Render(render::Render),
     Token(token::Token),
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Init(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Eval(command) => command.run(),
+        Command::Explain(command) => command.run(),
         Command::Input(command) => command.run(),
         Command::Render(command) => command.run(),
         Command::Token(command) => command.run(),

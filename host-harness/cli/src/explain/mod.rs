@@ -1,0 +1,100 @@
+//! `portcullis explain`: why a request is allowed or denied.
+
+mod logged;
+mod mask;
+mod report;
+pub mod text;
+
+use crate::{
+    curl::Curl,
+    failure::{Exit, Failure},
+    http_file::HttpFile,
+    policy, secrets, terminal,
+};
+use clap::Args;
+use portcullis_gatefile::GateFile;
+use report::Report;
+use std::{io, path::PathBuf};
+
+/// Say why the gate allows or denies a request
+///
+/// What became of each credential, which rules were tried, and the first condition of each that does
+/// not hold with the values in it. Credentials are not shown. The request is a file as it goes over
+/// the wire, a curl command, or a line of a decision log that holds the policy's input (as
+/// `serve --decision-log` and OPA write it).
+#[derive(Args)]
+#[command(after_help = "Examples:
+  portcullis explain --config gate.yaml --request request.http
+  portcullis explain --config gate.yaml -- curl -X DELETE -H 'authorization: Bearer ...' URL
+  portcullis explain --config gate.yaml --log decisions.jsonl 3f2b6c1e-...   # else the last line
+  portcullis explain --request request.http --format json | jq .policy")]
+pub struct Explain {
+    /// The configuration, YAML or JSON
+    #[arg(long, value_name = "FILE", default_value = "gate.yaml")]
+    config: PathBuf,
+    /// The request
+    #[arg(long, value_name = "FILE")]
+    request: Option<PathBuf>,
+    /// A decision log, a JSON document a line; `-` is stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "request")]
+    log: Option<PathBuf>,
+    /// A curl command, in one argument or in many; with --log the decision's id
+    #[arg(
+        value_name = "CURL | ID",
+        conflicts_with = "request",
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        required_unless_present_any = ["request", "log"]
+    )]
+    words: Vec<String>,
+    /// How the answer is printed
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+impl Explain {
+    pub fn run(self) -> Result<Exit, Failure> {
+        let file = GateFile::read(&self.config)?;
+        let report = match &self.log {
+            Some(log) => {
+                // What does not load explains nothing.
+                file.gate(&secrets::environment_or_placeholder)?;
+                let id = match self.words.as_slice() {
+                    [] => None,
+                    [id] => Some(id.as_str()),
+                    _ => return Err(Failure::new("with --log there is one id, or none")),
+                };
+                let event = logged::find(log, id)?;
+                Report::of_event(&file, &event)?
+            }
+            None => {
+                let request = match &self.request {
+                    Some(request) => HttpFile::read(request)?,
+                    None => Curl::from_command(&self.words)?.request()?,
+                };
+                let gate = file.gate(&secrets::environment)?;
+                Report::of_request(&file, &gate, &request)?
+            }
+        };
+        match self.format {
+            Format::Json => terminal::print(&format!("{:#}", report.to_json()))?,
+            Format::Text => {
+                let coloured = terminal::colourful(&io::stdout());
+                terminal::print(report.to_text(coloured).trim_end())?;
+            }
+        }
+        Ok(Exit::Fine)
+    }
+}
+
+/// Something that can be asked why, made of a configuration's policy.
+pub fn explainer(file: &GateFile) -> Result<portcullis_rego::tools::Explainer, Failure> {
+    portcullis_rego::tools::Explainer::new(&policy::sources(file)?)
+        .map_err(|errors| policy::refused(errors, file.base()))
+}
