@@ -33,7 +33,7 @@ pub(crate) fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Loade
         modules,
         mut rules,
         asked,
-    } = prepare(sources, entrypoints)?;
+    } = prepare(sources, entrypoints, &mut None)?;
     let guarded = guard::modules(&modules, engine.get_modules(), version);
     for (path, form) in guarded.unfit {
         rules.leave(&path, form);
@@ -100,9 +100,15 @@ fn asked(rules: &Rules, entrypoints: &[Entrypoint]) -> (Vec<Entrypoint>, Option<
     (asked, module)
 }
 
+/// Everything up to the evaluators. A query is a module of its own that no rule may see: it is
+/// rewritten with the others, and not among them then.
+///
+/// # Errors
+/// Everything found that is wrong.
 pub(crate) fn prepare(
     sources: Sources,
     entrypoints: &[Entrypoint],
+    query: &mut Option<Module>,
 ) -> Result<Prepared, LoadErrors> {
     let Sources {
         mut modules,
@@ -156,10 +162,21 @@ pub(crate) fn prepare(
         engine,
         version,
     };
+    let place = stage.modules.len();
+    if let Some(query) = query.as_ref() {
+        stage.modules.push(template::module(query.clone())?);
+        stage.engine = parse(&stage.modules, version)?;
+        let mut errors = Rules::inspected(stage.engine.get_modules()).errors;
+        errors.retain(|error| error.file == query.path);
+        LoadErrors::refuse(errors)?;
+    }
     stage.rewrite(|modules, trees| defaults::modules(modules, trees, version))?;
     if stage.rewrite(|modules, trees| overlaps::modules(modules, trees, &rules))? {
         // A rule may ask for itself by what stands above it.
-        LoadErrors::refuse(Rules::check(stage.engine.get_modules(), &data, &asked).errors)?;
+        let mut errors = Rules::check(stage.engine.get_modules(), &data, &asked).errors;
+        // A query of all of `data` is not in it.
+        errors.retain(|error| query.as_ref().is_none_or(|query| error.file != query.path));
+        LoadErrors::refuse(errors)?;
     }
     stage.rewrite(bind::braces)?;
     let rules = Rules::inspected(stage.engine.get_modules());
@@ -178,6 +195,10 @@ pub(crate) fn prepare(
     // Which forms the evaluators see.
     let rules = Rules::check(stage.engine.get_modules(), &data, &asked);
     stage.rewrite(arithmetic::modules)?;
+    if let Some(query) = query {
+        *query = stage.modules.remove(place);
+        stage.engine = parse(&stage.modules, version)?;
+    }
     let Stage {
         modules,
         mut engine,

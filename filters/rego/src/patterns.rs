@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use regorus::unstable::{self as ast, AssignOp, Expr, Literal, Query, Ref, Rule, RuleHead};
 
 use crate::{
-    builtins::SHAPED,
+    builtins::{SHAPED, compare::EQUAL},
     check::at,
     edit::{self, Edits},
     error::{LoadError, LoadErrors},
@@ -48,6 +48,13 @@ pub(crate) fn modules(
     });
     LoadErrors::refuse(errors)?;
     Ok(modules)
+}
+
+/// Whether a statement, as the evaluators see it, is none of those that were written.
+pub(crate) fn is_added(statement: &str) -> bool {
+    let is_check = statement.starts_with(&format!("{EQUAL}({SHAPED}("))
+        || statement.starts_with(&format!("{SHAPED}("));
+    is_check || statement.contains(&format!(" = {SHAPED}(__portcullis_match_"))
 }
 
 struct Patterns {

@@ -1,14 +1,18 @@
 //! `opa eval`: any query over the sources.
 
-use regorus::{Engine, QueryResults};
+use regorus::{
+    Expression, Location, QueryResults,
+    unstable::{Literal, Rule},
+};
 
 use crate::{
-    check::Rules,
-    error::{self, LoadError, QueryError},
+    error::{self, LoadError, LoadErrors, QueryError},
     interpreter::{Ready, eval_error},
-    load::prepare,
+    load::{parse, prepare},
+    patterns,
     policy::Moment,
-    source::{RegoVersion, Sources},
+    source::{Module, RegoVersion, Sources},
+    template,
     value::{self, Value},
 };
 
@@ -26,42 +30,125 @@ pub fn query(
     query: &str,
     moment: &Moment,
 ) -> Result<Rows, QueryError> {
+    if query.contains(OURS) {
+        let error = LoadError::new("query", "names that begin with `__portcullis` are ours");
+        return Err(QueryError::Query(error));
+    }
     let version = sources.version;
-    let engine = prepare(sources, &[]).map_err(QueryError::Load)?.engine;
-    check(&engine, query, version)?;
+    let module = Module {
+        path: FILE.to_owned(),
+        text: format!("{}{query}{CLOSE}", open(version)),
+    };
+    let mut rewritten = Some(module.clone());
+    let engine = prepare(sources, &[], &mut rewritten)
+        .map_err(of_query)?
+        .engine;
+    let rewritten = rewritten.unwrap_or(module.clone());
+    let body = rewritten.text.strip_prefix(open(version));
+    let body = body.and_then(|body| body.strip_suffix(CLOSE));
+    let body = body.unwrap_or(query).to_owned();
     let mut ready = Ready::new(engine).map_err(QueryError::Eval)?;
     ready.set(input.unwrap_or(Value::Undefined), moment);
-    ready
+    let mut results = ready
         .engine
-        .eval_query(query.to_owned(), false)
-        .map(Rows)
-        .map_err(|failed| QueryError::Eval(eval_error(&failed, error::one_line)))
+        .eval_query(body, false)
+        .map_err(|failed| QueryError::Eval(eval_error(&failed, error::one_line)))?;
+    let written =
+        template::module(module).map_or_else(|_| Vec::new(), |it| statements(it, version));
+    let evaluated = statements(rewritten, version)
+        .into_iter()
+        .filter(|statement| !patterns::is_added(&statement.text))
+        .collect();
+    as_written(&mut results, written, evaluated);
+    Ok(Rows(results))
 }
 
-/// The query as a rule's body: what it calls is checked as everything else is.
-fn check(engine: &Engine, query: &str, version: RegoVersion) -> Result<(), QueryError> {
-    let head = match version {
-        RegoVersion::V0 => "package query\nresult {\n",
-        RegoVersion::V1 => "package query\nresult if {\n",
-    };
-    let refused = |mut error: LoadError| {
-        let above = u32::try_from(head.lines().count()).unwrap_or_default();
-        error.line = error.line.map(|line| line.saturating_sub(above).max(1));
-        QueryError::Query(error)
-    };
-    let mut engine = engine.clone();
-    engine
-        .add_policy(FILE.to_owned(), format!("{head}{query}\n}}"))
-        .map_err(|error| refused(error::from_regorus(FILE, &error.to_string())))?;
-    let errors = Rules::inspected(engine.get_modules()).errors;
-    match errors.into_iter().find(|error| error.file == FILE) {
-        Some(error) => Err(refused(error)),
-        None => Ok(()),
+const OURS: &str = "__portcullis";
+
+/// The module of a query. Its names are none that a query may have.
+const FILE: &str = "__portcullis_query";
+const CLOSE: &str = "\n}\n";
+
+/// What stands before the query in its module: so many lines.
+const ABOVE: u32 = 2;
+
+fn open(version: RegoVersion) -> &'static str {
+    match version {
+        RegoVersion::V0 => "package __portcullis_query\n__portcullis_asked {\n",
+        RegoVersion::V1 => "package __portcullis_query\n__portcullis_asked if {\n",
     }
 }
 
-/// As errors name the query.
-const FILE: &str = "query";
+/// What is wrong with the query, or else with the sources.
+fn of_query(errors: LoadErrors) -> QueryError {
+    let own = errors.iter().find(|error| error.file == FILE).cloned();
+    match own {
+        Some(mut error) => {
+            error.file = "query".to_owned();
+            error.line = error.line.map(|line| line.saturating_sub(ABOVE).max(1));
+            QueryError::Query(error)
+        }
+        None => QueryError::Load(errors),
+    }
+}
+
+/// A statement that has a value, and where in the query it stands.
+struct Statement {
+    text: String,
+    row: u32,
+    column: u32,
+}
+
+fn statements(module: Module, version: RegoVersion) -> Vec<Statement> {
+    let Ok(mut engine) = parse(&[module], version) else {
+        return Vec::new();
+    };
+    let rules = engine.get_modules().iter().flat_map(|tree| &tree.policy);
+    let bodies = rules.flat_map(|rule| match rule.as_ref() {
+        Rule::Spec { bodies, .. } => bodies.as_slice(),
+        Rule::Default { .. } => &[],
+    });
+    let literals = bodies.flat_map(|body| body.query.stmts.iter().map(|it| &it.literal));
+    literals
+        .filter_map(|literal| match literal {
+            Literal::Expr { span, .. }
+            | Literal::NotExpr { span, .. }
+            | Literal::Every { span, .. }
+            | Literal::SomeIn { span, .. } => Some(span),
+            Literal::SomeVars { .. } => None,
+        })
+        .map(|span| Statement {
+            text: span.text().to_owned(),
+            row: span.line.saturating_sub(ABOVE),
+            column: span.col,
+        })
+        .collect()
+}
+
+/// Each expression as the query has it; one that it has not is left out.
+fn as_written(results: &mut QueryResults, written: Vec<Statement>, evaluated: Vec<Statement>) {
+    if written.len() != evaluated.len() {
+        return;
+    }
+    for row in &mut results.result {
+        let expressions = std::mem::take(&mut row.expressions);
+        for (was, is) in written.iter().zip(&evaluated) {
+            let own = expressions.iter().find(|expression| {
+                (expression.location.row, expression.location.col) == (is.row, is.column)
+            });
+            if let Some(expression) = own {
+                row.expressions.push(Expression {
+                    value: expression.value.clone(),
+                    text: was.text.as_str().into(),
+                    location: Location {
+                        row: was.row,
+                        col: was.column,
+                    },
+                });
+            }
+        }
+    }
+}
 
 impl Rows {
     pub fn is_empty(&self) -> bool {
@@ -90,10 +177,14 @@ impl Rows {
                     })
                     .collect();
                 let mut json = serde_json::json!({ "expressions": expressions });
-                if let (Value::Object(bindings), Some(json)) = (&row.bindings, json.as_object_mut())
-                    && !bindings.is_empty()
+                let mut bindings = value::to_json(&row.bindings);
+                if let (Some(bindings), Some(json)) =
+                    (bindings.as_object_mut(), json.as_object_mut())
                 {
-                    json.insert("bindings".to_owned(), value::to_json(&row.bindings));
+                    bindings.retain(|name, _| !name.starts_with(OURS));
+                    if !bindings.is_empty() {
+                        json.insert("bindings".to_owned(), bindings.clone().into());
+                    }
                 }
                 json
             })

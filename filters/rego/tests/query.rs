@@ -13,12 +13,18 @@ const MOMENT: Moment = Moment {
 
 fn sources() -> Sources {
     Sources {
-        modules: vec![Module {
-            path: "a.rego".to_owned(),
-            text: "package a\nb := input.x + 1\ns contains x if some x in [2, 1]\nnow := time.now_ns()"
-                .to_owned(),
-        }],
-        data: value::from_json(&json!({"roles": ["admin"]})).unwrap(),
+        modules: vec![
+            Module {
+                path: "a.rego".to_owned(),
+                text: "package a\nb := input.x + 1\ns contains x if some x in [2, 1]\nnow := time.now_ns()"
+                    .to_owned(),
+            },
+            Module {
+                path: "h.rego".to_owned(),
+                text: "package h\na[k].r contains 2 if some k in [\"b\"]\na.b.r contains 1".to_owned(),
+            },
+        ],
+        data: value::from_json(&json!({"roles": ["admin"], "zero": 0, "two": {"a": 1, "b": 2}})).unwrap(),
         ..Sources::default()
     }
 }
@@ -78,6 +84,69 @@ fn what_is_no_query() {
         ask("rand.intn(\"a\", 3)"),
         Err(QueryError::Query(_))
     ));
+}
+
+#[test]
+fn what_is_ours() {
+    for text in ["__portcullis_add(1, 2)", "x := __portcullis"] {
+        assert!(matches!(ask(text), Err(QueryError::Query(_))), "{text}");
+    }
+}
+
+/// A query means what it would in a policy.
+#[test]
+fn rewritten_as_policies_are() {
+    for (text, expected) in [
+        // An error of arithmetic is undefined.
+        ("x := [y | y := 1 / data.zero]", json!([{"x": []}])),
+        ("not 1 / data.zero > 1; x := 1", json!([{"x": 1}])),
+        // A pattern fits exactly.
+        ("{\"a\": x} = data.two", json!([])),
+        ("{\"a\": x, \"b\": y} = data.two", json!([{"x": 1, "y": 2}])),
+        ("some {\"a\": x, \"b\": _} in [data.two]", json!([{"x": 1}])),
+        ("some x in data.zero", json!([])),
+        // A builtin's result as one argument more, its stand-in, and `walk`.
+        ("count([1, 2], x)", json!([{"x": 2}])),
+        (
+            "x := time.now_ns() with time.now_ns as 3",
+            json!([{"x": 3}]),
+        ),
+        ("walk({\"a\": 1}, [[\"a\"], x])", json!([{"x": 1}])),
+        // A value that one round lacks.
+        (
+            "x := {data.two[k] | some k in [\"a\", \"z\"]}",
+            json!([{"x": [1]}]),
+        ),
+        ("x := data.h.a.b.r", json!([{"x": [1, 2]}])),
+        ("x := $\"a {data.two.a}\"", json!([{"x": "a 1"}])),
+    ] {
+        let found = ask(text).unwrap();
+        let rows = found["result"].as_array().cloned().unwrap_or_default();
+        let bindings: Vec<_> = rows.iter().map(|row| row["bindings"].clone()).collect();
+        assert_eq!(json!(bindings), expected, "{text}");
+    }
+}
+
+#[test]
+fn expressions_as_they_were_written() {
+    let found = ask("{\"a\": x, \"b\": y} = data.two; x <\n  y; count([1], z)").unwrap();
+    let expressions = &found["result"][0]["expressions"];
+    assert_eq!(
+        expressions,
+        &json!([
+            {"value": true, "text": "{\"a\": x, \"b\": y} = data.two", "location": {"row": 1, "col": 1}},
+            {"value": true, "text": "x <\n  y", "location": {"row": 1, "col": 30}},
+            {"value": true, "text": "count([1], z)", "location": {"row": 2, "col": 6}},
+        ])
+    );
+}
+
+#[test]
+fn where_a_query_is_wrong() {
+    let Err(QueryError::Query(error)) = ask("x := 1;\ny := nope(x)") else {
+        panic!("it is wrong");
+    };
+    assert_eq!(error.to_string(), "query:2:6: unknown function `nope`");
 }
 
 #[test]
