@@ -45,6 +45,10 @@ impl LoadErrors {
         self.0.iter()
     }
 
+    pub(crate) fn map(self, change: impl FnMut(LoadError) -> LoadError) -> LoadErrors {
+        LoadErrors(self.0.into_iter().map(change).collect())
+    }
+
     /// The errors as a refusal, or nothing where there are none.
     pub(crate) fn refuse(errors: Vec<LoadError>) -> Result<(), LoadErrors> {
         if errors.is_empty() {

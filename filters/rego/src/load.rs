@@ -17,7 +17,7 @@ use crate::{
     error::{self, LoadError, LoadErrors},
     guard,
     interpreter::Interpreter,
-    metadata, nesting, overlaps, patterns,
+    keywords, metadata, nesting, overlaps, patterns,
     policy::{Loaded, Route},
     rvm::Rvm,
     source::{Entrypoint, Module, RegoVersion, Sources},
@@ -128,13 +128,24 @@ pub(crate) fn prepare(
     let written = std::mem::take(&mut modules);
     for module in written {
         match template::module(module) {
-            Ok(module) => modules.push(module),
+            Ok(module) => modules.push(match version {
+                RegoVersion::V0 => module,
+                RegoVersion::V1 => keywords::named(module),
+            }),
             Err(error) => errors.push(error),
         }
     }
     errors.extend(modules.iter().filter_map(nesting::check));
     LoadErrors::refuse(std::mem::take(&mut errors))?;
-    let mut engine = parse(&modules, version)?;
+    let mut engine = match parse(&modules, version) {
+        Ok(engine) => engine,
+        Err(errors) => return Err(keywords::placed(errors, &modules)),
+    };
+    let moved = keywords::modules(&modules, engine.get_modules())?;
+    if moved != modules {
+        modules = moved;
+        engine = parse(&modules, version)?;
+    }
     if let Some(annotated) = metadata::modules(&modules, engine.get_modules())? {
         modules = annotated;
         engine = parse(&modules, version)?;
