@@ -193,6 +193,7 @@ const KINDS: &[(&str, &str)] = &[
     ("rule conflicts with", "two rules conflict"),
     ("rules must not", "a rule has more than one value"),
     ("rules should not", "a rule has more than one value"),
+    ("undefined rule", "`with` replaces what it cannot"),
     ("value for key", "a key has more than one value"),
 ];
 
