@@ -45,6 +45,10 @@ impl LoadErrors {
         self.0.iter()
     }
 
+    pub(crate) fn map(self, change: impl FnMut(LoadError) -> LoadError) -> LoadErrors {
+        LoadErrors(self.0.into_iter().map(change).collect())
+    }
+
     /// The errors as a refusal, or nothing where there are none.
     pub(crate) fn refuse(errors: Vec<LoadError>) -> Result<(), LoadErrors> {
         if errors.is_empty() {
@@ -189,6 +193,7 @@ const KINDS: &[(&str, &str)] = &[
     ("rule conflicts with", "two rules conflict"),
     ("rules must not", "a rule has more than one value"),
     ("rules should not", "a rule has more than one value"),
+    ("undefined rule", "`with` replaces what it cannot"),
     ("value for key", "a key has more than one value"),
 ];
 

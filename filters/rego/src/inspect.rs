@@ -92,6 +92,11 @@ impl Names {
         matches!(name, "input" | "data") || self.bare.contains(name)
     }
 
+    /// Whether rules of the package have this for their first name.
+    pub fn is_own(&self, name: &str) -> bool {
+        self.rules.contains(name)
+    }
+
     /// Whether a dotted name begins with a rule, an import or `data`.
     pub fn is_resolved(&self, name: &str) -> bool {
         let root = name.split('.').next().unwrap_or_default();

@@ -14,6 +14,7 @@ mod forms;
 mod guard;
 mod inspect;
 mod interpreter;
+mod keywords;
 mod load;
 mod loops;
 mod metadata;

@@ -17,7 +17,7 @@ use crate::{
     error::{self, LoadError, LoadErrors},
     guard,
     interpreter::Interpreter,
-    metadata, nesting, overlaps, patterns,
+    keywords, metadata, nesting, overlaps, patterns,
     policy::{Loaded, Route},
     rvm::Rvm,
     source::{Entrypoint, Module, RegoVersion, Sources},
@@ -124,7 +124,10 @@ pub(crate) fn prepare(
     let mut modules = Vec::new();
     for module in sources.modules {
         match template::module(module) {
-            Ok(module) => modules.push(module),
+            Ok(module) => modules.push(match version {
+                RegoVersion::V0 => module,
+                RegoVersion::V1 => keywords::named(module),
+            }),
             Err(error) => errors.push(error),
         }
     }
@@ -148,7 +151,15 @@ pub(crate) fn prepare_plain(
     } = sources;
     let mut errors: Vec<LoadError> = modules.iter().filter_map(nesting::check).collect();
     LoadErrors::refuse(std::mem::take(&mut errors))?;
-    let mut engine = parse(&modules, version)?;
+    let mut engine = match parse(&modules, version) {
+        Ok(engine) => engine,
+        Err(errors) => return Err(keywords::placed(errors, &modules)),
+    };
+    let moved = keywords::modules(&modules, engine.get_modules())?;
+    if moved != modules {
+        modules = moved;
+        engine = parse(&modules, version)?;
+    }
     if let Some(annotated) = metadata::modules(&modules, engine.get_modules())? {
         modules = annotated;
         engine = parse(&modules, version)?;

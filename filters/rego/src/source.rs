@@ -73,7 +73,7 @@ impl Entrypoint {
 }
 
 /// A Rego `var`.
-fn is_name(segment: &str) -> bool {
+pub(crate) fn is_name(segment: &str) -> bool {
     let mut bytes = segment.bytes();
     bytes
         .next()
