@@ -123,11 +123,8 @@ pub(crate) fn prepare(
         .collect();
     let mut modules = Vec::new();
     for module in sources.modules {
-        match template::module(module) {
-            Ok(module) => modules.push(match version {
-                RegoVersion::V0 => module,
-                RegoVersion::V1 => keywords::named(module),
-            }),
+        match plain(module, sources.version) {
+            Ok(module) => modules.push(module),
             Err(error) => errors.push(error),
         }
     }
@@ -135,7 +132,19 @@ pub(crate) fn prepare(
     prepare_plain(Sources { modules, ..sources }, entrypoints, query)
 }
 
-/// The same of modules without templates, whose names are not looked at.
+/// A module as regorus reads it: without templates, and without keywords for names.
+///
+/// # Errors
+/// Where a template has no end.
+pub(crate) fn plain(module: Module, version: RegoVersion) -> Result<Module, LoadError> {
+    let module = template::module(module)?;
+    Ok(match version {
+        RegoVersion::V0 => module,
+        RegoVersion::V1 => keywords::named(module),
+    })
+}
+
+/// The same of modules that are [`plain`], whose names are not looked at.
 ///
 /// # Errors
 /// As [`prepare`].

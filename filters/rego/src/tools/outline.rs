@@ -8,9 +8,9 @@ use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Query, Rule, RuleH
 use crate::{
     edit,
     error::LoadErrors,
-    load::parse,
+    load::{parse, plain},
     source::{Module, RegoVersion},
-    syntax, template,
+    syntax,
 };
 
 /// A file of Rego.
@@ -100,7 +100,11 @@ pub struct Statement {
 /// # Errors
 /// What is no Rego.
 pub fn outline(modules: &[Module], version: RegoVersion) -> Result<Vec<ModuleOutline>, LoadErrors> {
-    let plain: Result<Vec<Module>, _> = modules.iter().cloned().map(template::module).collect();
+    let plain: Result<Vec<Module>, _> = modules
+        .iter()
+        .cloned()
+        .map(|module| plain(module, version))
+        .collect();
     let plain = plain?;
     let mut engine = parse(&plain, version)?;
     let trees = engine.get_modules();

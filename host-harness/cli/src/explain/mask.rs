@@ -89,10 +89,10 @@ impl Mask {
 
     pub fn explanation(&self, explanation: &mut Explanation) {
         explanation.rule = self.text(&explanation.rule);
-        for value in &mut explanation.value {
+        if let Some(value) = &mut explanation.value {
             self.value(value);
         }
-        for error in &mut explanation.error {
+        if let Some(error) = &mut explanation.error {
             *error = self.text(error);
         }
         for attempt in &mut explanation.attempts {
