@@ -44,7 +44,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "portcullis-tests",
-        &["portcullis-engine", "portcullis-host", "portcullis-runner"],
+        &[
+            "portcullis-engine",
+            "portcullis-gatefile",
+            "portcullis-host",
+            "portcullis-rego",
+            "portcullis-runner",
+        ],
     ),
 ];
 

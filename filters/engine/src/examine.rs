@@ -12,6 +12,7 @@ use crate::{
     route,
     words::{Reason, check},
 };
+use portcullis_rego::value;
 
 /// A credential that the configuration looks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +60,8 @@ impl Gate {
                 Ok(tokens) => tokens
                     .into_iter()
                     .map(|token| match token {
+                        // Verified, and yet no document for a policy.
+                        Ok(token) if !is_representable(&token) => refused(Reason::JwtMalformed),
                         Ok(token) => verified(token.provider(), token.subject()),
                         Err(refusal) => refusal.into(),
                     })
@@ -127,6 +130,13 @@ fn shown(source: &Source, headers: &Headers<'_>) -> Option<String> {
         Found::One(text) if !text.is_empty() => Some(text),
         _ => None,
     }
+}
+
+/// Whether Rego can hold what the token says.
+fn is_representable(token: &jwt::VerifiedJwt<'_>) -> bool {
+    [token.header(), token.claims()]
+        .iter()
+        .all(|members| value::from_members(members).is_ok())
 }
 
 fn add(found: &mut Vec<Credential>, check: &'static str, outcomes: Vec<CredentialOutcome>) {

@@ -2,27 +2,14 @@
 
 use crate::failure::{Failure, Problem};
 use portcullis_engine::words::DEFAULT_ENTRYPOINT;
-use portcullis_gatefile::GateFile;
-use portcullis_rego::{LoadError, LoadErrors, Module, RegoVersion, Sources, value};
+use portcullis_gatefile::{GateFile, policy_sources};
+use portcullis_rego::{LoadError, LoadErrors, Sources, value};
 use serde_json::Value;
 use std::path::Path;
 
 /// The modules and data of `policy`, as the engine takes them.
 pub fn sources(file: &GateFile) -> Result<Sources, Failure> {
-    let policy = |key: &str| file.document.get("policy")?.get(key);
-    let modules = policy("modules").and_then(Value::as_object);
-    let module = |(path, text): (&String, &Value)| Module {
-        path: path.clone(),
-        text: text.as_str().unwrap_or_default().to_owned(),
-    };
-    Ok(Sources {
-        modules: modules.into_iter().flatten().map(module).collect(),
-        data: policy("data").map_or_else(|| Ok(value::object([])), rego_value)?,
-        version: match policy("rego_version").and_then(Value::as_u64) {
-            Some(0) => RegoVersion::V0,
-            _ => RegoVersion::V1,
-        },
-    })
+    policy_sources(&file.document).map_err(|_| unusable())
 }
 
 /// The rule that is asked where a route names no other: `data.envoy.authz.allow`.
@@ -41,11 +28,11 @@ pub fn rule(path: &str) -> String {
 }
 
 pub fn rego_value(json: &Value) -> Result<value::Value, Failure> {
-    value::from_json(json).map_err(|_| {
-        Failure::new(
-            "the document cannot be used: it is nested too deep, or has too large a number",
-        )
-    })
+    value::from_json(json).map_err(|_| unusable())
+}
+
+fn unusable() -> Failure {
+    Failure::new("the document cannot be used: it is nested too deep, or has too large a number")
 }
 
 /// What is wrong with a policy, by the paths of its files.

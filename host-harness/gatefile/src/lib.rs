@@ -8,6 +8,7 @@ mod error;
 mod gate_file;
 mod json;
 mod policies;
+mod sources;
 mod spans;
 mod yaml;
 
@@ -15,3 +16,4 @@ pub use document::{Document, read_data};
 pub use error::{Finding, Findings, Place};
 pub use gate_file::{GateFile, sources};
 pub use policies::{Policies, Tests};
+pub use sources::policy_sources;

@@ -66,6 +66,17 @@ pub fn exchange_with(gate: &Gate, exchange: &Exchange) -> Result<Observation, St
 
 /// The engine's decision on headers as a filter sees them.
 pub fn decide(gate: &Gate, exchange: &Exchange, headers: &Headers) -> Decision {
+    ask(exchange, headers, |request, moment| {
+        gate.decide(request, moment)
+    })
+}
+
+/// A question about headers as a filter sees them.
+pub fn ask<T>(
+    exchange: &Exchange,
+    headers: &Headers,
+    question: impl FnOnce(&Request<'_>, &Moment<'_>) -> T,
+) -> T {
     let pairs: Vec<(&str, &[u8])> = headers.iter().collect();
     let now_ns = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -93,7 +104,7 @@ pub fn decide(gate: &Gate, exchange: &Exchange, headers: &Headers) -> Decision {
         route_metadata: &exchange.route_metadata,
         ..Attributes::default()
     };
-    gate.decide(
+    question(
         &Request {
             headers: &pairs,
             attributes,

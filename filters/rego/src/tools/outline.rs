@@ -499,11 +499,20 @@ impl Parts<'_> {
 }
 
 fn place(span: &Span) -> Place {
-    let (line, column) = syntax::place(span);
-    let (start, end) = edit::range(span);
+    placed(span, edit::range(span))
+}
+
+/// regorus leaves out the quotes of a string at either end of a span.
+fn placed(span: &Span, (start, end): (usize, usize)) -> Place {
+    let before = span.source.contents().get(..start).unwrap_or_default();
+    let line = before.matches('\n').count().saturating_add(1);
+    let column = before
+        .rsplit('\n')
+        .next()
+        .map_or(0, |line| line.chars().count());
     Place {
-        line,
-        column,
+        line: u32::try_from(line).unwrap_or(u32::MAX),
+        column: u32::try_from(column.saturating_add(1)).unwrap_or(u32::MAX),
         start,
         end,
     }
@@ -523,11 +532,8 @@ fn statement_place(statement: &LiteralStmt) -> Place {
     let end = ends
         .chain(inner.map(|(_, end)| end))
         .fold(own.end, usize::max);
-    Place {
-        start: inner.map_or(own.start, |(start, _)| start.min(own.start)),
-        end,
-        ..own
-    }
+    let start = inner.map_or(own.start, |(start, _)| start.min(own.start));
+    placed(&statement.span, (start, end))
 }
 
 fn text(expr: &Expr) -> String {

@@ -14,7 +14,7 @@ use portcullis_rego::{
     tools::{Attempt, Condition, Explanation, Outcome},
 };
 use serde_json::{Map, Value, json};
-use std::time::SystemTime;
+use std::{path::Path, time::SystemTime};
 
 pub struct Report {
     method: String,
@@ -174,7 +174,18 @@ fn explained(
     let input = policy::rego_value(input)?;
     let mut explanation = explainer(file)?.explain(rule, input, &moment);
     mask.explanation(&mut explanation);
+    based(&mut explanation, file.base());
     Ok(explanation)
+}
+
+/// Files as the user would open them.
+fn based(explanation: &mut Explanation, base: &Path) {
+    for attempt in &mut explanation.attempts {
+        attempt.file = base.join(&attempt.file).display().to_string();
+        if let Outcome::Failed(condition) = &mut attempt.outcome {
+            condition.because.iter_mut().for_each(|it| based(it, base));
+        }
+    }
 }
 
 /// A query may hold a credential.
