@@ -102,6 +102,11 @@ pub(crate) fn prepare(
     sources: Sources,
     entrypoints: &[Entrypoint],
 ) -> Result<Prepared, LoadErrors> {
+    prepare_read(read(sources)?, entrypoints, |modules, _| modules.to_vec())
+}
+
+/// Sources that regorus can parse: without template strings.
+pub(crate) fn read(sources: Sources) -> Result<Sources, LoadErrors> {
     let Sources {
         mut modules,
         data,
@@ -125,7 +130,26 @@ pub(crate) fn prepare(
         }
     }
     errors.extend(modules.iter().filter_map(nesting::check));
-    LoadErrors::refuse(std::mem::take(&mut errors))?;
+    LoadErrors::refuse(errors)?;
+    Ok(Sources {
+        modules,
+        data,
+        version,
+    })
+}
+
+/// From what was read to the interpreter; `last` may change what it sees.
+pub(crate) fn prepare_read(
+    sources: Sources,
+    entrypoints: &[Entrypoint],
+    last: impl FnOnce(&[Module], &[Ref<ast::Module>]) -> Vec<Module>,
+) -> Result<Prepared, LoadErrors> {
+    let Sources {
+        mut modules,
+        data,
+        version,
+    } = sources;
+    let mut errors: Vec<LoadError> = Vec::new();
     let mut engine = parse(&modules, version)?;
     if let Some(annotated) = metadata::modules(&modules, engine.get_modules())? {
         modules = annotated;
@@ -171,6 +195,7 @@ pub(crate) fn prepare(
     // Which forms the evaluators see.
     let rules = Rules::check(stage.engine.get_modules(), &data, &asked);
     stage.rewrite(arithmetic::modules)?;
+    stage.rewrite(last)?;
     let Stage {
         modules,
         mut engine,
