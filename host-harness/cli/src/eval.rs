@@ -207,7 +207,7 @@ impl Format {
     }
 }
 
-fn rego_value(json: &Value) -> Result<value::Value, Failure> {
+pub fn rego_value(json: &Value) -> Result<value::Value, Failure> {
     value::from_json(json).map_err(|_| {
         Failure::new(
             "the document cannot be used: it is nested too deep, or has too large a number",
@@ -215,22 +215,25 @@ fn rego_value(json: &Value) -> Result<value::Value, Failure> {
     })
 }
 
-fn failure(error: QueryError, base: &Path) -> Failure {
-    let problem = |error: LoadError| {
-        let file = match error.file.as_str() {
-            "" => String::new(),
-            file => base.join(file).display().to_string(),
-        };
-        Problem {
-            hint: error.hint.clone(),
-            message: LoadError {
-                file,
-                hint: None,
-                ..error
-            }
-            .to_string(),
-        }
+/// What is wrong with a policy whose modules are named relative to `base`.
+pub fn problem(error: LoadError, base: &Path) -> Problem {
+    let file = match error.file.as_str() {
+        "" => String::new(),
+        file => base.join(file).display().to_string(),
     };
+    Problem {
+        hint: error.hint.clone(),
+        message: LoadError {
+            file,
+            hint: None,
+            ..error
+        }
+        .to_string(),
+    }
+}
+
+fn failure(error: QueryError, base: &Path) -> Failure {
+    let problem = |error| problem(error, base);
     match error {
         QueryError::Load(errors) => Failure(errors.into_iter().map(problem).collect()),
         QueryError::Query(error) => Failure(vec![problem(error)]),

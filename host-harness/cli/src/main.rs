@@ -1,5 +1,6 @@
 //! The `portcullis` command: one file per subcommand, each thin over a library.
 
+mod changes;
 mod curl;
 mod dev_key;
 mod eval;
@@ -16,6 +17,7 @@ mod secrets;
 mod serve;
 mod sign;
 mod terminal;
+mod test;
 mod token;
 mod verify;
 
@@ -36,6 +38,7 @@ enum Command {
     Init(init::Init),
     Serve(serve::Serve),
     Eval(eval::Eval),
+    Test(Box<test::Test>),
     Input(input::Input),
     Render(render::Render),
     Token(token::Token),
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Init(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Eval(command) => command.run(),
+        Command::Test(command) => command.run(),
         Command::Input(command) => command.run(),
         Command::Render(command) => command.run(),
         Command::Token(command) => command.run(),

@@ -83,9 +83,15 @@ fn test(
     let segments = syntax::static_prefix(head);
     let is_test = |name: &String| name.starts_with(PREFIX) || name.starts_with(SKIPPED_PREFIX);
     let last = segments.iter().position(is_test)?;
-    let mut name: Vec<String> = segments.iter().take(last.saturating_add(1)).cloned().collect();
+    let mut name: Vec<String> = segments
+        .iter()
+        .take(last.saturating_add(1))
+        .cloned()
+        .collect();
     let mut path: Vec<String> = package.iter().chain(&name).cloned().collect();
-    let is_skipped = name.last().is_some_and(|name| name.starts_with(SKIPPED_PREFIX));
+    let is_skipped = name
+        .last()
+        .is_some_and(|name| name.starts_with(SKIPPED_PREFIX));
 
     let seen = count.entry(path.join(".")).or_insert(0);
     let number = *seen;
@@ -100,8 +106,13 @@ fn test(
     }
 
     let keys = syntax::dynamic_keys(head);
-    let is_object = matches!(&**rule, Rule::Spec { head: RuleHead::Compr { .. }, .. })
-        && keys.iter().any(|key| syntax::text_of(key).is_none());
+    let is_object = matches!(
+        &**rule,
+        Rule::Spec {
+            head: RuleHead::Compr { .. },
+            ..
+        }
+    ) && keys.iter().any(|key| syntax::text_of(key).is_none());
     if is_object && !is_skipped {
         tell_entries(rule, &keys, edits);
     }
@@ -109,13 +120,21 @@ fn test(
     let (line, column) = syntax::place(span);
     Some(Test {
         package: shown("data", &package),
-        name: name.split_first().map_or_else(String::new, |(root, rest)| shown(root, rest)),
+        name: name
+            .split_first()
+            .map_or_else(String::new, |(root, rest)| shown(root, rest)),
         file: span.source.file().clone(),
         line,
         column,
         is_skipped,
         is_object,
-        is_function: matches!(&**rule, Rule::Spec { head: RuleHead::Func { .. }, .. }),
+        is_function: matches!(
+            &**rule,
+            Rule::Spec {
+                head: RuleHead::Func { .. },
+                ..
+            }
+        ),
         path: format!("data.{}", path.join(".")),
     })
 }
@@ -183,7 +202,10 @@ fn after(query: &Query, names: &BTreeSet<&str>) -> Option<usize> {
         .map(|statement| {
             let range = edit::range(&statement.span);
             let contents = statement.span.source.contents();
-            (range, words(contents.get(range.0..range.1).unwrap_or_default()).collect())
+            (
+                range,
+                words(contents.get(range.0..range.1).unwrap_or_default()).collect(),
+            )
         })
         .collect();
     names

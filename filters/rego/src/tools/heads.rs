@@ -61,7 +61,11 @@ impl Heads {
         }
         for body in bodies.iter().filter(|body| body.is_else) {
             let start = edit::range(&body.span).0;
-            self.value(&body.span, start.saturating_add("else".len()), body.assign.as_ref());
+            self.value(
+                &body.span,
+                start.saturating_add("else".len()),
+                body.assign.as_ref(),
+            );
         }
     }
 

@@ -124,7 +124,10 @@ impl Suite {
         let message = self.files.iter().find_map(|file| {
             let rest = line.strip_prefix(file.as_str())?.strip_prefix(':')?;
             let (number, message) = rest.split_once(": ")?;
-            number.bytes().all(|byte| byte.is_ascii_digit()).then_some(message)
+            number
+                .bytes()
+                .all(|byte| byte.is_ascii_digit())
+                .then_some(message)
         });
         message.unwrap_or(line)
     }
