@@ -9,6 +9,7 @@ mod check;
 mod conflicts;
 mod edit;
 mod error;
+mod flat;
 mod forms;
 mod guard;
 mod inspect;

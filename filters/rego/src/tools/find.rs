@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{self as ast, Expr, Query, Ref, Rule, RuleHead};
 
-use super::tests::Test;
+use super::{imports, tests::Test};
 use crate::{
     bind,
     edit::{self, Edits},
@@ -34,6 +34,8 @@ pub(super) fn tests(sources: Sources) -> Result<(Vec<Test>, Sources), LoadErrors
         data,
         version,
     } = sources;
+    let mut engine = load::parse(&modules, version)?;
+    let modules = imports::modules(&modules, engine.get_modules());
     let mut engine = load::parse(&modules, version)?;
     let modules = bind::braces(&modules, engine.get_modules());
     let mut engine = load::parse(&modules, version)?;
@@ -135,12 +137,13 @@ fn test(
                 ..
             }
         ),
-        path: format!("data.{}", path.join(".")),
+        is_rule: segments.len() == last.saturating_add(1) && keys.len() < 2,
+        path: shown("data", &path),
     })
 }
 
 /// A reference as Rego writes it.
-fn shown(root: &str, segments: &[String]) -> String {
+pub(super) fn shown(root: &str, segments: &[String]) -> String {
     let mut text = root.to_owned();
     for segment in segments {
         let mut bytes = segment.bytes();

@@ -4,4 +4,5 @@ mod cases;
 pub mod coverage;
 mod find;
 mod heads;
+mod imports;
 pub mod tests;

@@ -46,6 +46,8 @@ pub struct Test {
     /// It makes up an object, of which each entry is a case.
     pub(super) is_object: bool,
     pub(super) is_function: bool,
+    /// There is one rule of this path, and not several below it.
+    pub(super) is_rule: bool,
     /// What the interpreter is asked.
     pub(super) path: String,
 }
@@ -192,7 +194,17 @@ impl Runner<'_> {
             check_interval: LOOK_AT_CLOCK,
         };
         self.ready.engine.set_execution_timer_config(clock);
-        let value = self.ready.engine.eval_rule(test.path.clone());
+        let value = match test.is_rule {
+            true => self.ready.engine.eval_rule(test.path.clone()),
+            false => {
+                let rows = self.ready.engine.eval_query(test.path.clone(), false);
+                rows.map(|rows| {
+                    let row = rows.result.into_iter().next();
+                    let found = row.and_then(|row| row.expressions.into_iter().next());
+                    found.map_or(Value::Undefined, |found| found.value)
+                })
+            }
+        };
         let mut entries = Vec::new();
         for line in self.ready.engine.take_prints().unwrap_or_default() {
             let message = self.suite.message(&line);

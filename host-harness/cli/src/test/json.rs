@@ -46,7 +46,9 @@ fn report(report: &Report<'_>) -> Value {
 fn code(error: &Error) -> &'static str {
     match error {
         Error::TimedOut => "eval_cancel_error",
-        Error::Failed(text) if text.contains("multiple") => "eval_conflict_error",
+        Error::Failed(text) if text.contains("conflict") || text.contains("multiple") => {
+            "eval_conflict_error"
+        }
         Error::Failed(_) => "eval_internal_error",
     }
 }

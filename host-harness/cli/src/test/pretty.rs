@@ -105,7 +105,6 @@ impl Page {
     fn failure(&mut self, report: &Report<'_>) {
         self.name(report);
         self.line("");
-        self.line(&format!("  {}:{}", report.test.file, report.test.line));
         self.why(report);
         self.cases(&report.ran.cases, 1, false);
         self.line("");
