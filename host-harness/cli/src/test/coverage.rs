@@ -14,7 +14,7 @@ pub fn json(coverage: &Coverage) -> String {
         "files": files,
         "covered_lines": covered,
         "not_covered_lines": not_covered,
-        "coverage": percent((covered, not_covered)),
+        "coverage": number(percent((covered, not_covered))),
     });
     format!("{report:#}")
 }
@@ -33,13 +33,18 @@ fn file(lines: &Lines) -> Value {
         fields.insert("covered".to_owned(), ranges(&lines.covered));
         fields.insert("covered_lines".to_owned(), covered.into());
         let percent = percent((covered, not_covered));
-        fields.insert("coverage".to_owned(), percent.into());
+        fields.insert("coverage".to_owned(), number(percent));
     }
     if not_covered > 0 {
         fields.insert("not_covered".to_owned(), ranges(&lines.not_covered));
         fields.insert("not_covered_lines".to_owned(), not_covered.into());
     }
     Value::Object(fields)
+}
+
+/// As Go writes it: `72`, not `72.0`.
+fn number(percent: f64) -> Value {
+    serde_json::from_str(&percent.to_string()).unwrap_or_else(|_| percent.into())
 }
 
 /// Of covered and not covered lines; 0 where there are none, as OPA has it.

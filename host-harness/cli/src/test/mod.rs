@@ -18,7 +18,7 @@ use clap::Args;
 use glob::Pattern;
 use portcullis_gatefile::{Policies, Tests};
 use portcullis_rego::{
-    Module, RegoVersion, Sources,
+    LoadErrors, Module, RegoVersion, Sources,
     tools::{coverage::Coverage, tests::Outcome, tests::Suite},
 };
 use regex::Regex;
@@ -156,15 +156,8 @@ impl Test {
 
     fn once(&self, wanted: &Wanted) -> Result<Exit, Failure> {
         let covering = self.coverage || self.threshold.is_some();
-        let suite = Suite::load(self.sources(wanted)?, covering).map_err(|errors| {
-            let problems = errors
-                .into_iter()
-                .map(|error| problem(error, Path::new("")));
-            match self.max_errors {
-                0 => Failure(problems.collect()),
-                most => Failure(problems.take(most).collect()),
-            }
-        })?;
+        let suite = Suite::load(self.sources(wanted)?, covering)
+            .map_err(|errors| self.unloadable(errors))?;
         let is_wanted = |name: &str| wanted.run.as_ref().is_none_or(|run| run.is_match(name));
         let mut tests = Vec::new();
         for test in suite.tests() {
@@ -183,6 +176,19 @@ impl Test {
             }
         }
         self.print(&reports, suite.coverage(covered).as_ref())
+    }
+
+    fn unloadable(&self, errors: LoadErrors) -> Failure {
+        let most = match self.max_errors {
+            0 => usize::MAX,
+            most => most,
+        };
+        let problem = |error| problem(error, Path::new(""));
+        let failure = Failure(errors.into_iter().take(most).map(problem).collect());
+        match failure.0.iter().any(|problem| problem.hint.is_some()) {
+            true => failure,
+            false => failure.hint("every file must load; --ignore leaves one out by its name"),
+        }
     }
 
     /// What the run comes to, printed.
@@ -253,7 +259,14 @@ impl Test {
 
     fn sources(&self, wanted: &Wanted) -> Result<Sources, Failure> {
         let ignored = |name: &str| wanted.ignored.iter().any(|pattern| pattern.matches(name));
-        let policies = Policies::read_ignoring(Path::new(""), &self.paths, Tests::Read, &ignored)?;
+        let policies = Policies::read_ignoring(Path::new(""), &self.paths, Tests::Read, &ignored);
+        let policies = policies.map_err(|findings| {
+            let failure = Failure::from(findings);
+            match self.paths.iter().all(|path| path.exists()) {
+                true => failure,
+                false => failure.hint("name files or folders, such as `portcullis test policies`"),
+            }
+        })?;
         let modules = policies.modules.into_iter();
         Ok(Sources {
             modules: modules.map(|(path, text)| Module { path, text }).collect(),

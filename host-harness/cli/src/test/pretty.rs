@@ -118,11 +118,11 @@ impl Page {
 
     fn result(&mut self, report: &Report<'_>) {
         self.name(report);
-        self.cases(&report.ran.cases, 1, self.verbose);
         // With --verbose it stands above.
         if !self.verbose {
             self.why(report);
         }
+        self.cases(&report.ran.cases, 1, self.verbose);
         if let Outcome::Erred(error) = &report.ran.outcome {
             self.line(&format!("  {}", reason(error)));
         }
