@@ -218,7 +218,7 @@ fn after(query: &Query, names: &BTreeSet<&str>) -> Option<usize> {
         .max()
 }
 
-fn text<'a>(expr: &'a Expr, (start, end): (usize, usize)) -> Option<&'a str> {
+fn text(expr: &Expr, (start, end): (usize, usize)) -> Option<&str> {
     expr.span().source.contents().get(start..end)
 }
 
