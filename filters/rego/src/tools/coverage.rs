@@ -1,6 +1,10 @@
 //! Which lines of a policy its tests ran, counted as OPA counts them: by the lines on which rules and
 //! the conditions of their bodies begin. A rule's head is covered where the rule came to a value, a
 //! condition where it was looked at.
+//!
+//! What is told of less exactly: a default is covered where its rule was asked, since regorus evaluates
+//! it each time; and the conditions of a comprehension in a head's value do not count where the value
+//! moves into the body.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
