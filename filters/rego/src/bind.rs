@@ -10,7 +10,7 @@ use regorus::unstable::{self as ast, Expr, Query, Ref, Rule, RuleBody, RuleHead,
 
 use crate::{
     edit::{self, Edits},
-    forms, loops,
+    flat, forms, loops,
     source::{Module, RegoVersion},
     syntax,
     visit::Visitor,
@@ -46,6 +46,7 @@ pub(crate) fn modules(
             names: syntax::names(tree, trees),
             opening: edit::opening(tree, version),
             edits: Edits::default(),
+            breaks: flat::breaks(tree),
             taken: Vec::new(),
             body: Vec::new(),
         };
@@ -60,6 +61,7 @@ struct Binder {
     names: BTreeSet<String>,
     opening: &'static str,
     edits: Edits,
+    breaks: BTreeSet<usize>,
     /// The places of the values that are bound in this round.
     taken: Vec<(usize, usize)>,
     /// The statements of a rule that has no body yet.
@@ -142,12 +144,8 @@ impl Binder {
         if forms::is_defined(value, &|name| self.is_rule(name)) || self.taken.iter().any(is_taken) {
             return None;
         }
-        let text = value
-            .span()
-            .source
-            .contents()
-            .get(place.0..place.1)?
-            .to_owned();
+        // Its lines stay where it was.
+        let text = flat::text(value.span().source.contents(), place, &self.breaks)?;
         let name = format!("__portcullis_{}", place.0);
         self.edits.replace(place, &name);
         self.taken.push(place);

@@ -10,6 +10,7 @@ mod conflicts;
 mod defaults;
 mod edit;
 mod error;
+mod flat;
 mod forms;
 mod guard;
 mod inspect;

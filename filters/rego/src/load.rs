@@ -110,6 +110,14 @@ pub(crate) fn prepare(
     entrypoints: &[Entrypoint],
     query: &mut Option<Module>,
 ) -> Result<Prepared, LoadErrors> {
+    prepare_plain(read(sources)?, entrypoints, query)
+}
+
+/// Sources as regorus reads them: each module [`plain`].
+///
+/// # Errors
+/// Names that are ours, and what has no end.
+pub(crate) fn read(sources: Sources) -> Result<Sources, LoadErrors> {
     let mut errors: Vec<LoadError> = sources
         .modules
         .iter()
@@ -129,7 +137,7 @@ pub(crate) fn prepare(
         }
     }
     LoadErrors::refuse(errors)?;
-    prepare_plain(Sources { modules, ..sources }, entrypoints, query)
+    Ok(Sources { modules, ..sources })
 }
 
 /// A module as regorus reads it: without templates, and without keywords for names.
@@ -152,6 +160,19 @@ pub(crate) fn prepare_plain(
     sources: Sources,
     entrypoints: &[Entrypoint],
     query: &mut Option<Module>,
+) -> Result<Prepared, LoadErrors> {
+    prepare_read(sources, entrypoints, query, |modules, _| modules.to_vec())
+}
+
+/// The same; `last` may change what the interpreter sees.
+///
+/// # Errors
+/// As [`prepare`].
+pub(crate) fn prepare_read(
+    sources: Sources,
+    entrypoints: &[Entrypoint],
+    query: &mut Option<Module>,
+    last: impl FnOnce(&[Module], &[Ref<ast::Module>]) -> Vec<Module>,
 ) -> Result<Prepared, LoadErrors> {
     let Sources {
         mut modules,
@@ -233,6 +254,7 @@ pub(crate) fn prepare_plain(
         *query = stage.modules.remove(place);
         stage.engine = parse(&stage.modules, version)?;
     }
+    stage.rewrite(last)?;
     let Stage {
         modules,
         mut engine,

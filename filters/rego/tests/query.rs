@@ -154,3 +154,46 @@ fn without_input() {
     let found = query(sources(), None, "data.a.b", &MOMENT).unwrap();
     assert_eq!(found.to_json(), json!({}));
 }
+
+/// A value of several lines that moves into the body takes no line along.
+#[test]
+fn an_error_names_the_line_that_was_written() {
+    let text = r##"package a
+
+p := {
+	"x": input.x, # a comment; with { and "
+	"y": [y |
+		some y in input.ys
+		y > 1 # and another
+		y < 9
+	],
+	"z": `raw
+text`,
+} if {
+	some r in input.rs
+	r == 1
+}
+
+q := 1
+q := 2 if input.x
+"##;
+    let sources = Sources {
+        modules: vec![Module {
+            path: "a.rego".to_owned(),
+            text: text.to_owned(),
+        }],
+        ..Sources::default()
+    };
+    let input = value::from_json(&json!({"x": 1, "ys": [1, 2, 9], "rs": [0, 1]})).unwrap();
+    let found = query(sources.clone(), Some(input.clone()), "data.a.p", &MOMENT).unwrap();
+    assert_eq!(
+        found.to_json()["result"][0]["expressions"][0]["value"],
+        json!({"x": 1, "y": [2], "z": "raw\ntext"})
+    );
+    let error = query(sources, Some(input), "data.a.q", &MOMENT).unwrap_err();
+    let places = ["a.rego:17:", "a.rego:18:"];
+    assert!(
+        places.iter().all(|place| error.to_string().contains(place)),
+        "{error}"
+    );
+}

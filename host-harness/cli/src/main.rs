@@ -1,5 +1,6 @@
 //! The `portcullis` command: one file per subcommand, each thin over a library.
 
+mod changes;
 mod curl;
 mod dev_key;
 mod eval;
@@ -18,6 +19,7 @@ mod secrets;
 mod serve;
 mod sign;
 mod terminal;
+mod test;
 mod token;
 mod verify;
 
@@ -39,6 +41,7 @@ enum Command {
     Serve(serve::Serve),
     Eval(eval::Eval),
     Explain(explain::Explain),
+    Test(Box<test::Test>),
     Input(input::Input),
     Render(render::Render),
     Token(token::Token),
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Serve(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Explain(command) => command.run(),
+        Command::Test(command) => command.run(),
         Command::Input(command) => command.run(),
         Command::Render(command) => command.run(),
         Command::Token(command) => command.run(),

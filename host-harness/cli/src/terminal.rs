@@ -50,7 +50,8 @@ pub fn colourful(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-fn note(colour: Colour, word: &str, message: &str) {
+/// A line on stderr that begins with a coloured word.
+pub fn note(colour: Colour, word: &str, message: &str) {
     let word = paint(colour, word, colourful(&io::stderr()));
     say(&format!("{word}: {message}"));
 }

@@ -38,6 +38,19 @@ impl Policies {
         Policies::read_without(base, paths, tests, None)
     }
 
+    /// As [`Policies::read`], leaving out what stands in a folder under a name that is ignored.
+    ///
+    /// # Errors
+    /// Everything that cannot be read, parsed or merged.
+    pub fn read_ignoring(
+        base: &Path,
+        paths: &[PathBuf],
+        tests: Tests,
+        ignored: &dyn Fn(&str) -> bool,
+    ) -> Result<Policies, Findings> {
+        Policies::walk(base, paths, tests, None, ignored)
+    }
+
     /// As `read`, leaving one file out: a `gate.yaml` may stand among its own policies.
     pub(crate) fn read_without(
         base: &Path,
@@ -45,10 +58,21 @@ impl Policies {
         tests: Tests,
         without: Option<&Path>,
     ) -> Result<Policies, Findings> {
+        Policies::walk(base, paths, tests, without, &|_| false)
+    }
+
+    fn walk(
+        base: &Path,
+        paths: &[PathBuf],
+        tests: Tests,
+        without: Option<&Path>,
+        ignored: &dyn Fn(&str) -> bool,
+    ) -> Result<Policies, Findings> {
         let mut walk = Walk {
             base,
             tests,
             without: without.and_then(|file| file.canonicalize().ok()),
+            ignored,
             found: Policies::default(),
             findings: Vec::new(),
         };
@@ -66,6 +90,7 @@ struct Walk<'a> {
     base: &'a Path,
     tests: Tests,
     without: Option<PathBuf>,
+    ignored: &'a dyn Fn(&str) -> bool,
     found: Policies,
     findings: Vec<Finding>,
 }
@@ -129,7 +154,7 @@ impl Walk<'_> {
                 self.findings.push(finding);
                 continue;
             };
-            if name.starts_with('.') {
+            if name.starts_with('.') || (self.ignored)(&name) {
                 continue;
             }
             let (path, file) = (path.join(&name), folder.join(&name));

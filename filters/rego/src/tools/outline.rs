@@ -305,6 +305,9 @@ fn condition(
         }
         Literal::Every { domain, .. } => parts.expr(domain),
     }
+    for with in &statement.with_mods {
+        parts.expr(&with.r#as);
+    }
     let with = statement
         .with_mods
         .iter()

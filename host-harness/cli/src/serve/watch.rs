@@ -1,55 +1,37 @@
-//! Reads the configuration again when one of its files changes. It looks instead of being told:
-//! that sees every way of saving a file, on every file system.
+//! Reads the configuration again when one of its files changes.
 
 use super::{Current, Document};
-use crate::terminal;
+use crate::{changes::Changes, terminal};
 use portcullis_gatefile::sources;
 use portcullis_host::Module;
 use std::{
-    collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
     thread,
-    time::{Duration, SystemTime},
 };
 
-const EVERY: Duration = Duration::from_millis(200);
-/// Folders deeper than this are not policies; links may make them endless.
-const MAX_DEPTH: usize = 16;
-
-/// How a configuration's files looked before they were read.
+/// A configuration's files, looked at before they were read.
 pub struct Watch {
     config: PathBuf,
-    seen: Snapshot,
+    changes: Changes<Box<dyn Fn() -> Vec<PathBuf> + Send>>,
 }
 
 impl Watch {
     pub fn new(config: &Path) -> Watch {
+        let watched = config.to_owned();
         Watch {
             config: config.to_owned(),
-            seen: snapshot(&sources(config)),
+            changes: Changes::new(Box::new(move || sources(&watched))),
         }
     }
 
     pub fn spawn(self, module: Module, current: Current) {
-        let Watch { config, mut seen } = self;
+        let Watch {
+            config,
+            mut changes,
+        } = self;
         thread::spawn(move || {
             loop {
-                thread::sleep(EVERY);
-                let mut now = snapshot(&sources(&config));
-                if now == seen {
-                    continue;
-                }
-                // An editor may still be writing: wait until two looks agree.
-                loop {
-                    thread::sleep(EVERY);
-                    let next = snapshot(&sources(&config));
-                    if next == now {
-                        break;
-                    }
-                    now = next;
-                }
-                seen = now;
+                changes.wait();
                 match Document::read(&config).and_then(|document| document.start(&module)) {
                     Ok(filter) => {
                         current.swap(filter);
@@ -63,28 +45,4 @@ impl Watch {
             }
         });
     }
-}
-
-type Snapshot = BTreeMap<PathBuf, Option<(SystemTime, u64)>>;
-
-fn snapshot(sources: &[PathBuf]) -> Snapshot {
-    let mut snapshot = Snapshot::new();
-    for source in sources {
-        look(source, &mut snapshot, 0);
-    }
-    snapshot
-}
-
-fn look(path: &Path, snapshot: &mut Snapshot, depth: usize) {
-    let metadata = fs::metadata(path).ok();
-    if depth < MAX_DEPTH && metadata.as_ref().is_some_and(fs::Metadata::is_dir) {
-        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-            if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-                look(&entry.path(), snapshot, depth.saturating_add(1));
-            }
-        }
-        return;
-    }
-    let state = metadata.and_then(|metadata| Some((metadata.modified().ok()?, metadata.len())));
-    snapshot.insert(path.to_owned(), state);
 }

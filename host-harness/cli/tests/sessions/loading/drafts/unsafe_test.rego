@@ -1,0 +1,5 @@
+package unsafe_test
+
+test_unsafe if {
+	x == 1
+}
