@@ -27,7 +27,8 @@ pub(crate) struct RuleSet {
     place: Span,
     /// The number of arguments of a function.
     pub arity: Option<usize>,
-    uses: BTreeSet<usize>,
+    /// The rules that it refers to, by their position.
+    pub uses: BTreeSet<usize>,
     forms: Vec<Form>,
 }
 

@@ -99,7 +99,7 @@ impl Names {
     }
 
     /// Where a name points that no variable shadows: a path below `data`.
-    fn resolve(&self, root: &str) -> Option<Vec<String>> {
+    pub fn resolve(&self, root: &str) -> Option<Vec<String>> {
         if root == "data" {
             return Some(Vec::new());
         }

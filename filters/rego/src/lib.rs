@@ -24,6 +24,8 @@ mod rvm;
 mod source;
 mod syntax;
 mod template;
+#[cfg(feature = "tools")]
+pub mod tools;
 pub mod value;
 mod visit;
 mod walk;
