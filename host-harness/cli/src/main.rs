@@ -1,5 +1,6 @@
 //! The `portcullis` command: one file per subcommand, each thin over a library.
 
+mod check;
 mod curl;
 mod dev_key;
 mod eval;
@@ -35,6 +36,7 @@ struct Portcullis {
 enum Command {
     Init(init::Init),
     Serve(serve::Serve),
+    Check(check::Check),
     Eval(eval::Eval),
     Input(input::Input),
     Render(render::Render),
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
     let done = match Portcullis::parse().command {
         Command::Init(command) => command.run(),
         Command::Serve(command) => command.run(),
+        Command::Check(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Input(command) => command.run(),
         Command::Render(command) => command.run(),
