@@ -90,7 +90,7 @@ pub fn in_order(findings: &mut Vec<Finding>) {
     });
 }
 
-/// `envoy/../policies` as `policies`, where that is the same file.
+/// `./envoy/../policies` as `policies`, where that is the same file.
 fn straight(file: &Path) -> Option<PathBuf> {
     let mut straight = PathBuf::new();
     for part in file.components() {
@@ -98,6 +98,7 @@ fn straight(file: &Path) -> Option<PathBuf> {
             Component::ParentDir if matches!(last(&straight), Some(Component::Normal(_))) => {
                 straight.pop();
             }
+            Component::CurDir => {}
             part => straight.push(part),
         }
     }

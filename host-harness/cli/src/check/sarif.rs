@@ -10,8 +10,10 @@ use std::path::{Component, Path};
 
 /// One run of this command.
 pub fn of(findings: &[Finding]) -> String {
-    let results: Vec<Value> = findings.iter().map(result).collect();
-    let rules: Vec<Value> = ALL.iter().map(rule).collect();
+    let is_found = |kind: &&Kind| findings.iter().any(|it| it.kind.name == kind.name);
+    let kinds: Vec<&Kind> = ALL.iter().filter(is_found).collect();
+    let results: Vec<Value> = findings.iter().map(|it| result(it, &kinds)).collect();
+    let rules: Vec<Value> = kinds.iter().copied().map(rule).collect();
     let document = json!({
         "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
         "version": "2.1.0",
@@ -37,7 +39,7 @@ fn rule(kind: &Kind) -> Value {
     })
 }
 
-fn result(finding: &Finding) -> Value {
+fn result(finding: &Finding, kinds: &[&Kind]) -> Value {
     let text = match &finding.hint {
         Some(hint) => format!("{}; {hint}", finding.message),
         None => finding.message.clone(),
@@ -60,7 +62,7 @@ fn result(finding: &Finding) -> Value {
     }
     json!({
         "ruleId": finding.kind.name,
-        "ruleIndex": ALL.iter().position(|kind| kind.name == finding.kind.name),
+        "ruleIndex": kinds.iter().position(|kind| kind.name == finding.kind.name),
         "level": level(finding.severity),
         "message": {"text": text},
         "locations": [{"physicalLocation": location}],

@@ -108,21 +108,32 @@ fn is_test(source: &source::Module, tree: &Module) -> bool {
 /// A finding about what a span covers of its first line.
 pub(super) fn at(lint: Lint, span: &Span, message: impl Into<String>) -> Finding {
     let (line, column) = syntax::place(span);
-    let width = span
-        .text()
-        .lines()
-        .next()
-        .map_or(0, |line| line.trim_end().chars().count());
+    let text = span.text().lines().next().unwrap_or_default().trim_end();
+    let width = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+    let (before, after) = quotes(span);
     Finding {
-        file: span.source.file().clone(),
         line,
-        column,
-        width: u32::try_from(width).unwrap_or(u32::MAX).max(1),
-        lint,
-        severity: lint.severity(),
-        message: message.into(),
-        hint: None,
+        column: column.saturating_sub(before),
+        width: width.saturating_add(before).saturating_add(after).max(1),
+        file: span.source.file().clone(),
+        ..of_all(lint, message)
     }
+}
+
+/// regorus leaves the quotes of a text out of its span: how many there are before and behind it.
+fn quotes(span: &Span) -> (u32, u32) {
+    let offset = |at: u32| usize::try_from(at).unwrap_or_default();
+    let bytes = span.source.contents().as_bytes();
+    let before = offset(span.start)
+        .checked_sub(1)
+        .and_then(|at| bytes.get(at))
+        .filter(|byte| matches!(byte, b'"' | b'`'));
+    let Some(quote) = before else {
+        return (0, 0);
+    };
+    let is_whole = !span.text().as_bytes().contains(quote) && !span.text().contains('\n');
+    let closes = is_whole && bytes.get(offset(span.end)) == Some(quote);
+    (1, u32::from(closes))
 }
 
 /// A finding about the policy as a whole.

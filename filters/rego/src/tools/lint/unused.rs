@@ -84,9 +84,13 @@ fn imports(module: &Module, findings: &mut Vec<Finding>) {
             _ => None,
         })
         .collect();
+    // That a rule hides an import is told elsewhere.
+    let heads = module.policy.iter().map(|rule| syntax::head(rule));
+    let rules: BTreeSet<&str> = heads.filter_map(nodes::root).map(Span::text).collect();
     for import in &module.imports {
         if let Some(alias) = alias(import)
             && !used.contains(alias.as_str())
+            && !rules.contains(alias.as_str())
         {
             let message = format!("the import `{alias}` is not used");
             let finding = policy::at(Lint::UnusedImport, import.refr.span(), message);
