@@ -135,16 +135,13 @@ fn nearest_key(message: &str) -> Option<&str> {
     let (found, expected) = message
         .strip_prefix("unknown field `")?
         .split_once("`, expected ")?;
-    // As near as clap wants a flag to be.
-    const NEAR: f64 = 0.7;
-    expected
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .map(|key| (key, strsim::jaro_winkler(found, key)))
-        .filter(|(_, likeness)| *likeness > NEAR)
-        .max_by(|(_, one), (_, other)| one.total_cmp(other))
-        .map(|(key, _)| key)
+    let keys = expected.split('`').skip(1).step_by(2);
+    // A letter in three may be wrong.
+    let most = found.chars().count().div_ceil(3);
+    keys.map(|key| (strsim::damerau_levenshtein(found, key), key))
+        .filter(|(distance, _)| *distance <= most)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, key)| key)
 }
 
 /// The files and folders a configuration is made of, as far as they can be told: a change in any

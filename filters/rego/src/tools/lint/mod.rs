@@ -38,9 +38,11 @@ pub struct Finding {
     pub column: u32,
     /// How many characters of the line it is about.
     pub width: u32,
+    /// What kind of finding it is.
     pub lint: Lint,
     /// The lint's own, or a milder one.
     pub severity: Severity,
+    /// What was found.
     pub message: String,
     /// What would be right.
     pub hint: Option<String>,

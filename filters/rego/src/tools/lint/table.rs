@@ -5,7 +5,9 @@ use std::fmt;
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
+    /// It does not load.
     Error,
+    /// It is probably a mistake.
     Warning,
     /// Worth knowing; never a reason to fail.
     Note,

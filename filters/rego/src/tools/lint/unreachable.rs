@@ -20,7 +20,7 @@ pub(super) fn look(policy: &Policy<'_>, findings: &mut Vec<Finding>) {
                 if let Node::Statement(statement) = node
                     && is_false(statement)
                 {
-                    let message = "this is always false, and so is what stands beside it";
+                    let message = "this is never true, so that nothing comes of what it stands in";
                     let finding = policy::at(Lint::NeverHolds, &statement.span, message);
                     findings.push(finding.hint("remove the body, or the condition"));
                 }
@@ -28,7 +28,7 @@ pub(super) fn look(policy: &Policy<'_>, findings: &mut Vec<Finding>) {
             unreachable_else(rule, findings);
             if !seen.insert(text(rule)) {
                 let name = syntax::head(rule).span();
-                let message = format!("`{}` is defined like this above", name.text());
+                let message = "this definition is there already, above";
                 let finding = policy::at(Lint::DuplicateRule, name, message);
                 findings.push(finding.hint("remove one of the two"));
             }

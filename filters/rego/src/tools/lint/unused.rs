@@ -172,7 +172,8 @@ fn unread_arguments(
     definitions: &[Definition<'_>],
     findings: &mut Vec<Finding>,
 ) {
-    let Some(first) = definitions.first() else {
+    let mut specs = definitions.iter();
+    let Some(first) = specs.find(|it| !matches!(it.rule, Rule::Default { .. })) else {
         return;
     };
     if definitions.iter().any(|it| policy.is_test(it.module)) {
