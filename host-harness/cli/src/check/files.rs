@@ -35,7 +35,7 @@ pub fn check(
     };
     let Ok(data) = value::from_json(&Value::Object(policies.data)) else {
         let message = "the data cannot be used: it is nested too deep, or has too large a number";
-        let finding = LoadFinding::new(Place::file("data"), message);
+        let finding = LoadFinding::new(place("data", 0, 0, paths), message);
         return Ok(vec![Finding::load(finding)]);
     };
     let modules = policies.modules.into_iter();
@@ -45,10 +45,10 @@ pub fn check(
         version,
     };
     Ok(match found(&sources, entrypoints) {
-        Ok(findings) => findings.into_iter().map(shown).collect(),
+        Ok(findings) => findings.into_iter().map(|it| shown(it, paths)).collect(),
         Err(errors) => errors
             .into_iter()
-            .map(|error| Finding::load(placed(error)))
+            .map(|error| Finding::load(placed(error, paths)))
             .collect(),
     })
 }
@@ -93,27 +93,29 @@ fn refuse_configuration(path: &Path) -> Result<(), Failure> {
     }
 }
 
-fn shown(found: lint::Finding) -> Finding {
-    let place = place(&found.file, found.line, found.column);
+fn shown(found: lint::Finding, paths: &[PathBuf]) -> Finding {
+    let place = place(&found.file, found.line, found.column, paths);
     Finding::lint(found, place, true)
 }
 
-fn placed(error: portcullis_rego::LoadError) -> LoadFinding {
+fn placed(error: portcullis_rego::LoadError, paths: &[PathBuf]) -> LoadFinding {
     LoadFinding {
         place: place(
             &error.file,
             error.line.unwrap_or_default(),
             error.column.unwrap_or_default(),
+            paths,
         ),
         message: error.message,
         hint: error.hint,
     }
 }
 
-fn place(file: &str, line: u32, column: u32) -> Place {
+/// What is about the policy or the data as a whole stands where they come from.
+fn place(file: &str, line: u32, column: u32, paths: &[PathBuf]) -> Place {
     Place {
         file: match file {
-            "" => PathBuf::from("policy"),
+            "" | "data" => paths.first().cloned().unwrap_or_default(),
             file => PathBuf::from(file),
         },
         line: usize::try_from(line).unwrap_or_default(),

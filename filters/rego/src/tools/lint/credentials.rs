@@ -11,25 +11,27 @@ use super::{
 use crate::syntax;
 
 pub(super) fn look(policy: &Policy<'_>, findings: &mut Vec<Finding>) {
-    for (module, _) in policy.modules() {
-        let own = || policy.placed().filter(|placed| placed.module == module);
-        let verifies = own().any(|placed| calls(&placed, policy, verifies_token));
-        let signed = own().any(|placed| reads_signature(&placed, policy));
-        for placed in own() {
-            for node in nodes::of_rule(placed.rule) {
-                match node {
-                    Node::Reference(expr) => read(policy, &placed, expr, verifies, findings),
-                    Node::Expr(expr) => {
-                        if !verifies {
-                            decoded(policy, &placed, expr, findings);
-                        }
-                        if !signed {
-                            client_time(policy, &placed, expr, findings);
-                        }
-                        checked_claim(policy, &placed, expr, findings);
+    // A policy may verify by itself, in any of its modules, what another reads.
+    let verifies = policy
+        .placed()
+        .any(|placed| calls(&placed, policy, verifies_token));
+    let signed = policy
+        .placed()
+        .any(|placed| reads_signature(&placed, policy));
+    for placed in policy.placed() {
+        for node in nodes::of_rule(placed.rule) {
+            match node {
+                Node::Reference(expr) => read(policy, &placed, expr, verifies, findings),
+                Node::Expr(expr) => {
+                    if !verifies {
+                        decoded(policy, &placed, expr, findings);
                     }
-                    _ => {}
+                    if !signed {
+                        client_time(policy, &placed, expr, findings);
+                    }
+                    checked_claim(policy, &placed, expr, findings);
                 }
+                _ => {}
             }
         }
     }
@@ -72,9 +74,9 @@ fn decoded(policy: &Policy<'_>, placed: &Placed<'_>, expr: &Expr, findings: &mut
         let span = function(expr).unwrap_or_else(|| expr.span());
         let message = "`io.jwt.decode` reads what anybody wrote: nothing of the token is verified";
         let finding = policy::at(Lint::UnverifiedToken, span, message);
-        findings.push(
-            finding.hint("the gate has verified the token: read `input.verified.jwt.claims`"),
-        );
+        findings.push(finding.hint(
+            "let the gate verify it, by `jwt.providers`, and read `input.verified.jwt.claims`",
+        ));
     }
 }
 

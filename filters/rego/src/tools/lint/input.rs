@@ -8,7 +8,8 @@ use super::{
     Finding, Lint, Severity,
     document::{self, Missing},
     nodes::{self, Node},
-    policy::{self, Policy},
+    policy::{self, Placed, Policy},
+    reach,
     scope::InputPath,
 };
 use crate::syntax;
@@ -66,7 +67,13 @@ pub(super) const HEADERS: [&str; 4] = ["attributes", "request", "http", "headers
 pub(super) fn look(policy: &Policy<'_>, findings: &mut Vec<Finding>) {
     let replaced = replaced(policy);
     let has_other_proofs = has_other_proofs(policy);
-    for placed in policy.placed() {
+    // What the gate does not ask may have another input.
+    let asked = reach::asked(policy);
+    let is_asked = |placed: &Placed<'_>| {
+        let set = policy.set(placed.module, placed.rule);
+        asked.is_empty() || set.is_none_or(|set| asked.contains(&set))
+    };
+    for placed in policy.placed().filter(is_asked) {
         let nodes = nodes::of_rule(placed.rule);
         let negated: Vec<&Expr> = nodes.iter().copied().filter_map(negated).collect();
         for node in nodes {

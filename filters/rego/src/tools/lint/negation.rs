@@ -40,11 +40,7 @@ fn proving(policy: &Policy<'_>) -> BTreeSet<usize> {
                 .into_iter()
                 .any(|node| is_verified(policy, &placed.scope, node))
         })
-        .filter_map(|placed| {
-            let package = syntax::package_path(policy.trees.get(placed.module)?);
-            let path = syntax::path_of(&package, placed.rule);
-            sets.iter().position(|set| set.path == path)
-        })
+        .filter_map(|placed| policy.set(placed.module, placed.rule))
         .collect();
     let own = proving.clone();
     proving.extend((0..sets.len()).filter(|&index| {

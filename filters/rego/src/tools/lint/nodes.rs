@@ -126,6 +126,7 @@ impl<'a> Nodes<'a> {
         }
         for modifier in &statement.with_mods {
             self.0.push(Node::Replaced(&modifier.refr));
+            self.keys(&modifier.refr);
             self.expr(&modifier.r#as);
         }
     }

@@ -1,5 +1,7 @@
 //! What every lint looks at: the modules, what their names mean, who uses whom.
 
+use std::collections::BTreeMap;
+
 use regorus::unstable::{Expr, Module, Ref, Rule, Span};
 
 use super::{Finding, Lint, World, definitions::Definitions, scope::Scope};
@@ -15,6 +17,7 @@ pub(super) struct Policy<'a> {
     tests: Vec<bool>,
     /// The paths that their own annotations call entrypoints.
     pub annotated: Vec<Vec<String>>,
+    sets: BTreeMap<Vec<String>, usize>,
 }
 
 /// A rule in its place.
@@ -46,6 +49,9 @@ impl<'a> Policy<'a> {
                 .map(|(source, tree)| is_test(source, tree))
                 .collect(),
             annotated: annotated.collect(),
+            sets: (rules.sets().iter().enumerate())
+                .map(|(index, set)| (set.path.clone(), index))
+                .collect(),
             definitions: Definitions::of(trees),
             rules,
             trees,
@@ -63,6 +69,13 @@ impl<'a> Policy<'a> {
         modules
             .filter(|(index, _)| !self.is_test(*index))
             .map(|(index, tree)| (index, tree.as_ref()))
+    }
+
+    /// The position of a rule's definitions among all.
+    pub fn set(&self, module: usize, rule: &Rule) -> Option<usize> {
+        let package = syntax::package_path(self.trees.get(module)?);
+        let path = syntax::path_of(&package, rule);
+        self.sets.get(&path).copied()
     }
 
     /// The rules of all modules that are no tests.

@@ -18,6 +18,12 @@ pub(super) fn from(policy: &Policy<'_>, start: impl Iterator<Item = usize>) -> B
     reached
 }
 
+/// What the gate's entrypoints reach.
+pub(super) fn asked(policy: &Policy<'_>) -> BTreeSet<usize> {
+    let paths = policy.entrypoints();
+    from(policy, paths.flat_map(|path| at(policy, &path)))
+}
+
 /// The rules that a path below `data` reads: itself, or what is below or above it.
 pub(super) fn at(policy: &Policy<'_>, path: &[String]) -> Vec<usize> {
     let meets = |set: &RuleSet| set.path.iter().zip(path).all(|(own, other)| own == other);

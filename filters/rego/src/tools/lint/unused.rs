@@ -31,20 +31,18 @@ fn rules(policy: &Policy<'_>, findings: &mut Vec<Finding>) {
     if policy.world.entrypoints.is_empty() {
         return;
     }
-    let asked = policy
-        .entrypoints()
-        .chain(policy.annotated.iter().cloned())
-        .flat_map(|path| reach::at(policy, &path));
-    let reached = reach::from(policy, asked);
-    for (_, module) in policy.modules() {
+    let annotated = policy.annotated.iter();
+    let annotated = annotated.flat_map(|path| reach::at(policy, path));
+    let mut reached = reach::asked(policy);
+    reached.extend(reach::from(policy, annotated));
+    for (index, module) in policy.modules() {
         let package = syntax::package_path(module);
         let mut unused: BTreeMap<Vec<String>, &Span> = BTreeMap::new();
         let mut count = BTreeSet::new();
         for rule in &module.policy {
             let path = syntax::path_of(&package, rule);
-            let sets = policy.rules.sets();
-            let index = sets.iter().position(|set| set.path == path);
-            if index.is_some_and(|index| !reached.contains(&index)) && !is_test(&path) {
+            let set = policy.set(index, rule);
+            if set.is_some_and(|set| !reached.contains(&set)) && !is_test(&path) {
                 unused
                     .entry(path.clone())
                     .or_insert_with(|| syntax::head(rule).span());
