@@ -1,10 +1,11 @@
 //! What becomes of a request that no rule says anything about.
 
-use regorus::unstable::{Expr, Rule, RuleHead};
+use regorus::unstable::{Expr, Literal, Rule, RuleHead};
 
 use super::{
     Finding, Lint,
     definitions::Definition,
+    nodes::{self, Node},
     policy::{self, Policy},
     unreachable::{always_holds, is_total},
 };
@@ -45,7 +46,7 @@ fn undefined(
     definitions: &[Definition<'_>],
 ) -> Option<Finding> {
     let first = definitions.first()?;
-    if has_value(policy, path, MAX_RULES) {
+    if has_value(policy, path, MAX_RULES) || is_either_or(definitions) {
         return None;
     }
     let span = syntax::head(first.rule).span();
@@ -104,6 +105,63 @@ fn reads_total(policy: &Policy<'_>, module: usize, expr: &Expr, most: usize) -> 
         .and_then(|(root, segments)| policy.rule_path(module, &root, &segments));
     let path: Option<Vec<String>> = path.and_then(|path| path.into_iter().collect());
     path.is_some_and(|path| has_value(policy, &path, most))
+}
+
+/// `allow := one if condition` beside `allow := other if not condition`.
+fn is_either_or(definitions: &[Definition<'_>]) -> bool {
+    let conditions: Vec<Condition<'_>> = definitions.iter().filter_map(Condition::of).collect();
+    conditions.iter().any(|one| {
+        let opposite = |other: &&Condition<'_>| one.text == other.text && other.is_negated;
+        let found = conditions.iter().find(opposite);
+        !one.is_negated && found.is_some_and(|other| one.gives_value() && other.gives_value())
+    })
+}
+
+/// Of a definition with one body of one statement.
+struct Condition<'a> {
+    text: &'a str,
+    is_negated: bool,
+    value: Option<&'a Expr>,
+}
+
+impl<'a> Condition<'a> {
+    fn of(definition: &Definition<'a>) -> Option<Condition<'a>> {
+        let Rule::Spec {
+            head: RuleHead::Compr { assign, .. },
+            bodies,
+            ..
+        } = definition.rule
+        else {
+            return None;
+        };
+        let [body] = bodies.as_slice() else {
+            return None;
+        };
+        let [statement] = body.query.stmts.as_slice() else {
+            return None;
+        };
+        let (expr, is_negated) = match &statement.literal {
+            Literal::Expr { expr, .. } => (expr, false),
+            Literal::NotExpr { expr, .. } => (expr, true),
+            _ => return None,
+        };
+        statement.with_mods.is_empty().then(|| Condition {
+            text: expr.span().text(),
+            is_negated,
+            value: assign.as_ref().map(|assign| assign.value.as_ref()),
+        })
+    }
+
+    /// Whether there is one where the condition holds: it may read what the condition reads.
+    fn gives_value(&self) -> bool {
+        let nodes = self.value.into_iter().flat_map(nodes::of_expr);
+        nodes.into_iter().all(|node| match node {
+            Node::Reference(expr) => !self.is_negated && expr.span().text() == self.text,
+            Node::Expr(Expr::Object { .. } | Expr::Array { .. } | Expr::Set { .. }) => true,
+            Node::Expr(expr) => is_total(expr),
+            _ => false,
+        })
+    }
 }
 
 fn allows_by_default(definition: &Definition<'_>) -> Option<Finding> {
