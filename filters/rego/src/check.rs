@@ -29,7 +29,8 @@ pub(crate) struct RuleSet {
     pub arity: Option<usize>,
     /// A part of a head is only known when it runs, as in `p[x].r`.
     is_open: bool,
-    uses: BTreeSet<usize>,
+    /// The rules that it refers to, by their position.
+    pub uses: BTreeSet<usize>,
     forms: Vec<Form>,
 }
 

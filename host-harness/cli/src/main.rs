@@ -1,6 +1,7 @@
 //! The `portcullis` command: one file per subcommand, each thin over a library.
 
 mod changes;
+mod check;
 mod curl;
 mod dev_key;
 mod eval;
@@ -39,6 +40,7 @@ struct Portcullis {
 enum Command {
     Init(init::Init),
     Serve(serve::Serve),
+    Check(check::Check),
     Eval(eval::Eval),
     Explain(explain::Explain),
     Test(Box<test::Test>),
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
     let done = match Portcullis::parse().command {
         Command::Init(command) => command.run(),
         Command::Serve(command) => command.run(),
+        Command::Check(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Test(command) => command.run(),

@@ -101,7 +101,7 @@ fn bad_input_is_one_clear_line_and_exit_2() {
 fn help_has_examples() {
     let folder = Folder::new();
     for command in [
-        "init", "serve", "eval", "explain", "test", "input", "render", "token", "schema",
+        "init", "serve", "check", "eval", "explain", "test", "input", "render", "token", "schema",
     ] {
         let ran = folder.run(&[command, "--help"]);
         assert_eq!(ran.code, 0);

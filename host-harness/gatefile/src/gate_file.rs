@@ -59,6 +59,11 @@ impl GateFile {
         &self.base
     }
 
+    /// Where a field such as `routes[2].match` stands, or its nearest ancestor.
+    pub fn place(&self, path: &str) -> Place {
+        self.source.place(path)
+    }
+
     /// The engine's errors with their places: fields in this file, Rego in its own.
     pub fn locate(&self, errors: &LoadErrors) -> Findings {
         let findings = errors.iter().map(|error| self.finding(error)).collect();
@@ -69,11 +74,15 @@ impl GateFile {
     fn finding(&self, error: &LoadError) -> Finding {
         match error {
             LoadError::Field { path, message } => {
+                let hint = nearest_key(message);
                 let message = match path.as_str() {
                     "" => message.clone(),
                     path => format!("{path}: {message}"),
                 };
-                Finding::new(self.source.place(self.written(path)), message)
+                Finding {
+                    hint: hint.map(|key| format!("did you mean `{key}`?")),
+                    ..Finding::new(self.source.place(self.written(path)), message)
+                }
             }
             LoadError::Rego(error) => {
                 let (place, prefix) = self.rego_place(error);
@@ -119,6 +128,20 @@ impl GateFile {
             false => path,
         }
     }
+}
+
+/// The key that was probably meant, of those that the engine names where it knows another not.
+fn nearest_key(message: &str) -> Option<&str> {
+    let (found, expected) = message
+        .strip_prefix("unknown field `")?
+        .split_once("`, expected ")?;
+    let keys = expected.split('`').skip(1).step_by(2);
+    // A letter in three may be wrong.
+    let most = found.chars().count().div_ceil(3);
+    keys.map(|key| (strsim::damerau_levenshtein(found, key), key))
+        .filter(|(distance, _)| *distance <= most)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, key)| key)
 }
 
 /// The files and folders a configuration is made of, as far as they can be told: a change in any

@@ -21,6 +21,28 @@ use crate::{
 };
 use annotation::{Annotation, Scope};
 
+/// The paths, without `data`, that a module's annotations call entrypoints. A package stands for
+/// everything in it. What is wrong with an annotation is no concern here.
+#[cfg(feature = "tools")]
+pub(crate) fn entrypoints(source: &Module, tree: &ast::Module) -> Vec<Vec<String>> {
+    let package = syntax::package_path(tree);
+    let statements = statements(tree);
+    let annotated = comments::blocks(&source.text)
+        .into_iter()
+        .filter_map(|block| {
+            let is_entrypoint = Annotation::read(&block.text).ok()?.is_entrypoint;
+            let (_, statement) = statements.iter().find(|(at, _)| *at > block.row)?;
+            match statement {
+                Statement::Rule(index) if is_entrypoint => {
+                    Some(syntax::path_of(&package, tree.policy.get(*index)?))
+                }
+                Statement::Package if is_entrypoint => Some(package.clone()),
+                _ => None,
+            }
+        });
+    annotated.collect()
+}
+
 const RULE: &str = "rego.metadata.rule";
 const CHAIN: &str = "rego.metadata.chain";
 

@@ -6,6 +6,7 @@ mod explain;
 mod find;
 mod heads;
 mod imports;
+pub mod lint;
 mod outline;
 mod probe;
 pub mod tests;

@@ -7,7 +7,7 @@ use crate::{
 use clap::{Args, ValueEnum};
 
 const CONFIG: &str = include_str!("config.json");
-const INPUT: &str = include_str!("input.json");
+pub const INPUT: &str = include_str!("input.json");
 
 /// Print the JSON Schema of the configuration, or of the policy's input
 #[derive(Args)]

@@ -1,0 +1,115 @@
+//! A configuration with the policy that it loads.
+
+use super::{facts, finding::Finding, routes};
+use crate::{failure::Failure, secrets};
+use portcullis_engine::{LoadError, LoadErrors, words::DEFAULT_ENTRYPOINT};
+use portcullis_gatefile::{GateFile, Place};
+use portcullis_rego::{
+    Entrypoint, LoadError as RegoError, Module, Policy, RegoVersion, Sources,
+    tools::lint::{self, World},
+    value,
+};
+use serde_json::Value;
+use std::path::Path;
+
+/// Everything found in a configuration.
+///
+/// # Errors
+/// Where it is not there.
+pub fn check(file: &Path) -> Result<Vec<Finding>, Failure> {
+    std::fs::File::open(file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Failure::new(format!("{}: no such file or folder", file.display()))
+        }
+        _ => Failure::io(file.display(), &error),
+    })?;
+    let gate = match GateFile::read(file) {
+        Ok(gate) => gate,
+        Err(findings) => return Ok(findings.into_iter().map(Finding::load).collect()),
+    };
+    if let Err(findings) = gate.gate(&secrets::environment_or_placeholder) {
+        return Ok(findings.into_iter().map(Finding::load).collect());
+    }
+    let mut findings = routes::check(&gate);
+    findings.extend(policy(&gate));
+    Ok(findings)
+}
+
+/// Of a policy that the gate took; so nothing here fails.
+fn policy(gate: &GateFile) -> Vec<Finding> {
+    let (Some(sources), entrypoints) = (sources(&gate.document), entrypoints(&gate.document))
+    else {
+        return Vec::new();
+    };
+    let loaded = Policy::load(sources.clone(), &entrypoints).ok();
+    let world = World {
+        entrypoints: &entrypoints,
+        schema: &facts::schema_of(&gate.document),
+        absent: &facts::absent(&gate.document),
+        loaded: loaded.as_ref(),
+    };
+    let found = lint::lint(&sources, &world).unwrap_or_default();
+    found.into_iter().map(|found| shown(gate, found)).collect()
+}
+
+/// In the module's own file, or in the configuration, where it stands there.
+fn shown(gate: &GateFile, mut found: lint::Finding) -> Finding {
+    let error = RegoError {
+        file: found.file.clone(),
+        line: (found.line > 0).then_some(found.line),
+        column: (found.column > 0).then_some(found.column),
+        message: found.message.clone(),
+        hint: None,
+    };
+    let located = gate.locate(&LoadErrors::from(LoadError::Rego(error)));
+    let Some(first) = located.into_iter().next() else {
+        return Finding::lint(found, Place::file(gate.base()), false);
+    };
+    // A place that had to be told in words is the configuration's own.
+    let shows_line = found.line > 0 && first.message == found.message;
+    found.message = first.message;
+    Finding::lint(found, first.place, shows_line)
+}
+
+fn sources(document: &Value) -> Option<Sources> {
+    let policy = document.get("policy")?;
+    let modules = policy.get("modules").and_then(Value::as_object)?;
+    let data = policy.get("data");
+    Some(Sources {
+        modules: modules
+            .iter()
+            .map(|(path, text)| Module {
+                path: path.clone(),
+                text: text.as_str().unwrap_or_default().to_owned(),
+            })
+            .collect(),
+        data: data.map_or_else(
+            || Some(value::object([])),
+            |data| value::from_json(data).ok(),
+        )?,
+        version: match policy.get("rego_version").and_then(Value::as_u64) {
+            Some(0) => RegoVersion::V0,
+            _ => RegoVersion::V1,
+        },
+    })
+}
+
+/// The default, and what routes ask instead of it.
+fn entrypoints(document: &Value) -> Vec<Entrypoint> {
+    let of = |value: &Value| {
+        let text = value.pointer("/policy/entrypoint").and_then(Value::as_str);
+        text.and_then(|text| Entrypoint::parse(text).ok())
+    };
+    let own = of(document).or_else(|| Entrypoint::parse(DEFAULT_ENTRYPOINT).ok());
+    let routes = document.get("routes").and_then(Value::as_array);
+    let mut entrypoints: Vec<Entrypoint> = Vec::new();
+    for entrypoint in own
+        .into_iter()
+        .chain(routes.into_iter().flatten().filter_map(of))
+    {
+        if !entrypoints.contains(&entrypoint) {
+            entrypoints.push(entrypoint);
+        }
+    }
+    entrypoints
+}

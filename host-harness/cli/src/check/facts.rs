@@ -1,0 +1,203 @@
+//! What of the input there is with a configuration, and what not.
+
+use crate::schema;
+use portcullis_rego::tools::lint::Absent;
+use serde_json::{Map, Value, json};
+
+/// The input document's schema.
+pub fn schema() -> Value {
+    serde_json::from_str(schema::INPUT).unwrap_or_default()
+}
+
+/// The same with the names that a configuration gives to providers and context extensions.
+pub fn schema_of(document: &Value) -> Value {
+    let mut schema = schema();
+    let providers = document
+        .pointer("/jwt/providers")
+        .and_then(Value::as_object);
+    if let Some(providers) = providers
+        && let Some(jwts) = schema
+            .pointer_mut("/properties/verified/properties/jwts")
+            .and_then(Value::as_object_mut)
+    {
+        let token = jwts.insert("additionalProperties".to_owned(), json!(false));
+        let token = token.unwrap_or_default();
+        let known = providers.keys().map(|name| (name.clone(), token.clone()));
+        jwts.insert("properties".to_owned(), known.collect());
+    }
+    let extensions = context_extensions(document);
+    // The metadata of a proxy's route may add others.
+    if let Some(known) = schema
+        .pointer_mut("/properties/attributes/properties/contextExtensions")
+        .and_then(Value::as_object_mut)
+        && !extensions.is_empty()
+    {
+        known.insert("properties".to_owned(), extensions.into());
+    }
+    schema
+}
+
+fn context_extensions(document: &Value) -> Map<String, Value> {
+    let sections = routes(document).chain([document]);
+    sections
+        .filter_map(|section| section.pointer("/policy/context_extensions")?.as_object())
+        .flat_map(|extensions| extensions.keys())
+        .map(|name| (name.clone(), json!({"type": "string"})))
+        .collect()
+}
+
+fn routes(document: &Value) -> impl Iterator<Item = &Value> {
+    let routes = document.get("routes").and_then(Value::as_array);
+    routes.into_iter().flatten()
+}
+
+/// What is never there, though the schema or opa-envoy-plugin has it.
+pub fn never() -> Vec<Absent> {
+    let untold = |path| {
+        Absent::new(
+            path,
+            "the proxy does not tell it",
+            "there is nothing in its place",
+        )
+    };
+    let body = |path| {
+        let hint = "what a policy decides, it decides on the headers";
+        Absent::new(path, "bodies are not read", hint)
+    };
+    let metadata = |path| {
+        let hint = "what the metadata of a proxy's route says under `portcullis` is in \
+                    `input.attributes.contextExtensions`";
+        Absent::new(path, "the gate is not told of it", hint)
+    };
+    vec![
+        Absent::new(
+            "attributes.source.certificate",
+            "the proxy does not tell it",
+            "`input.verified.peer` has what is known of it, with `peer: {trust: validated_by_proxy}`",
+        ),
+        untold("attributes.source.labels"),
+        untold("attributes.source.service"),
+        untold("attributes.destination.certificate"),
+        untold("attributes.destination.labels"),
+        untold("attributes.destination.principal"),
+        untold("attributes.destination.service"),
+        body("attributes.request.http.body"),
+        body("attributes.request.http.rawBody"),
+        body("attributes.request.http.raw_body"),
+        body("parsed_body"),
+        body("truncated_body"),
+        metadata("attributes.metadataContext"),
+        metadata("attributes.routeMetadataContext"),
+    ]
+}
+
+/// The same and what this configuration leaves out.
+pub fn absent(document: &Value) -> Vec<Absent> {
+    let mut absent = never();
+    absent.extend(credentials(document));
+    absent.extend(removed(document));
+    absent
+}
+
+fn credentials(document: &Value) -> Vec<Absent> {
+    let mut absent = Vec::new();
+    for (section, paths, hint) in [
+        (
+            "jwt",
+            ["verified.jwt", "verified.jwts"].as_slice(),
+            "say whose tokens are taken: `jwt.providers`",
+        ),
+        (
+            "api_keys",
+            &["verified.api_key"],
+            "say whose keys are taken: `api_keys.keys`",
+        ),
+        (
+            "signatures",
+            &["verified.signature", "verified.signatures"],
+            "say whose signatures are taken: `signatures.keys`",
+        ),
+    ] {
+        if document.get(section).is_none() {
+            let why = format!("the configuration has no `{section}`");
+            absent.extend(
+                paths
+                    .iter()
+                    .map(|path| Absent::new(path, &why, hint).configurable()),
+            );
+        }
+    }
+    let trust = document.pointer("/peer/trust").and_then(Value::as_str);
+    if trust != Some("validated_by_proxy") {
+        let hint = "where every listener validates the certificates that it takes, say \
+                    `peer: {trust: validated_by_proxy}`";
+        for path in [
+            "verified.peer",
+            "attributes.source.principal",
+            "source_principal",
+        ] {
+            let why = "the configuration has no `peer.trust`";
+            absent.push(Absent::new(path, why, hint).configurable());
+        }
+    }
+    let passes = |section: &Value| {
+        let mut checks = ["jwt", "api_keys", "signatures"].into_iter();
+        checks.any(|check| {
+            let when = section
+                .get(check)
+                .and_then(|check| check.get("when_invalid"));
+            when.and_then(Value::as_str) == Some("pass")
+        })
+    };
+    if !routes(document).chain([document]).any(passes) {
+        let why = "nothing in the configuration says `when_invalid: pass`";
+        let hint = "a request with a refused credential does not come as far as the policy";
+        absent.push(Absent::new("refused", why, hint).configurable());
+    }
+    absent
+}
+
+/// Headers that are gone before the policy is asked.
+fn removed(document: &Value) -> Vec<Absent> {
+    let header = |name: &str| {
+        format!(
+            "attributes.request.http.headers.{}",
+            name.to_ascii_lowercase()
+        )
+    };
+    let names = document
+        .pointer("/headers/remove")
+        .and_then(Value::as_array);
+    let removed = names.into_iter().flatten().filter_map(Value::as_str);
+    // Envoy's own `x-forwarded-proto` stays where only a prefix means it.
+    let removed = removed.filter(|name| !is_prefix_of(name, "x-forwarded-proto"));
+    let removed = removed.map(|name| {
+        let why = format!("`headers.remove` takes `{name}` away");
+        let hint = "`input.verified` has what is proven of who asks";
+        Absent::new(&header(name), why, hint).configurable()
+    });
+    let providers = document
+        .pointer("/jwt/providers")
+        .and_then(Value::as_object);
+    let written = providers
+        .into_iter()
+        .flat_map(|providers| providers.values())
+        .filter_map(|provider| provider.get("claim_headers")?.as_object())
+        .flatten()
+        .map(|(name, claim)| {
+            let why = "`claim_headers` writes it for the upstream, and clients may not send it";
+            let claim = claim.as_str().unwrap_or_default();
+            let hint = match claim.starts_with('/') {
+                true => "read `input.verified.jwt.claims`".to_owned(),
+                false => format!("read `input.verified.jwt.claims.{claim}`"),
+            };
+            Absent::new(&header(name), why, hint).configurable()
+        });
+    removed.chain(written).collect()
+}
+
+fn is_prefix_of(pattern: &str, name: &str) -> bool {
+    pattern
+        .strip_suffix('*')
+        .is_some_and(|prefix| name.starts_with(&prefix.to_ascii_lowercase()))
+}

@@ -1,0 +1,61 @@
+//! Every kind of finding: those of the Rego room, and what is a configuration's own.
+
+use portcullis_rego::tools::lint::{Lint, Severity};
+use std::{fmt::Write, sync::LazyLock};
+
+/// A kind of finding, by its stable name.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    pub name: &'static str,
+    /// The worst that a finding of it is.
+    pub severity: Severity,
+    pub about: &'static str,
+}
+
+/// What would not load.
+pub const LOAD: Kind = Kind {
+    name: "load",
+    severity: Severity::Error,
+    about: "a configuration, data or Rego that would not load",
+};
+
+/// A route that no request comes to.
+pub const UNREACHABLE_ROUTE: Kind = Kind {
+    name: "unreachable-route",
+    severity: Severity::Warning,
+    about: "a route that matches nothing an earlier one does not match",
+};
+
+/// In the order of the list.
+pub static ALL: LazyLock<Vec<Kind>> = LazyLock::new(|| {
+    let of_rego = Lint::ALL.iter().map(|lint| Kind {
+        name: lint.name(),
+        severity: lint.severity(),
+        about: lint.about(),
+    });
+    [LOAD, UNREACHABLE_ROUTE]
+        .into_iter()
+        .chain(of_rego)
+        .collect()
+});
+
+/// The kind of a name.
+pub fn find(name: &str) -> Option<&'static Kind> {
+    ALL.iter().find(|kind| kind.name == name)
+}
+
+/// The same for a flag.
+pub fn parse(name: &str) -> Result<&'static Kind, String> {
+    find(name).ok_or_else(|| "there is no such finding; --list prints them all".to_owned())
+}
+
+/// For people.
+pub fn table() -> String {
+    let width = ALL.iter().map(|kind| kind.name.len()).max().unwrap_or(0);
+    let mut table = String::new();
+    for kind in ALL.iter() {
+        let (name, severity) = (kind.name, kind.severity.name());
+        let _ = writeln!(table, "{name:width$}  {severity:7}  {}", kind.about);
+    }
+    table.trim_end().to_owned()
+}
