@@ -13,6 +13,7 @@ mod error;
 mod flat;
 mod forms;
 mod guard;
+mod imports;
 mod inspect;
 mod interpreter;
 mod keywords;

@@ -15,7 +15,7 @@ use crate::{
     check::Rules,
     defaults,
     error::{self, LoadError, LoadErrors},
-    guard,
+    guard, imports,
     interpreter::Interpreter,
     keywords, metadata, nesting, overlaps, patterns,
     policy::{Loaded, Route},
@@ -225,6 +225,7 @@ pub(crate) fn prepare_read(
         errors.retain(|error| error.file == query.path);
         LoadErrors::refuse(errors)?;
     }
+    stage.rewrite(imports::modules)?;
     stage.rewrite(|modules, trees| defaults::modules(modules, trees, version))?;
     if stage.rewrite(|modules, trees| overlaps::modules(modules, trees, &rules))? {
         // A rule may ask for itself by what stands above it.

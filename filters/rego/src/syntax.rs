@@ -76,6 +76,23 @@ pub(crate) fn name(expr: &Expr) -> Option<String> {
     Some(parts.join("."))
 }
 
+/// A reference as Rego writes it.
+pub(crate) fn written(root: &str, segments: &[String]) -> String {
+    let mut text = root.to_owned();
+    for segment in segments {
+        let mut bytes = segment.bytes();
+        let is_name = bytes
+            .next()
+            .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'#'));
+        match is_name {
+            true => text.push_str(&format!(".{segment}")),
+            false => text.push_str(&format!("[{}]", serde_json::Value::from(segment.as_str()))),
+        }
+    }
+    text
+}
+
 /// Where a span begins. regorus gives an operator's line and column to what it joins.
 pub(crate) fn place(span: &Span) -> (u32, u32) {
     let start = usize::try_from(span.start).unwrap_or_default();

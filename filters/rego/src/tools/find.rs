@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{self as ast, Expr, Query, Ref, Rule, RuleHead};
 
-use super::{imports, tests::Test};
+use super::tests::Test;
 use crate::{
     bind,
     edit::{self, Edits},
@@ -34,8 +34,6 @@ pub(super) fn tests(sources: Sources) -> Result<(Vec<Test>, Sources), LoadErrors
         data,
         version,
     } = sources;
-    let mut engine = load::parse(&modules, version)?;
-    let modules = imports::modules(&modules, engine.get_modules());
     let mut engine = load::parse(&modules, version)?;
     let modules = bind::braces(&modules, engine.get_modules());
     let mut engine = load::parse(&modules, version)?;
@@ -121,10 +119,10 @@ fn test(
     let span = rule.span();
     let (line, column) = syntax::place(span);
     Some(Test {
-        package: shown("data", &package),
+        package: syntax::written("data", &package),
         name: name
             .split_first()
-            .map_or_else(String::new, |(root, rest)| shown(root, rest)),
+            .map_or_else(String::new, |(root, rest)| syntax::written(root, rest)),
         file: span.source.file().clone(),
         line,
         column,
@@ -138,25 +136,8 @@ fn test(
             }
         ),
         is_rule: segments.len() == last.saturating_add(1) && keys.len() < 2,
-        path: shown("data", &path),
+        path: syntax::written("data", &path),
     })
-}
-
-/// A reference as Rego writes it.
-pub(super) fn shown(root: &str, segments: &[String]) -> String {
-    let mut text = root.to_owned();
-    for segment in segments {
-        let mut bytes = segment.bytes();
-        let is_name = bytes
-            .next()
-            .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
-            && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'#'));
-        match is_name {
-            true => text.push_str(&format!(".{segment}")),
-            false => text.push_str(&format!("[{}]", serde_json::Value::from(segment.as_str()))),
-        }
-    }
-    text
 }
 
 /// Where a segment of a head's name stands, counted from its root. One in brackets is none to rename.

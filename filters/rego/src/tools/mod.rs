@@ -5,7 +5,6 @@ pub mod coverage;
 mod explain;
 mod find;
 mod heads;
-mod imports;
 pub mod lint;
 mod outline;
 mod probe;

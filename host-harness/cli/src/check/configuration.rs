@@ -3,11 +3,10 @@
 use super::{facts, finding::Finding, routes};
 use crate::{failure::Failure, secrets};
 use portcullis_engine::{LoadError, LoadErrors, words::DEFAULT_ENTRYPOINT};
-use portcullis_gatefile::{GateFile, Place};
+use portcullis_gatefile::{GateFile, Place, policy_sources};
 use portcullis_rego::{
-    Entrypoint, LoadError as RegoError, Module, Policy, RegoVersion, Sources,
+    Entrypoint, LoadError as RegoError, Policy,
     tools::lint::{self, World},
-    value,
 };
 use serde_json::Value;
 use std::path::Path;
@@ -37,7 +36,7 @@ pub fn check(file: &Path) -> Result<Vec<Finding>, Failure> {
 
 /// Of a policy that the gate took; so nothing here fails.
 fn policy(gate: &GateFile) -> Vec<Finding> {
-    let (Some(sources), entrypoints) = (sources(&gate.document), entrypoints(&gate.document))
+    let (Ok(sources), entrypoints) = (policy_sources(&gate.document), entrypoints(&gate.document))
     else {
         return Vec::new();
     };
@@ -69,29 +68,6 @@ fn shown(gate: &GateFile, mut found: lint::Finding) -> Finding {
     let shows_line = found.line > 0 && first.message == found.message;
     found.message = first.message;
     Finding::lint(found, first.place, shows_line)
-}
-
-fn sources(document: &Value) -> Option<Sources> {
-    let policy = document.get("policy")?;
-    let modules = policy.get("modules").and_then(Value::as_object)?;
-    let data = policy.get("data");
-    Some(Sources {
-        modules: modules
-            .iter()
-            .map(|(path, text)| Module {
-                path: path.clone(),
-                text: text.as_str().unwrap_or_default().to_owned(),
-            })
-            .collect(),
-        data: data.map_or_else(
-            || Some(value::object([])),
-            |data| value::from_json(data).ok(),
-        )?,
-        version: match policy.get("rego_version").and_then(Value::as_u64) {
-            Some(0) => RegoVersion::V0,
-            _ => RegoVersion::V1,
-        },
-    })
 }
 
 /// The default, and what routes ask instead of it.

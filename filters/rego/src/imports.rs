@@ -1,5 +1,5 @@
 //! Writes imported names out. To regorus a name that was imported is the whole package: all its rules
-//! run where one is asked, and would count as covered.
+//! run where one is asked, at a cost, with their errors, and as if a test had covered them.
 //!
 //! Nothing moves to another line.
 
@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{self as ast, Expr, Ref};
 
-use super::find::shown;
 use crate::{
     edit::{self, Edits},
     source::Module,
@@ -16,7 +15,7 @@ use crate::{
     walk,
 };
 
-pub(super) fn modules(modules: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Module> {
+pub(crate) fn modules(modules: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Module> {
     edit::modules(modules, trees, |tree| {
         let mut names = Names {
             imported: imported(tree),
@@ -39,7 +38,7 @@ fn imported(tree: &ast::Module) -> BTreeMap<String, String> {
             Some(alias) => alias.text(),
             None => path.last()?,
         };
-        (root == "data").then(|| (name.to_owned(), shown(root, path)))
+        (root == "data").then(|| (name.to_owned(), syntax::written(root, path)))
     });
     imports.collect()
 }
