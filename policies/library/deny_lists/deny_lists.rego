@@ -29,7 +29,7 @@ denials contains sprintf("peer %s: %v", [id, why]) if {
 	why := lists.peers[id]
 }
 
-denials contains sprintf("address %s: %v", [addresses.client, why]) if {
+denials contains sprintf("address %s: %v", [data.portcullis.addresses.client, why]) if {
 	some cidr, why in lists.addresses
 	addresses.within(cidr)
 }
@@ -53,7 +53,7 @@ denials contains sprintf("%s is no network", [cidr]) if {
 
 denials contains "no address to look for" if {
 	count(lists.addresses) > 0
-	not addresses.client
+	not data.portcullis.addresses.client
 }
 
 lists := data.deny_lists

@@ -23,7 +23,7 @@ tenant := found if {
 # The segment behind a prefix: with `/tenants`, that is `acme` in `/tenants/acme/orders`.
 named.path := segment if {
 	paths.within(places.path)
-	segment := paths.segments[count(paths.pieces(places.path))]
+	segment := data.portcullis.paths.segments[count(paths.pieces(places.path))]
 }
 
 # The label before a domain: with `api.example.com`, that is `acme` in `acme.api.example.com`. Names of

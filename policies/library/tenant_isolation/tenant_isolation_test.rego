@@ -36,6 +36,12 @@ test_what_only_looks_like_the_tenant_is_another if {
 	}
 }
 
+test_a_tenant_is_one_label_of_a_host if {
+	dotted := object.union(changed({"host": "evil.acme.api.example.com"}), {"verified": {"jwt": {"provider": "corp", "claims": {"org": {"tenant": "evil.acme"}}}}})
+	not tenant_isolation.is_own with input as dotted with data.tenant_isolation.claims as world.claims
+		with data.tenant_isolation.places as {"host": "api.example.com"}
+}
+
 test_a_host_has_no_case_and_may_have_a_port if {
 	every host in ["ACME.API.example.com", "acme.api.example.com:8443"] {
 		tenant_isolation.is_own with input as changed({"host": host}) with data.tenant_isolation as world
