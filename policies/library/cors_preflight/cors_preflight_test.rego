@@ -84,7 +84,7 @@ test_the_request_that_follows_gets_its_headers if {
 }
 
 test_without_data_nobody_gets_an_answer if {
-	not cors_preflight.permitted with input as preflight({})
+	not cors_preflight.permitted with input as preflight({}) with data.cors_preflight as {}
 	every name in ["origins", "methods", "headers"] {
 		not cors_preflight.permitted with input as preflight({"access-control-request-headers": "content-type"})
 			with data.cors_preflight as object.remove(world, [name])

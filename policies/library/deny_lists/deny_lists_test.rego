@@ -60,7 +60,7 @@ test_a_list_that_is_missing_denies_everybody if {
 		deny_lists.denials == {sprintf("no list of %s", [name])} with input as asked("192.0.2.7", {})
 			with data.deny_lists as object.remove(world, [name])
 	}
-	deny_lists.denied with input as asked("192.0.2.7", {})
+	deny_lists.denied with input as asked("192.0.2.7", {}) with data.deny_lists as {}
 }
 
 test_a_list_of_another_kind_denies_everybody if {

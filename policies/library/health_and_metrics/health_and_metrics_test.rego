@@ -55,7 +55,7 @@ test_a_probe_that_is_not_whole_opens_nothing if {
 }
 
 test_without_data_nothing_is_open if {
-	not health_and_metrics.permitted with input as asked("GET", "/healthz", "10.1.2.3")
+	not health_and_metrics.permitted with input as asked("GET", "/healthz", "10.1.2.3") with data.health_and_metrics as {}
 	not health_and_metrics.permitted with input as {} with data.health_and_metrics as world
 }
 

@@ -61,7 +61,7 @@ test_a_schema_that_is_none_takes_nothing if {
 
 test_a_schema_that_nobody_wrote_takes_nothing if {
 	not json_schema.claims_match("other") with input as asked({}, {}, good) with data.json_schema as world
-	not json_schema.claims_match("claims") with input as asked({}, {}, good)
+	not json_schema.claims_match("claims") with input as asked({}, {}, good) with data.json_schema as {}
 }
 
 test_only_an_object_matches if {

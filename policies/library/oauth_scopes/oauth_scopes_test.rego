@@ -52,7 +52,7 @@ test_an_entry_without_scopes_permits_nothing if {
 		not oauth_scopes.permitted with input as asked("GET", "/orders", {"scope": "orders:read"})
 			with data.oauth_scopes as {"entries": [{"methods": ["GET"], "path": "/orders", "scopes": scopes}]}
 	}
-	not oauth_scopes.permitted with input as asked("GET", "/orders", {"scope": "orders:read"})
+	not oauth_scopes.permitted with input as asked("GET", "/orders", {"scope": "orders:read"}) with data.oauth_scopes as {}
 }
 
 test_all_means_all_and_at_least_one if {

@@ -86,7 +86,7 @@ test_nobody_else_is_a_caller if {
 }
 
 test_without_data_nobody_may_call if {
-	not service_to_service.permitted with input as asked("GET", "/invoices", peer("/ns/shop/sa/orders"))
+	not service_to_service.permitted with input as asked("GET", "/invoices", peer("/ns/shop/sa/orders")) with data.service_to_service as {}
 	not service_to_service.permitted with input as asked("GET", "/invoices", peer("/ns/shop/sa/orders"))
 		with data.service_to_service as object.remove(world, ["trust_domains"])
 	not service_to_service.permitted with input as asked("GET", "/invoices", peer("/ns/shop/sa/orders"))

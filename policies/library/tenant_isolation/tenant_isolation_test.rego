@@ -76,7 +76,7 @@ test_without_places_nothing_is_its_own if {
 		not tenant_isolation.is_own with input as own with data.tenant_isolation.claims as world.claims
 			with data.tenant_isolation.places as places
 	}
-	not tenant_isolation.is_own with input as own
+	not tenant_isolation.is_own with input as own with data.tenant_isolation as {}
 }
 
 world := {

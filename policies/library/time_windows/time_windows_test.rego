@@ -57,8 +57,8 @@ test_a_window_that_is_not_whole_is_never_open if {
 test_an_unknown_window_is_never_open if {
 	not time_windows.in_hours("weekend") with data.time_windows as world with time.now_ns as noon
 	not time_windows.in_period("always") with data.time_windows as world with time.now_ns as noon
-	not time_windows.in_hours("office") with time.now_ns as noon
-	not time_windows.in_period("audit") with time.now_ns as noon
+	not time_windows.in_hours("office") with time.now_ns as noon with data.time_windows as {}
+	not time_windows.in_period("audit") with time.now_ns as noon with data.time_windows as {}
 }
 
 test_a_period_has_its_first_and_last_day if {
