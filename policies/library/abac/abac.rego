@@ -21,11 +21,14 @@ resource := attributes if {
 }
 
 # Of the circumstances: what the proxy knows and the configuration says.
-context.method := input.attributes.request.http.method
-
-context.address := input.attributes.source.address.socketAddress.address
-
-context.extensions := input.attributes.contextExtensions
+context[name] := value if {
+	some name, value in {
+		"method": object.get(input, ["attributes", "request", "http", "method"], null),
+		"address": object.get(input, ["attributes", "source", "address", "socketAddress", "address"], null),
+		"extensions": object.get(input, ["attributes", "contextExtensions"], null),
+	}
+	value != null
+}
 
 # The subject's attribute is the resource's.
 same(attribute) if subject[attribute] == resource[attribute]

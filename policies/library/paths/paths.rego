@@ -29,11 +29,7 @@ pieces(pattern) := [] if {
 	startswith(pattern, "/")
 }
 
-fit(wanted) if {
-	every i, piece in wanted {
-		fits(piece, segments[i])
-	}
-}
+fit(wanted) if count([i | some i, piece in wanted; fits(piece, segments[i])]) == count(wanted)
 
 fits(piece, segment) if piece == segment
 

@@ -7,9 +7,7 @@ import data.portcullis.paths
 # place that nobody knows, is not the token's own.
 is_own if {
 	count(places) > 0
-	every place, _ in places {
-		named[place] == tenant
-	}
+	count([place | some place, _ in places; named(place) == tenant]) == count(places)
 }
 
 # The token's: from the claim that the data names for its provider.
@@ -21,14 +19,14 @@ tenant := found if {
 }
 
 # The segment behind a prefix: with `/tenants`, that is `acme` in `/tenants/acme/orders`.
-named.path := segment if {
+named("path") := segment if {
 	paths.within(places.path)
 	segment := data.portcullis.paths.segments[count(paths.pieces(places.path))]
 }
 
 # The label before a domain: with `api.example.com`, that is `acme` in `acme.api.example.com`. Names of
 # hosts have no case (RFC 9110 section 4.2.3).
-named.host := label if {
+named("host") := label if {
 	host := split(lower(input.attributes.request.http.host), ":")[0]
 	domain := concat("", [".", places.host])
 	endswith(host, domain)
@@ -37,6 +35,6 @@ named.host := label if {
 }
 
 # A header is what the client says; that it must be the token's makes it harmless.
-named.header := input.attributes.request.http.headers[lower(places.header)]
+named("header") := input.attributes.request.http.headers[lower(places.header)]
 
 places := data.tenant_isolation.places
