@@ -39,6 +39,31 @@ fn the_tests_of_the_policies_pass() {
 }
 
 #[test]
+fn the_tests_of_the_library_pass() {
+    let policies = root().join("policies");
+    let output = run(command()
+        .arg("test")
+        .args([policies.join("library"), policies.join("example")]));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", err(&output));
+}
+
+#[test]
+fn what_others_come_to_loads() {
+    let folders = fs::read_dir(root().join("policies/migration")).unwrap();
+    for folder in folders {
+        let gate = folder.unwrap().path().join("gate.yaml");
+        let output = run(command().arg("render").arg("--config").arg(&gate));
+        assert!(
+            output.status.success(),
+            "{}: {}",
+            gate.display(),
+            err(&output)
+        );
+    }
+}
+
+#[test]
 fn the_envoy_configuration_holds_what_render_prints() {
     let output = run(command()
         .arg("render")

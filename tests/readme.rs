@@ -29,27 +29,39 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn the_first_ten_minutes_go_as_written() {
-    let folder = tempfile::tempdir().unwrap();
     // The blocks begin in the repository, of which they need the build only.
-    std::os::unix::fs::symlink(root().join("target"), folder.path().join("target")).unwrap();
+    let answers = walk_through("README.md", "ten-minutes", &["target"]);
+    assert!(answers >= 4, "the README shows the status of each request");
+}
+
+#[test]
+fn the_course_goes_as_written() {
+    let answers = walk_through("policies/README.md", "course", &["target", "policies"]);
+    assert!(answers >= 8, "the course shows what comes out");
+}
+
+/// Runs the marked blocks of a page one after the other, in a folder with some of the repository.
+/// What they say must be what the page says; how many answers that were.
+fn walk_through(name: &str, marker: &str, needs: &[&str]) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    for need in needs {
+        std::os::unix::fs::symlink(root().join(need), folder.path().join(need)).unwrap();
+    }
     let (gate, upstream) = (free_port(), free_port());
     let mut shell = Shell::start(folder.path());
-    let mut codes = Vec::new();
-    for step in steps(&page("README.md")) {
+    let mut answers = Vec::new();
+    for step in steps(&page(name), marker) {
         match step {
             Step::Run(block) => {
-                codes.extend(expected_codes(&block));
+                answers.extend(expected_answers(&block));
                 let block = block.replace("8080", &gate).replace("9000", &upstream);
                 shell.run(&block);
             }
             Step::Wait(words) => shell.wait_for(&words),
         }
     }
-    assert!(
-        codes.len() >= 4,
-        "the README shows the status of each request"
-    );
-    assert_eq!(shell.codes(), codes, "{}", shell.said.join("\n"));
+    assert_eq!(shell.answers(), answers, "{}", shell.said.join("\n"));
+    answers.len()
 }
 
 #[test]
@@ -97,6 +109,21 @@ fn the_policies_it_shows_load() {
 }
 
 #[test]
+fn files_are_shown_as_they_are() {
+    let mut shown = 0;
+    for name in pages() {
+        for part in page(&name).split("<!-- test: file ").skip(1) {
+            let (file, rest) = part.split_once(" -->\n```").unwrap();
+            let (_language, rest) = rest.split_once('\n').unwrap();
+            let (text, _rest) = rest.split_once("```\n").unwrap();
+            assert_eq!(text, page(file), "{name} shows {file}");
+            shown += 1;
+        }
+    }
+    assert!(shown > 20);
+}
+
+#[test]
 fn its_make_targets_exist() {
     let makefile = page("Makefile");
     for block in marked(&page("README.md"), "make") {
@@ -114,7 +141,7 @@ fn its_make_targets_exist() {
 
 #[test]
 fn every_shell_block_is_run() {
-    let known = ["make", "ten-minutes", "shell", "signed", "eval"]
+    let known = ["make", "ten-minutes", "shell", "signed", "eval", "course"]
         .map(|name| format!("<!-- test: {name} -->"));
     for name in pages() {
         let page = page(&name);
@@ -192,16 +219,27 @@ fn every_link_to_a_file_leads_somewhere() {
 // Pages.
 
 fn pages() -> Vec<String> {
-    [
+    let mut pages: Vec<String> = [
         "README.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
         "filters/engine/ATTACKS.md",
-        "policies/README.md",
-        "policies/rbac/README.md",
     ]
     .map(String::from)
-    .into()
+    .into();
+    pages_below(Path::new("policies"), &mut pages);
+    pages
+}
+
+fn pages_below(folder: &Path, pages: &mut Vec<String>) {
+    for entry in fs::read_dir(root().join(folder)).unwrap() {
+        let path = folder.join(entry.unwrap().file_name());
+        if root().join(&path).is_dir() {
+            pages_below(&path, pages);
+        } else if path.extension().is_some_and(|it| it == "md") {
+            pages.push(path.to_str().unwrap().to_owned());
+        }
+    }
 }
 
 fn page(name: &str) -> String {
@@ -214,15 +252,16 @@ enum Step {
     Wait(String),
 }
 
-/// The ten minutes, in order.
-fn steps(page: &str) -> Vec<Step> {
+/// What is to be run of a page, in order.
+fn steps(page: &str, marker: &str) -> Vec<Step> {
+    let marker = format!("<!-- test: {marker} -->");
     let mut steps = Vec::new();
     let mut lines = page.lines();
     while let Some(line) = lines.next() {
         if let Some(words) = line.strip_prefix("<!-- wait: ") {
             steps.push(Step::Wait(words.trim_end_matches(" -->").to_owned()));
         }
-        if line == "<!-- test: ten-minutes -->" {
+        if line == marker {
             steps.push(Step::Run(block(&mut lines)));
         }
     }
@@ -376,13 +415,19 @@ fn free_port() -> String {
         .to_string()
 }
 
-/// `... # 403` at the end of a request.
-fn expected_codes(block: &str) -> Vec<String> {
+/// `... # 403` or `... # true` at the end of a command.
+fn expected_answers(block: &str) -> Vec<String> {
     block
         .lines()
         .filter_map(|line| line.split_once("# "))
-        .map(|(_, code)| code.to_owned())
+        .map(|(_, answer)| answer.to_owned())
+        .filter(|answer| is_answer(answer))
         .collect()
+}
+
+fn is_answer(line: &str) -> bool {
+    let is_code = line.len() == 3 && line.bytes().all(|byte| byte.is_ascii_digit());
+    is_code || line == "true" || line == "false"
 }
 
 /// One bash that runs block after block, as a reader's does.
@@ -452,10 +497,9 @@ impl Shell {
         }
     }
 
-    fn codes(&self) -> Vec<String> {
-        let is_code =
-            |line: &&String| line.len() == 3 && line.bytes().all(|byte| byte.is_ascii_digit());
-        self.said.iter().filter(is_code).cloned().collect()
+    fn answers(&self) -> Vec<String> {
+        let lines = self.said.iter();
+        lines.filter(|line| is_answer(line)).cloned().collect()
     }
 }
 

@@ -1,0 +1,8 @@
+package envoy.authz
+
+default allow := false
+
+allow if {
+	input.attributes.request.http.method == "GET"
+	data.portcullis.paths.within("/public")
+}
