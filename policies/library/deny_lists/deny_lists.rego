@@ -6,22 +6,14 @@ import data.portcullis.addresses
 
 denied if count(denials) > 0
 
-# Of any token, whichever provider's.
-denials contains sprintf("subject %s of %s: %v", [token.claims.sub, provider, why]) if {
-	some provider, token in input.verified.jwts
-	why := lists.subjects[provider][token.claims.sub]
+denials contains sprintf("subject %s of %s: %v", [subject, provider, why]) if {
+	some [provider, subject] in proven_subjects
+	why := lists.subjects[provider][subject]
 }
 
-# API keys, by the id that the configuration gives them.
 denials contains sprintf("key %s: %v", [id, why]) if {
-	id := input.verified.api_key.id
+	some id in proven_keys
 	why := lists.keys[id]
-}
-
-# Keys that sign requests.
-denials contains sprintf("key %s: %v", [signature.key_id, why]) if {
-	some signature in input.verified.signatures
-	why := lists.keys[signature.key_id]
 }
 
 denials contains sprintf("peer %s: %v", [id, why]) if {
@@ -55,5 +47,17 @@ denials contains "no address to look for" if {
 	count(lists.addresses) > 0
 	not data.portcullis.addresses.client
 }
+
+# Of every token and every key that was verified, not only where there is one.
+
+proven_subjects contains [provider, token.claims.sub] if some provider, token in input.verified.jwts
+
+proven_subjects contains [input.verified.jwt.provider, input.verified.jwt.claims.sub]
+
+proven_keys contains input.verified.api_key.id
+
+proven_keys contains signature.key_id if some signature in input.verified.signatures
+
+proven_keys contains input.verified.signature.key_id
 
 lists := data.deny_lists

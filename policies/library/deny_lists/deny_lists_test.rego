@@ -18,6 +18,11 @@ test_a_subject_of_any_of_several_tokens_is if {
 	deny_lists.denied with input as asked("192.0.2.7", two) with data.deny_lists as world
 }
 
+test_one_token_or_signature_is_enough if {
+	deny_lists.denied with input as asked("192.0.2.7", {"jwt": {"provider": "corp", "claims": {"sub": "mallory"}}}) with data.deny_lists as world
+	deny_lists.denied with input as asked("192.0.2.7", {"signature": {"key_id": "acme-0"}}) with data.deny_lists as world
+}
+
 test_a_name_of_another_issuer_is_another_subject if {
 	not deny_lists.denied with input as asked("192.0.2.7", token("partner", "mallory")) with data.deny_lists as world
 	not deny_lists.denied with input as asked("192.0.2.7", token("corp", "Mallory")) with data.deny_lists as world

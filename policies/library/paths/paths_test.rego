@@ -15,6 +15,12 @@ test_a_harmless_escape_is_read if {
 	paths.segments == ["a b"] with input as input_with_space
 }
 
+test_letters_of_other_alphabets_are_harmless if {
+	every path in ["/a%e0%a4%85", "/a%f0%9f%98%80", "/%c3%a9"] {
+		paths.segments with input as asked(path)
+	}
+}
+
 test_dots_within_a_segment_are_harmless if {
 	paths.segments == ["a..b", "..."] with input as asked("/a..b/...")
 }
@@ -24,7 +30,7 @@ test_an_ambiguous_path_has_none if {
 		"/a//b", "//a", "/a\\b", "/a;v=1", "/a#b",
 		"/a%2fb", "/a%2Fb", "/a%5cb", "/a%3bb", "/a%23b",
 		"/a/../b", "/a/./b", "/..", "/.", "/a/%2e%2e/b", "/a/.%2E/b", "/a%252fb",
-		"/a%00", "/a%0d%0ab", "/a%1fb", "/a%7f", "/a%c0%afb", "/a%c1%9cb",
+		"/a%00", "/a%0d%0ab", "/a%1fb", "/a%7f", "/a%c0%afb", "/a%c1%9cb", "/a%e0%80%afb", "/a%e0%9f%bfb", "/a%f0%80%80%afb",
 	] {
 		not paths.segments with input as asked(path)
 	}
