@@ -27,7 +27,7 @@ fn no_condition_can_be_turned_unseen() {
     let library = portcullis_tests::root().join("policies/library");
     let sources = sources(&library);
     assert_eq!(
-        failing(&sources).unwrap(),
+        failing(&sources, Path::new("")).unwrap(),
         0,
         "the library's tests pass as it is"
     );
