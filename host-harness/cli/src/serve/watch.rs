@@ -1,14 +1,19 @@
 //! Reads the configuration again when one of its files changes. It looks instead of being told:
 //! that sees every way of saving a file, on every file system.
 
-use super::{Current, Document};
-use crate::terminal;
+use super::{
+    Current, Document,
+    history::{History, flips},
+    native::STACK,
+};
+use crate::{failure::Failure, terminal};
 use portcullis_gatefile::sources;
 use portcullis_host::Module;
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::{Duration, SystemTime},
 };
@@ -31,9 +36,15 @@ impl Watch {
         }
     }
 
-    pub fn spawn(self, module: Module, current: Current) {
+    /// What is in the history when a configuration is read is decided again by it.
+    pub fn spawn(
+        self,
+        module: Module,
+        current: Current,
+        history: Arc<History>,
+    ) -> Result<(), Failure> {
         let Watch { config, mut seen } = self;
-        thread::spawn(move || {
+        let watch = move || {
             loop {
                 thread::sleep(EVERY);
                 let mut now = snapshot(&sources(&config));
@@ -50,10 +61,15 @@ impl Watch {
                     now = next;
                 }
                 seen = now;
-                match Document::read(&config).and_then(|document| document.start(&module)) {
-                    Ok(filter) => {
-                        current.swap(filter);
-                        terminal::say(&format!("reloaded {}", config.display()));
+                let read = Document::read(&config, true);
+                match read.and_then(|document| document.start(&module)) {
+                    Ok(serving) => {
+                        let requests = history.snapshot();
+                        let old = Arc::clone(&current.get().native);
+                        let new = Arc::clone(&serving.native);
+                        current.swap(serving);
+                        let flips = flips(&requests, &old, &new);
+                        terminal::say(&format!("reloaded {}{flips}", config.display()));
                     }
                     Err(failure) => {
                         terminal::report(&failure);
@@ -61,7 +77,13 @@ impl Watch {
                     }
                 }
             }
-        });
+        };
+        thread::Builder::new()
+            .name("watch".into())
+            .stack_size(STACK)
+            .spawn(watch)
+            .map_err(|error| Failure::io("a thread", &error))?;
+        Ok(())
     }
 }
 
