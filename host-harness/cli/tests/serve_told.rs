@@ -394,6 +394,24 @@ fn the_moment_of_a_decision_is_in_its_log() {
 }
 
 #[test]
+fn the_input_that_is_logged_is_the_modules() {
+    let folder = Folder::started();
+    folder.write(
+        POLICY,
+        "package envoy.authz\n\nallow := {\"allowed\": false, \"reason\": json.marshal(input)}\n",
+    );
+    let gate = Gate::serve(&folder, &upstream(), &["--decision-log", "log.jsonl"]);
+    let body = "content-length: 5\r\nx-a: 1\r\nX-A: 2\r\nx-request-id: 7\r\n\r\nhello";
+    gate.raw(&format!(
+        "POST /a%20b?c=d&c=%65 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{body}"
+    ));
+    let line = gate.decision();
+    gate.stop();
+    let input: Value = serde_json::from_str(line["detail"].as_str().unwrap()).unwrap();
+    assert_eq!(events(&folder)[0]["input"], input);
+}
+
+#[test]
 fn a_log_is_added_to_and_its_failure_stops_nothing() {
     let folder = Folder::started();
     folder.write("log.jsonl", "{\"decision_id\":\"before\"}\n");

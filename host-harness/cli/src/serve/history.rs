@@ -17,6 +17,7 @@ const MAX_BYTES: usize = 64 * 1024;
 pub struct History(Mutex<VecDeque<Arc<Seen>>>);
 
 impl History {
+    /// Forgets the oldest where there are too many.
     pub fn remember(&self, seen: &Arc<Seen>) {
         if seen.bytes() > MAX_BYTES {
             return;

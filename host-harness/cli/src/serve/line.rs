@@ -39,6 +39,7 @@ impl Line {
         }
     }
 
+    /// What the filter recorded, and how long it took.
     pub fn decided(&mut self, record: Option<Value>, took: Duration) {
         self.record = record;
         self.took = took;
@@ -73,6 +74,7 @@ impl Line {
         self.record.as_ref()?.get("self_check")
     }
 
+    /// For machines.
     pub fn json(&self) -> Value {
         let time = humantime::format_rfc3339_millis(self.time()).to_string();
         Value::Object(self.fields(time))

@@ -43,6 +43,7 @@ const FULL: usize = 64 * 1024 * 1024;
 /// What waits at the end gets this long.
 const LAST_LINES: Duration = Duration::from_secs(5);
 
+/// Where requests are told of.
 #[derive(Clone)]
 pub struct Teller {
     thread: Option<Sender<Message>>,
@@ -71,6 +72,7 @@ struct Decision {
 type Request = (Arc<Seen>, Arc<Native>);
 
 impl Teller {
+    /// A log is asked for as much as text is: by it a decision is explained.
     pub fn new(format: Format, log: Option<DecisionLog>) -> Result<Teller, Failure> {
         let waiting = Arc::new(Waiting::default());
         let plain = format == Format::Json && log.is_none();
@@ -147,6 +149,7 @@ pub struct Telling<'t> {
 }
 
 impl Telling<'_> {
+    /// What the filter recorded, and how long it took.
     pub fn decided(&mut self, record: Option<Value>, took: Duration) {
         if let Some(line) = &mut self.line {
             line.decided(record, took);
