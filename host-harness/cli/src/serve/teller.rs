@@ -72,7 +72,7 @@ struct Decision {
 type Request = (Arc<Seen>, Arc<Native>);
 
 impl Teller {
-    /// A log is asked for as much as text is: by it a decision is explained.
+    /// Plain lines need no thread; text and a log say more.
     pub fn new(format: Format, log: Option<DecisionLog>) -> Result<Teller, Failure> {
         let waiting = Arc::new(Waiting::default());
         let plain = format == Format::Json && log.is_none();
