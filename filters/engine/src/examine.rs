@@ -8,6 +8,7 @@ use crate::{
     headers::Headers,
     hygiene,
     message_signature::Message,
+    query,
     request::Request,
     route,
     words::{Reason, check},
@@ -110,7 +111,7 @@ impl Gate {
     }
 
     /// The texts that are credentials, wherever the configuration looks for one: what must be shown
-    /// to nobody.
+    /// to nobody. Of one in a query both what it is and how it is written there.
     pub fn credential_texts(&self, request: &Request<'_>) -> Vec<String> {
         let config = self.config();
         let Ok(headers) = hygiene::check(&config.headers, request) else {
@@ -120,7 +121,10 @@ impl Gate {
         let keys = config.api_keys.iter().flat_map(|keys| &keys.from);
         tokens
             .chain(keys)
-            .filter_map(|source| shown(source, &headers))
+            .flat_map(|source| {
+                let text = shown(source, &headers);
+                text.into_iter().chain(as_written(source, &headers))
+            })
             .collect()
     }
 }
@@ -137,6 +141,21 @@ fn is_representable(token: &jwt::VerifiedJwt<'_>) -> bool {
     [token.header(), token.claims()]
         .iter()
         .all(|members| value::from_members(members).is_ok())
+}
+
+/// The values of a parameter with their escapes.
+fn as_written(source: &Source, headers: &Headers<'_>) -> Vec<String> {
+    let Source::Query { name } = source else {
+        return Vec::new();
+    };
+    let query = query::split(headers.first(":path").unwrap_or("")).1;
+    let pieces = query.unwrap_or("").split('&');
+    let values = pieces.filter_map(|piece| {
+        let (key, value) = piece.split_once('=')?;
+        let is_it = query::lossy(&key.replace('+', " ")) == name.as_str();
+        (is_it && !value.is_empty()).then(|| value.to_owned())
+    });
+    values.collect()
 }
 
 fn add(found: &mut Vec<Credential>, check: &'static str, outcomes: Vec<CredentialOutcome>) {

@@ -10,6 +10,7 @@ mod failure;
 mod http_file;
 mod init;
 mod input;
+mod mask;
 mod module;
 mod moment;
 mod policy;

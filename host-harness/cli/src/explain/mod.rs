@@ -1,7 +1,6 @@
 //! `portcullis explain`: why a request is allowed or denied.
 
 mod logged;
-mod mask;
 mod report;
 pub mod text;
 

@@ -1,13 +1,14 @@
 //! All there is to say of a request.
 
-use super::{explainer, mask::Mask, text};
+use super::{explainer, text};
 use crate::{
     failure::Failure,
     http_file::HttpFile,
+    mask::Mask,
     moment, policy,
     terminal::{Colour, paint},
 };
-use portcullis_engine::{Credential, CredentialOutcome, Effect, Gate};
+use portcullis_engine::{Credential, CredentialOutcome, Effect, Gate, Reason};
 use portcullis_gatefile::GateFile;
 use portcullis_rego::{
     Moment,
@@ -97,10 +98,12 @@ impl Report {
             method: http("method"),
             path: without_query(&http("path")),
             decision: text("reason").map(|reason| Decided {
+                // The status of an allowed request is its upstream's.
                 status: event
                     .get("status")
                     .and_then(Value::as_u64)
-                    .and_then(|status| u16::try_from(status).ok()),
+                    .and_then(|status| u16::try_from(status).ok())
+                    .filter(|_| !allows(reason)),
                 reason: reason.to_owned(),
                 detail: text("detail").map(|detail| mask.text(detail)),
             }),
@@ -186,6 +189,11 @@ fn based(explanation: &mut Explanation, base: &Path) {
             condition.because.iter_mut().for_each(|it| based(it, base));
         }
     }
+}
+
+fn allows(code: &str) -> bool {
+    let mut known = Reason::ALL.iter();
+    known.any(|reason| reason.code() == code && reason.allows())
 }
 
 /// A query may hold a credential.

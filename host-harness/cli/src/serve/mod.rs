@@ -1,7 +1,12 @@
 //! `portcullis serve`: a reverse proxy around the very module that Envoy loads.
 
+mod body;
+mod history;
 mod line;
+mod log;
+mod native;
 mod proxy;
+mod teller;
 mod vm;
 mod watch;
 
@@ -10,7 +15,10 @@ use crate::{
     module, secrets,
 };
 use clap::Args;
+use history::History;
 use hyper::Uri;
+use log::DecisionLog;
+use native::Native;
 use portcullis_gatefile::GateFile;
 use portcullis_host::Module;
 use proxy::Proxy;
@@ -19,19 +27,23 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
+use teller::{Format, Teller};
 use vm::Filter;
 use watch::Watch;
 
 /// Serve the gate in front of an upstream, on this machine
 ///
 /// A reverse proxy for HTTP/1.1 and HTTP/2 without TLS, around the module that Envoy loads. Each
-/// decision is a line on stdout: JSON, or text on a terminal. It ends with SIGTERM or SIGINT, after
-/// the requests that run. Upgrades (WebSocket) and CONNECT are answered with 501.
+/// decision is a line on stdout: JSON, or on a terminal text, which names the line of the policy that
+/// decided. It ends with SIGTERM or SIGINT, after the requests that run. Upgrades (WebSocket) and
+/// CONNECT are answered with 501.
 #[derive(Args)]
 #[command(after_help = "Examples:
   portcullis serve --config gate.yaml --upstream http://127.0.0.1:9000
   portcullis serve --config gate.yaml --upstream http://127.0.0.1:9000 --watch
-  portcullis serve --upstream http://127.0.0.1:9000 --listen 127.0.0.1:0    # any free port")]
+  portcullis serve --upstream http://127.0.0.1:9000 --listen 127.0.0.1:0    # any free port
+  portcullis serve --upstream http://127.0.0.1:9000 --decision-log decisions.jsonl
+  portcullis explain --log decisions.jsonl ID    # why: ID is what a decision's line ends with")]
 pub struct Serve {
     /// The configuration, YAML or JSON
     #[arg(long, value_name = "FILE", default_value = "gate.yaml")]
@@ -45,9 +57,17 @@ pub struct Serve {
     /// The module [default: PORTCULLIS_WASM, or the one near this command]
     #[arg(long, value_name = "FILE")]
     wasm: Option<PathBuf>,
-    /// Read configuration, policies and data again when they change
+    /// Read configuration, policies and data again when they change, and say which of the last 50
+    /// requests they decide otherwise
     #[arg(long)]
     watch: bool,
+    /// How decisions are printed [default: text on a terminal, else json]
+    #[arg(short, long, value_enum)]
+    format: Option<Format>,
+    /// Add each decision to this file with the policy's input, credentials masked: a JSON document a
+    /// line, for `portcullis explain --log`
+    #[arg(long, value_name = "FILE")]
+    decision_log: Option<PathBuf>,
 }
 
 impl Serve {
@@ -61,62 +81,93 @@ impl Serve {
             .hint("an address and a port, such as 127.0.0.1:8080")
         })?;
         let watch = self.watch.then(|| Watch::new(&self.config));
-        let document = Document::read(&self.config)?;
+        let format = self.format.unwrap_or_else(Format::of_stdout);
+        // Plain lines need no explanation, and so no second reading of the policy.
+        let explains = self.watch || format == Format::Text || self.decision_log.is_some();
+        let document = Document::read(&self.config, explains)?;
         let wasm = module::find(self.wasm.as_deref())?;
         let listener = bind(listen)?;
+        let log = self.decision_log.as_deref().map(DecisionLog::open);
+        let teller = Teller::new(format, log.transpose()?)?;
         // Takes a moment, so what can be refused without it is refused before.
         let module = compile(&wasm)?;
         let current = Current::new(document.start(&module)?);
-        if let Some(watch) = watch {
-            watch.spawn(module, current.clone());
-        }
-        tokio::runtime::Builder::new_multi_thread()
+        let history = match watch {
+            None => None,
+            Some(watch) => {
+                let history = Arc::new(History::default());
+                watch.spawn(module, current.clone(), Arc::clone(&history))?;
+                Some(history)
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
-            .map_err(|error| Failure::io("the runtime", &error))?
-            .block_on(Proxy::new(upstream, current).serve(listener))?;
+            .map_err(|error| Failure::io("the runtime", &error))?;
+        let proxy = Proxy::new(upstream, current, teller.clone(), history);
+        let served = runtime.block_on(proxy.serve(listener));
+        // With it go the requests that still run, and each is told.
+        drop(runtime);
+        teller.finish();
+        served?;
         Ok(Exit::Fine)
     }
 }
 
-/// The filter that new requests go to. Requests keep the one they began with.
+/// A configuration at work: the module decides by it, and the native engine tells more of it.
+pub struct Serving {
+    pub filter: Filter,
+    pub native: Arc<Native>,
+}
+
+/// What new requests go to. Requests keep the one they began with.
 #[derive(Clone)]
-pub struct Current(Arc<RwLock<Arc<Filter>>>);
+pub struct Current(Arc<RwLock<Arc<Serving>>>);
 
 impl Current {
-    fn new(filter: Filter) -> Current {
-        Current(Arc::new(RwLock::new(Arc::new(filter))))
+    fn new(serving: Serving) -> Current {
+        Current(Arc::new(RwLock::new(Arc::new(serving))))
     }
 
-    pub fn get(&self) -> Arc<Filter> {
+    pub fn get(&self) -> Arc<Serving> {
         // A swap is one assignment: a panic elsewhere leaves nothing half done.
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn swap(&self, filter: Filter) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(filter);
+    fn swap(&self, serving: Serving) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(serving);
     }
 }
 
 /// A configuration that the engine takes.
-struct Document(GateFile);
+struct Document {
+    file: GateFile,
+    native: Native,
+}
 
 impl Document {
     /// Checked here first: the engine's errors have places, the guest's are log lines.
-    fn read(config: &Path) -> Result<Document, Failure> {
+    fn read(config: &Path, explains: bool) -> Result<Document, Failure> {
         let file = GateFile::read(config)?;
-        file.gate(&secrets::environment)?;
-        Ok(Document(file))
+        let gate = file.gate(&secrets::environment)?;
+        let native = Native::new(&file, gate, explains);
+        Ok(Document { file, native })
     }
 
-    fn start(&self, module: &Module) -> Result<Filter, Failure> {
-        let document = &self.0.document;
-        Filter::start(
+    fn start(self, module: &Module) -> Result<Serving, Failure> {
+        let document = &self.file.document;
+        let filter = Filter::start(
             module.clone(),
             document.to_string().into_bytes(),
             secrets::named(document),
         )
-        .map_err(|message| Failure::new(format!("the module refuses the configuration: {message}")))
+        .map_err(|message| {
+            Failure::new(format!("the module refuses the configuration: {message}"))
+        })?;
+        Ok(Serving {
+            filter,
+            native: Arc::new(self.native),
+        })
     }
 }
 

@@ -3,14 +3,18 @@
 
 use super::{
     Current,
+    body::{Streamed, WithoutTrailers},
+    history::History,
     line::Line,
+    native::Seen,
+    teller::Teller,
     vm::{Exchange, Verdict},
 };
 use crate::{failure::Failure, moment, terminal};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{
     Method, Request, Response, StatusCode, Uri, Version,
-    body::{Body, Bytes, Frame, Incoming, SizeHint},
+    body::{Body, Bytes, Incoming},
     header::{self, HeaderMap, HeaderName, HeaderValue},
     http::uri::PathAndQuery,
     service::service_fn,
@@ -21,14 +25,7 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
 };
 use portcullis_host::{Headers, Properties};
-use std::{
-    convert::Infallible,
-    net::SocketAddr,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -47,6 +44,8 @@ type Answer = Response<UnsyncBoxBody<Bytes, hyper::Error>>;
 pub struct Proxy {
     upstream: Uri,
     current: Current,
+    teller: Teller,
+    history: Option<Arc<History>>,
     http1: Client<HttpConnector, WithoutTrailers>,
     /// gRPC needs HTTP/2 all the way.
     http2: Client<HttpConnector, WithoutTrailers>,
@@ -59,10 +58,18 @@ struct Peer {
 }
 
 impl Proxy {
-    pub fn new(upstream: Uri, current: Current) -> Arc<Proxy> {
+    /// `history` is where requests are remembered, if they are.
+    pub fn new(
+        upstream: Uri,
+        current: Current,
+        teller: Teller,
+        history: Option<Arc<History>>,
+    ) -> Arc<Proxy> {
         Arc::new(Proxy {
             upstream,
             current,
+            teller,
+            history,
             http1: Client::builder(TokioExecutor::new()).build_http(),
             http2: Client::builder(TokioExecutor::new())
                 .http2_only(true)
@@ -126,20 +133,41 @@ impl Proxy {
         let Ok(headers) = shown(&request) else {
             return bare(StatusCode::BAD_REQUEST);
         };
-        let mut line = Line::new(&text(headers.get(":method")), &text(headers.get(":path")));
+        let at = moment::now();
+        let protocol = match request.version() {
+            Version::HTTP_2 => "HTTP/2",
+            _ => "HTTP/1.1",
+        };
+        let line = Line::new(
+            at,
+            &text(headers.get(":method")),
+            &text(headers.get(":path")),
+        );
+        let serving = self.current.get();
+        let wanted = self.teller.explains() || self.history.is_some();
+        let seen = wanted.then(|| {
+            Arc::new(Seen {
+                headers: headers.clone(),
+                remote: peer.remote,
+                local: peer.local,
+                protocol,
+                at,
+            })
+        });
+        let mut telling = self.teller.begin(line, seen.clone(), &serving.native);
         let properties = Properties::new()
             .source(peer.remote)
             .destination(peer.local)
-            .protocol(match request.version() {
-                Version::HTTP_2 => "HTTP/2",
-                _ => "HTTP/1.1",
-            })
-            .request_time(moment::now())
+            .protocol(protocol)
+            .request_time(at)
             .bool("connection.mtls", false);
 
         let end = request.body().is_end_stream();
-        let asked = self.current.get().request(headers, properties, end).await;
-        line.decided(asked.record, asked.took);
+        let asked = serving.filter.request(headers, properties, end).await;
+        telling.decided(asked.record, asked.took);
+        if let (Some(history), Some(seen)) = (&self.history, &seen) {
+            history.remember(seen);
+        }
         let answer = match (asked.verdict, asked.exchange) {
             (Verdict::Continue(headers), Some(exchange)) => {
                 self.forward(request.into_body(), &headers, exchange).await
@@ -148,7 +176,7 @@ impl Proxy {
             (Verdict::Failed(message), _) => failed(&message),
             (Verdict::Continue(_), None) => failed("a request went on without a stream"),
         };
-        line.status = answer.status().as_u16();
+        telling.answered(answer.status().as_u16());
         answer
     }
 
@@ -188,11 +216,7 @@ impl Proxy {
             Verdict::Failed(message) => return failed(&message),
         };
         let body = match body {
-            Some(body) => Streamed {
-                body,
-                _exchange: exchange,
-            }
-            .boxed_unsync(),
+            Some(body) => Streamed::new(body, exchange).boxed_unsync(),
             None => full(Vec::new()),
         };
         built(&headers, body).unwrap_or_else(|message| failed(&message))
@@ -317,57 +341,4 @@ fn full(body: Vec<u8>) -> UnsyncBoxBody<Bytes, hyper::Error> {
 
 fn text(value: Option<&[u8]>) -> String {
     String::from_utf8_lossy(value.unwrap_or_default()).into_owned()
-}
-
-/// The client's body. The filter is not shown trailers here, so none goes on: it would have taken
-/// forged identities out of them.
-struct WithoutTrailers(Incoming);
-
-impl Body for WithoutTrailers {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match ready!(Pin::new(&mut self.0).poll_frame(context)) {
-            Some(Ok(frame)) if frame.is_trailers() => Poll::Ready(None),
-            other => Poll::Ready(other),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
-    }
-}
-
-/// The upstream's body; the filter's stream is over when it is.
-struct Streamed {
-    body: Incoming,
-    _exchange: Exchange,
-}
-
-impl Body for Streamed {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

@@ -1,11 +1,16 @@
 //! Reads the configuration again when one of its files changes.
 
-use super::{Current, Document};
-use crate::{changes::Changes, terminal};
+use super::{
+    Current, Document,
+    history::{History, flips},
+    native::STACK,
+};
+use crate::{changes::Changes, failure::Failure, terminal};
 use portcullis_gatefile::sources;
 use portcullis_host::Module;
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
 };
 
@@ -24,18 +29,29 @@ impl Watch {
         }
     }
 
-    pub fn spawn(self, module: Module, current: Current) {
+    /// What is in the history when a configuration is read is decided again by it.
+    pub fn spawn(
+        self,
+        module: Module,
+        current: Current,
+        history: Arc<History>,
+    ) -> Result<(), Failure> {
         let Watch {
             config,
             mut changes,
         } = self;
-        thread::spawn(move || {
+        let watch = move || {
             loop {
                 changes.wait();
-                match Document::read(&config).and_then(|document| document.start(&module)) {
-                    Ok(filter) => {
-                        current.swap(filter);
-                        terminal::say(&format!("reloaded {}", config.display()));
+                let read = Document::read(&config, true);
+                match read.and_then(|document| document.start(&module)) {
+                    Ok(serving) => {
+                        let requests = history.snapshot();
+                        let old = Arc::clone(&current.get().native);
+                        let new = Arc::clone(&serving.native);
+                        current.swap(serving);
+                        let flips = flips(&requests, &old, &new);
+                        terminal::say(&format!("reloaded {}{flips}", config.display()));
                     }
                     Err(failure) => {
                         terminal::report(&failure);
@@ -43,6 +59,12 @@ impl Watch {
                     }
                 }
             }
-        });
+        };
+        thread::Builder::new()
+            .name("watch".into())
+            .stack_size(STACK)
+            .spawn(watch)
+            .map_err(|error| Failure::io("a thread", &error))?;
+        Ok(())
     }
 }

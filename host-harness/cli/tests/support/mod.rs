@@ -6,6 +6,8 @@
     reason = "a test fails by panicking"
 )]
 
+pub mod gate;
+
 use std::{
     fs,
     io::Write,

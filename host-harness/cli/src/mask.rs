@@ -2,6 +2,7 @@
 
 use portcullis_rego::tools::{Explanation, Outcome};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// What stands in a credential's place.
 pub const MASKED: &str = "***";
@@ -17,9 +18,20 @@ const HEADERS: [&str; 7] = [
     "signature",
 ];
 
+/// Shorter parts of a header are words, such as a scheme.
+const MIN_PART: usize = 8;
+/// A credential that is shorter than this is hidden where it stands alone, but not inside of other
+/// texts: too many hold it.
+const MIN_CREDENTIAL: usize = 4;
+
 /// The texts to hide.
 #[derive(Default)]
-pub struct Mask(Vec<String>);
+pub struct Mask {
+    /// Wherever they stand, the longest first.
+    parts: Vec<String>,
+    /// Where nothing else stands beside them.
+    whole: BTreeSet<String>,
+}
 
 impl Mask {
     /// Of the credentials that were found, and of headers that are credentials by their name.
@@ -27,12 +39,16 @@ impl Mask {
         credentials: Vec<String>,
         headers: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Mask {
-        let mut texts = credentials;
+        let mut whole: BTreeSet<String> = credentials.iter().cloned().collect();
+        let mut found = credentials;
+        found.retain(|text| text.len() >= MIN_CREDENTIAL);
+        let mut texts = found.clone();
         for (name, value) in headers {
-            if !HEADERS.contains(&name) {
+            if !is_credential(name) {
                 continue;
             }
             texts.push(value.to_owned());
+            whole.insert(value.to_owned());
             // The credential without its scheme, and a cookie without its name.
             texts.extend(value.split([' ', ';', ',']).map(|part| {
                 let value = part.trim().split_once('=').map_or(part, |(_, value)| value);
@@ -45,11 +61,15 @@ impl Mask {
             .flat_map(|text| text.split('.').map(str::to_owned).collect::<Vec<_>>())
             .collect();
         texts.extend(parts);
-        // Shorter texts are words, such as a scheme.
-        texts.retain(|text| text.len() >= 8);
-        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        texts.retain(|text| text.len() >= MIN_PART);
+        texts.append(&mut found);
+        texts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         texts.dedup();
-        Mask(texts)
+        whole.remove("");
+        Mask {
+            parts: texts,
+            whole,
+        }
     }
 
     /// Of what a logged input holds.
@@ -63,13 +83,30 @@ impl Mask {
     }
 
     pub fn text(&self, text: &str) -> String {
+        if self.whole.contains(text) {
+            return MASKED.to_owned();
+        }
+        self.inside(text)
+    }
+
+    fn inside(&self, text: &str) -> String {
         let mut masked = text.to_owned();
-        for secret in &self.0 {
+        for secret in &self.parts {
             if masked.contains(secret.as_str()) {
                 masked = masked.replace(secret.as_str(), MASKED);
             }
         }
         masked
+    }
+
+    /// A policy's input. A header that is a credential goes as a whole, however short it is.
+    pub fn input(&self, input: &mut Value) {
+        self.value(input);
+        let headers = input.pointer_mut("/attributes/request/http/headers");
+        let headers = headers.and_then(Value::as_object_mut).into_iter().flatten();
+        for (_, value) in headers.filter(|(name, _)| is_credential(name)) {
+            *value = MASKED.into();
+        }
     }
 
     pub fn value(&self, value: &mut Value) {
@@ -80,7 +117,8 @@ impl Mask {
                 let taken = std::mem::take(members);
                 for (key, mut member) in taken {
                     self.value(&mut member);
-                    members.insert(self.text(&key), member);
+                    // A short one that is a name, too, would take the document apart.
+                    members.insert(self.inside(&key), member);
                 }
             }
             _ => {}
@@ -113,4 +151,9 @@ impl Mask {
             }
         }
     }
+}
+
+/// In any spelling that an upstream may read as one of them.
+fn is_credential(name: &str) -> bool {
+    HEADERS.contains(&&*name.to_ascii_lowercase().replace('_', "-"))
 }

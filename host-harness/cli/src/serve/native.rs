@@ -1,0 +1,234 @@
+//! The configuration on the native engine, beside the module that decides by it. It says of a
+//! decision what the module does not: the policy's input, and the line that decided. No response
+//! depends on it, so where it fails there is less to say and nothing else.
+
+use crate::{explain, mask::Mask, moment, policy, terminal};
+use portcullis_engine::{Attributes, Decision, Gate, Reason, Request};
+use portcullis_gatefile::GateFile;
+use portcullis_host::Headers;
+use portcullis_rego::{
+    Moment,
+    tools::{Explainer, Explanation, Outcome},
+};
+use serde_json::Value;
+use std::{
+    net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Mutex,
+    time::Duration,
+};
+
+/// As much as each question of an explanation may take: more than most policies are allowed.
+const INSTRUCTIONS: u32 = 5_000_000;
+
+/// Of threads that evaluate policies: as much as the main thread has.
+pub const STACK: usize = 8 * 1024 * 1024;
+
+/// A gate, and its policy as it can be asked why.
+pub struct Native {
+    gate: Gate,
+    explainer: Option<Mutex<Explainer>>,
+}
+
+/// A request as the filter was shown it.
+pub struct Seen {
+    pub headers: Headers,
+    pub remote: SocketAddr,
+    pub local: SocketAddr,
+    pub protocol: &'static str,
+    /// Since the Unix epoch.
+    pub at: Duration,
+}
+
+/// What there is to say of a decision.
+#[derive(Default)]
+pub struct Told {
+    /// What the policy was asked about; none where it was not asked. Masked.
+    pub input: Option<Value>,
+    pub why: Why,
+    pub mask: Mask,
+}
+
+/// What the policy answered, and where that stands.
+#[derive(Default)]
+pub struct Why {
+    /// `authz.rego:12`
+    pub place: Option<String>,
+    /// Masked.
+    pub result: Option<Value>,
+}
+
+impl Native {
+    /// `explains`: whether anybody will ask for [`Why`].
+    pub fn new(file: &GateFile, gate: Gate, explains: bool) -> Native {
+        let explainer = explains.then(|| quietly(|| explain::explainer(file)));
+        let explainer = match explainer {
+            None => None,
+            Some(Some(Ok(explainer))) => Some(Mutex::new(explainer)),
+            Some(_) => {
+                terminal::warn("decisions are shown without the line of the policy that decided");
+                None
+            }
+        };
+        Native { gate, explainer }
+    }
+
+    /// What the module's record leaves out. `rule` is the one that was asked; `explains` is for when
+    /// there is time.
+    pub fn tell(&self, seen: &Seen, rule: Option<&str>, reason: &str, explains: bool) -> Told {
+        let mask = self.mask(seen);
+        let told = rule.and_then(|rule| {
+            quietly(|| {
+                let at = moment::nanoseconds(seen.at);
+                let mut input = self.input(seen, at)?;
+                let why = match explains {
+                    true => self.why(rule, &input, at, reason, &mask),
+                    false => Why::default(),
+                };
+                mask.input(&mut input);
+                Some((input, why))
+            })?
+        });
+        let (input, why) = told.unzip();
+        Told {
+            input,
+            why: why.unwrap_or_default(),
+            mask,
+        }
+    }
+
+    /// The decision at a moment of one's choice.
+    pub fn decide(&self, seen: &Seen, now_ns: u64) -> Option<Decision> {
+        quietly(|| seen.ask(now_ns, |request, moment| self.gate.decide(request, moment)))
+    }
+
+    /// The line that decided so, where a policy did.
+    pub fn place(&self, seen: &Seen, now_ns: u64, decision: &Decision) -> Option<String> {
+        let rule = decision.record.rule.as_deref()?;
+        quietly(|| {
+            let input = self.input(seen, now_ns)?;
+            let reason = decision.record.reason.code();
+            self.why(rule, &input, now_ns, reason, &Mask::default())
+                .place
+        })?
+    }
+
+    /// What must not be shown of a request. Where the engine fails to say, no header is shown.
+    pub fn mask(&self, seen: &Seen) -> Mask {
+        let credentials = quietly(|| seen.ask(0, |request, _| self.gate.credential_texts(request)));
+        let text = |(name, value)| Some((name, std::str::from_utf8(value).ok()?));
+        Mask::new(
+            credentials.unwrap_or_else(|| seen.all_values()),
+            seen.headers.iter().filter_map(text),
+        )
+    }
+
+    fn input(&self, seen: &Seen, now_ns: u64) -> Option<Value> {
+        seen.ask(now_ns, |request, moment| self.gate.input(request, moment))
+            .ok()
+    }
+
+    fn why(&self, rule: &str, input: &Value, now_ns: u64, reason: &str, mask: &Mask) -> Why {
+        let moment = Moment {
+            now_ns,
+            instructions: INSTRUCTIONS,
+            strict_builtin_errors: false,
+        };
+        let explained = self.explainer.as_ref().and_then(|explainer| {
+            // One that has panicked is not asked again.
+            let mut explainer = explainer.lock().ok()?;
+            let input = policy::rego_value(input).ok()?;
+            Some(explainer.explain(rule, input, &moment))
+        });
+        match explained {
+            Some(explained) if agrees(&explained, reason) => Why {
+                place: place(&explained),
+                result: explained.value.map(|mut value| {
+                    mask.value(&mut value);
+                    value
+                }),
+            },
+            _ => Why::default(),
+        }
+    }
+}
+
+impl Seen {
+    /// Without its query, which may hold credentials.
+    pub fn line(&self) -> (String, String) {
+        let text = |name| String::from_utf8_lossy(self.headers.get(name).unwrap_or_default());
+        let path = text(":path");
+        let path = path.split('?').next().unwrap_or_default().to_owned();
+        (text(":method").into_owned(), path)
+    }
+
+    /// Of its headers, with their names.
+    pub fn bytes(&self) -> usize {
+        let line = |(name, value): (&str, &[u8])| name.len().saturating_add(value.len());
+        self.headers.iter().map(line).sum()
+    }
+
+    fn all_values(&self) -> Vec<String> {
+        let text = |(_, value): (&str, &[u8])| String::from_utf8_lossy(value).into_owned();
+        self.headers.iter().map(text).collect()
+    }
+
+    /// Hands over the request with what the filter's host says of it.
+    fn ask<T>(
+        &self,
+        now_ns: u64,
+        question: impl FnOnce(&Request<'_>, &portcullis_engine::Moment<'_>) -> T,
+    ) -> T {
+        let headers: Vec<(&str, &[u8])> = self.headers.iter().collect();
+        let text = |name| std::str::from_utf8(self.headers.get(name)?).ok();
+        let (source, destination) = (self.remote.ip().to_string(), self.local.ip().to_string());
+        let request = Request {
+            headers: &headers,
+            attributes: Attributes {
+                source_address: Some(&source),
+                source_port: Some(self.remote.port()),
+                destination_address: Some(&destination),
+                destination_port: Some(self.local.port()),
+                request_id: text("x-request-id"),
+                request_time_ns: Some(moment::nanoseconds(self.at)),
+                protocol: Some(self.protocol),
+                scheme: text(":scheme"),
+                size: text("content-length").and_then(|length| length.parse().ok()),
+                ..Attributes::default()
+            },
+        };
+        let decision_id = moment::unique_id();
+        let moment = portcullis_engine::Moment {
+            now_ns,
+            decision_id: &decision_id,
+        };
+        question(&request, &moment)
+    }
+}
+
+/// Both were asked at nearly the same moment, but not quite: a wrong place is worse than none.
+fn agrees(explained: &Explanation, reason: &str) -> bool {
+    let value = explained.value.as_ref();
+    let allowed = value.map(|value| value.get("allowed").unwrap_or(value));
+    let allows = allowed.and_then(Value::as_bool) == Some(true);
+    match reason {
+        _ if explained.error.is_some() => false,
+        _ if reason == Reason::PolicyAllowed.code() => allows,
+        _ if reason == Reason::PolicyDenied.code() => !allows,
+        _ => true,
+    }
+}
+
+/// The body that held, else the default.
+fn place(explained: &Explanation) -> Option<String> {
+    let attempts = || explained.attempts.iter();
+    attempts()
+        .find(|attempt| matches!(attempt.outcome, Outcome::Held { .. }))
+        .or_else(|| attempts().find(|attempt| matches!(attempt.outcome, Outcome::Default { .. })))
+        .map(|attempt| format!("{}:{}", attempt.file, attempt.place.line))
+}
+
+/// A panic is told by its hook on stderr, and ends here.
+fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
