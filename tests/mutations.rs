@@ -17,7 +17,12 @@ use portcullis_rego::{
     },
     value,
 };
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::Duration,
+};
 
 /// A condition that may be turned without a test that fails, each with the reason. None is left.
 const HARMLESS: &[(&str, &str, &str)] = &[];
@@ -31,22 +36,38 @@ fn no_condition_can_be_turned_unseen() {
         0,
         "the library's tests pass as it is"
     );
-    let (mut turned, mut survivors) = (0, Vec::new());
-    for (index, module) in sources.modules.iter().enumerate() {
-        if module.path.ends_with("_test.rego") {
-            continue;
-        }
-        let own = Path::new(&module.path).parent().unwrap();
-        for condition in conditions(module) {
-            turned += 1;
+    let mutants: Vec<(usize, Statement)> = sources
+        .modules
+        .iter()
+        .enumerate()
+        .filter(|(_, module)| !module.path.ends_with("_test.rego"))
+        .flat_map(|(index, module)| {
+            let conditions = conditions(module).into_iter();
+            conditions.map(move |condition| (index, condition))
+        })
+        .collect();
+    let turned = mutants.len();
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut survivors = Vec::new();
+        while let Some((index, condition)) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let module = &sources.modules[*index];
             let mut changed = sources.clone();
-            changed.modules[index].text = opposite(&module.text, &condition);
+            changed.modules[*index].text = opposite(&module.text, condition);
+            let own = Path::new(&module.path).parent().unwrap();
             // One that does not load any more is seen as well.
             if failing(&changed, own).unwrap_or(1) == 0 {
-                survivors.push((module.path.clone(), condition));
+                survivors.push((module.path.clone(), condition.clone()));
             }
         }
-    }
+        survivors
+    };
+    let survivors: Vec<(String, Statement)> = thread::scope(|scope| {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        let joined = threads.into_iter().map(|thread| thread.join().unwrap());
+        joined.flatten().collect()
+    });
     println!("{turned} conditions turned, {} unseen", survivors.len());
     let unseen: Vec<String> = survivors
         .iter()

@@ -2,6 +2,8 @@
 # credential, whose tenant it is, who may what, and what the upstream gets to see.
 package envoy.authz
 
+default allow := {"allowed": false, "reason": "no rule decided"}
+
 # The first line that fits decides.
 allow := {"allowed": false, "reason": concat("; ", data.portcullis.deny_lists.denials)} if {
 	data.portcullis.deny_lists.denied

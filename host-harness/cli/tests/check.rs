@@ -154,7 +154,8 @@ fn the_policies_to_start_from_are_fine() {
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {found}");
     };
     check(&["--config", "envoy/gate.yaml"]);
-    check(&["policies", "--entrypoint", "envoy/authz/allow"]);
+    check(&["policies/rbac", "--entrypoint", "envoy/authz/allow"]);
+    check(&["policies/library"]);
     let started = Folder::started();
     let ran = started.run(&["check", "--strict"]);
     assert_eq!(ran.code, 0, "{}", ran.stdout);

@@ -82,6 +82,21 @@ const ON_PURPOSE: &[(&str, &str, &str)] = &[
         "only the upstream's headers are looked at",
     ),
     (
+        "library/deny_lists",
+        "input-not-configured",
+        "a list names subjects, keys and peers, whichever of them a gate verifies",
+    ),
+    (
+        "library/example",
+        "input-not-configured",
+        "a list names subjects, keys and peers, whichever of them a gate verifies",
+    ),
+    (
+        "library/example",
+        "unused-rule",
+        "it has the whole library beside it, and uses seven rules of it",
+    ),
+    (
         "policy/data_and_folders",
         "identity-header",
         "something of the request has to choose the data",

@@ -35,6 +35,13 @@ fn rules(policy: &Policy<'_>, findings: &mut Vec<Finding>) {
     let annotated = annotated.flat_map(|path| reach::at(policy, path));
     let mut reached = reach::asked(policy);
     reached.extend(reach::from(policy, annotated));
+    let asked: BTreeSet<Vec<String>> = policy
+        .entrypoints()
+        .map(|path| {
+            path.split_last()
+                .map_or_else(Vec::new, |(_, package)| package.to_vec())
+        })
+        .collect();
     for (index, module) in policy.modules() {
         let package = syntax::package_path(module);
         let mut unused: BTreeMap<Vec<String>, &Span> = BTreeMap::new();
@@ -54,6 +61,10 @@ fn rules(policy: &Policy<'_>, findings: &mut Vec<Finding>) {
             let message = format!("no entrypoint reaches anything in `{}`", package.join("."));
             let finding = policy::at(Lint::UnusedRule, module.package.refr.span(), message);
             findings.push(finding.hint("leave the file out, or say `entrypoint: true` in the metadata of what is asked from elsewhere"));
+            continue;
+        }
+        // What one policy leaves of a library, another one uses.
+        if !asked.contains(&package) && unused.len() < count.len() {
             continue;
         }
         for (path, span) in unused {
