@@ -2,7 +2,7 @@
 //! upstream behind all.
 
 use crate::{
-    prepare::{CATCH_ALL, Listener, Prepared, VIRTUAL_HOST},
+    prepare::{CATCH_ALL, Prepared, VIRTUAL_HOST},
     scenario::Mtls,
 };
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ pub fn bootstrap(
                 "name": listener(index),
                 "address": address("127.0.0.1", 0),
                 "filter_chains": [{
-                    "transport_socket": prepared.mtls.as_ref().map(transport_socket),
+                    "transport_socket": transport_socket(prepared),
                     "filters": [{
                         "name": "envoy.filters.network.http_connection_manager",
                         "typed_config": manager(index, prepared, module, &variables, access_log),
@@ -69,13 +69,14 @@ pub fn bootstrap(
     })
 }
 
-/// TLS that asks for a certificate, and lets those through who show none.
-fn transport_socket(listener: &Listener) -> Value {
+/// TLS that asks for a certificate, and lets those through who show none; where the scenario has it.
+pub fn transport_socket(prepared: &Prepared<'_>) -> Option<Value> {
+    let listener = prepared.mtls.as_ref()?;
     let verification = match listener.mtls {
         Mtls::Validate => "VERIFY_TRUST_CHAIN",
         Mtls::AcceptUntrusted => "ACCEPT_UNTRUSTED",
     };
-    json!({
+    Some(json!({
         "name": "envoy.transport_sockets.tls",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
@@ -91,7 +92,7 @@ fn transport_socket(listener: &Listener) -> Value {
                 },
             },
         },
-    })
+    }))
 }
 
 fn manager(

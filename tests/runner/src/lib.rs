@@ -23,14 +23,20 @@ mod token;
 mod upstream;
 mod wire;
 
-pub use envoy_config::{bootstrap as envoy_bootstrap, listener as envoy_listener};
+pub use envoy_config::{
+    bootstrap as envoy_bootstrap, listener as envoy_listener,
+    transport_socket as envoy_transport_socket,
+};
 pub use envoy_process::{Envoy, Exit, find as find_envoy};
 pub use error::Error;
 pub use folder::Scenario;
 pub use in_wasmtime::{Module, PluginGate};
 pub use prepare::Prepared;
 pub use report::{Report, Result, Verdict};
+pub use scenario::Case;
 pub use subject::{Exchange, Observation, Received};
+pub use upstream::Upstream;
+pub use wire::{Answer, send};
 
 use certificates::Authority;
 use keys::Keyring;

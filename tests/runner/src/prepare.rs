@@ -22,7 +22,7 @@ pub struct Prepared<'a> {
     /// Of each case, in order.
     pub exchanges: Vec<Exchange>,
     /// The cases, with the templates in what they expect expanded.
-    pub(crate) cases: Vec<Case>,
+    pub cases: Vec<Case>,
     pub(crate) mtls: Option<Listener>,
 }
 
