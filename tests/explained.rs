@@ -163,7 +163,8 @@ impl Asked {
             return Ok(());
         }
         let branch = self.branch(attempt)?;
-        let end = branch.conditions.last().unwrap().place.end;
+        let ends = branch.conditions.iter().map(|it| it.place.end);
+        let end = ends.max().unwrap();
         let (start, own) = (condition.place.start, condition.place.end);
         let before = self.value(&self.sources)?;
         let changed = |text: String| {

@@ -91,7 +91,14 @@ fn lines(explanation: &Explanation, depth: usize) -> Vec<String> {
     for attempt in &explanation.attempts {
         let place = format!("{indent}{}:{}", attempt.file, attempt.place.line);
         match &attempt.outcome {
-            Outcome::Held { value: it } => lines.push(format!("{place} held: {}", value(it))),
+            Outcome::Held { value: it, values } => {
+                lines.push(format!("{place} held: {}", value(it)));
+                lines.extend(
+                    values
+                        .iter()
+                        .map(|shown| format!("{indent}- {} = {}", shown.text, value(&shown.value))),
+                );
+            }
             Outcome::Default { value: it } => lines.push(format!("{place} default: {}", value(it))),
             Outcome::NotReached => lines.push(format!("{place} not reached")),
             Outcome::Unexplained(why) => lines.push(format!("{place} ?: {why}")),

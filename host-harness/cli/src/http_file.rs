@@ -193,7 +193,9 @@ fn parse(text: &str) -> Result<HttpFile, Wrong> {
             !name.is_empty() && !name.contains(|char: char| char.is_ascii_whitespace())
         });
         let example = "a header line is `name: value`";
-        headers.push(header.ok_or((number, format!("found `{line}`; {example}")))?);
+        // The rest of the line may be a credential.
+        let word = line.split_whitespace().next().unwrap_or_default();
+        headers.push(header.ok_or((number, format!("found `{word} ...`; {example}")))?);
     }
     let headers = Headers::from_wire(&pseudo, headers)
         .map_err(|error| (number, format!("a proxy refuses this request: {error}")))?;

@@ -39,9 +39,10 @@ pub struct Attempt {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// All its conditions hold.
+    /// All its conditions hold, with these values.
     Held {
         value: Option<serde_json::Value>,
+        values: Vec<Shown>,
     },
     /// The rule's default, where nothing else held.
     Default {
@@ -88,6 +89,8 @@ const OURS: &str = "__portcullis";
 const MAX_DEPTH: usize = 8;
 /// More than anybody reads.
 const MAX_RULES: usize = 64;
+/// Of the values of a body that holds.
+const MAX_SHOWN: usize = 12;
 
 /// A rule under the replacements of those who ask it, a function with its arguments.
 #[derive(Clone)]
@@ -112,6 +115,7 @@ impl Explainer {
 
     /// Why a rule, such as `data.envoy.authz.allow`, has the value it has for an input.
     pub fn explain(&mut self, rule: &str, input: Value, moment: &Moment) -> Explanation {
+        let real = self.probes.plain(rule, &input, moment);
         self.probes.set(input, moment);
         self.seen.clear();
         let top = Question {
@@ -119,7 +123,20 @@ impl Explainer {
             arguments: Vec::new(),
             with: Vec::new(),
         };
-        self.rule(&top, MAX_DEPTH)
+        let mut explanation = self.rule(&top, MAX_DEPTH);
+        if let Ok(value) = real
+            && explanation.error.is_none()
+        {
+            let value = value.as_ref().map(value::to_json);
+            if value != explanation.value {
+                // The questions stand in the policy's own packages.
+                explanation.error = Some(format!(
+                    "{}, but what follows is not: the policy reads a package as a document",
+                    value.map_or("undefined".to_owned(), |value| value.to_string())
+                ));
+            }
+        }
+        explanation
     }
 
     fn rule(&mut self, question: &Question, left: usize) -> Explanation {
@@ -176,7 +193,7 @@ impl Explainer {
         }
         Explanation {
             rule: question.shown(),
-            value: value.as_ref().map(value::to_json),
+            value: value.as_ref().map(|value| self.probes.without(value)),
             error,
             attempts,
         }
@@ -212,9 +229,25 @@ impl Explainer {
                 Err(why) => return Outcome::Unexplained(why),
             }
         }
-        let value = Ask::Value(branch.conditions.len(), self.head(at));
+        let head = Ask::Value(branch.conditions.len(), self.head(at));
+        let Some(value) = self.first(at, &head, question) else {
+            return Outcome::Unexplained(
+                "its conditions hold, but its value is undefined".to_owned(),
+            );
+        };
+        let mut values = Vec::new();
+        for (before, condition) in branch.conditions.iter().enumerate() {
+            for shown in self.shown(at, before, condition, question) {
+                // What is only true says nothing more.
+                if shown.value != Some(true.into()) && !values.contains(&shown) {
+                    values.push(shown);
+                }
+            }
+        }
+        values.truncate(MAX_SHOWN);
         Outcome::Held {
-            value: self.first(at, &value, question),
+            value: Some(value),
+            values,
         }
     }
 
@@ -233,24 +266,7 @@ impl Explainer {
         question: &Question,
         left: usize,
     ) -> Condition {
-        let values = condition
-            .parts
-            .iter()
-            .filter(|part| !part.contains(OURS))
-            .filter_map(|part| {
-                let ask = Ask::Value(before, condition.replaced(part));
-                let found = self.all(at, &ask, question);
-                found.ok().map(|found| Shown {
-                    text: part.clone(),
-                    value: found.first().map(value::to_json),
-                    more: found
-                        .into_iter()
-                        .collect::<BTreeSet<_>>()
-                        .len()
-                        .saturating_sub(1),
-                })
-            })
-            .collect();
+        let values = self.shown(at, before, condition, question);
         let because = match left.checked_sub(1) {
             Some(left) => self.because(at, before, condition, question, left),
             None => Vec::new(),
@@ -268,6 +284,35 @@ impl Explainer {
             values,
             because,
         }
+    }
+
+    /// The parts of a condition with their values.
+    fn shown(
+        &mut self,
+        at: At,
+        before: usize,
+        condition: &Statement,
+        question: &Question,
+    ) -> Vec<Shown> {
+        let mut shown = Vec::new();
+        for (part, asked) in condition.asked() {
+            if part.contains(OURS) {
+                continue;
+            }
+            let Ok(found) = self.all(at, &Ask::Value(before, asked), question) else {
+                continue;
+            };
+            shown.push(Shown {
+                text: part.to_owned(),
+                value: found.first().map(|value| self.probes.without(value)),
+                more: found
+                    .into_iter()
+                    .collect::<BTreeSet<_>>()
+                    .len()
+                    .saturating_sub(1),
+            });
+        }
+        shown
     }
 
     /// The rules and functions that a condition asks, where they are why it does not hold.
@@ -352,8 +397,7 @@ impl Explainer {
 
     fn first(&mut self, at: At, ask: &Ask, question: &Question) -> Option<serde_json::Value> {
         self.first_value(at, ask, question)
-            .as_ref()
-            .map(value::to_json)
+            .map(|value| self.probes.without(&value))
     }
 
     fn value_of(&mut self, question: &Question) -> Result<Option<Value>, String> {

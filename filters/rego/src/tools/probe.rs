@@ -1,7 +1,7 @@
 //! Questions about parts of a policy: each is a rule of its own at the end of the file that it is
 //! about, so that it sees what the file sees. The evaluation is the policy's own.
 
-use std::fmt::Write as _;
+use std::{collections::HashMap, fmt::Write as _};
 
 use super::outline::{Branch, Definition, ModuleOutline};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     load::prepare_plain,
     policy::Moment,
     source::{Module, Sources},
-    value::Value,
+    value::{self, Value},
 };
 
 /// What is asked about a branch.
@@ -23,7 +23,7 @@ pub(super) enum Ask {
 }
 
 /// Which branch of the policy: module, definition and branch, by their places in the outline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct At {
     pub module: usize,
     pub definition: usize,
@@ -32,7 +32,11 @@ pub(super) struct At {
 
 pub(super) struct Probes {
     ready: Ready,
+    /// The policy without questions.
+    plain: Ready,
     asked: Vec<Probe>,
+    /// The questions about a branch.
+    of_branch: HashMap<At, Vec<usize>>,
     prefix: String,
 }
 
@@ -73,11 +77,59 @@ impl Probes {
                 }
             }
         };
+        let mut of_branch: HashMap<At, Vec<usize>> = HashMap::new();
+        for (index, probe) in asked.iter().enumerate() {
+            of_branch.entry(probe.at).or_default().push(index);
+        }
+        let modules = written(outline, &mut [], &prefix);
+        let plain = started(Sources {
+            modules,
+            ..sources.clone()
+        })?;
         Ok(Probes {
             ready,
+            plain,
             asked,
+            of_branch,
             prefix,
         })
+    }
+
+    /// A value without the questions, which stand in the packages that they are about.
+    pub fn without(&self, value: &Value) -> serde_json::Value {
+        let mut json = value::to_json(value);
+        self.forget(&mut json);
+        json
+    }
+
+    fn forget(&self, json: &mut serde_json::Value) {
+        match json {
+            serde_json::Value::Array(items) => items.iter_mut().for_each(|it| self.forget(it)),
+            serde_json::Value::Object(members) => {
+                members.retain(|key, _| !key.starts_with(&self.prefix));
+                members.values_mut().for_each(|it| self.forget(it));
+            }
+            _ => {}
+        }
+    }
+
+    /// The value of a rule without any question beside it.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn plain(
+        &mut self,
+        rule: &str,
+        input: &Value,
+        moment: &Moment,
+    ) -> Result<Option<Value>, String> {
+        self.plain.set(input.clone(), moment);
+        let value = self
+            .plain
+            .engine
+            .eval_rule(rule.to_owned())
+            .map_err(|failed| eval_error(&failed, error::one_line).to_string())?;
+        Ok((value != Value::Undefined).then_some(value))
     }
 
     pub fn set(&mut self, input: Value, moment: &Moment) {
@@ -96,11 +148,9 @@ impl Probes {
         arguments: &[String],
         with: &[(String, String)],
     ) -> Result<Vec<Value>, String> {
-        let found = self
-            .asked
-            .iter()
-            .enumerate()
-            .find(|(_, probe)| probe.at == at && probe.ask == *ask);
+        let found = self.of_branch.get(&at).into_iter().flatten();
+        let mut found = found.filter_map(|index| Some((index, self.asked.get(*index)?)));
+        let found = found.find(|(_, probe)| probe.ask == *ask);
         let Some((index, probe)) = found else {
             return Err("it is not asked".to_owned());
         };
@@ -187,8 +237,8 @@ fn questions(outline: &[ModuleOutline]) -> Vec<Probe> {
 fn of_branch(branch: &Branch, mut ask: impl FnMut(Ask)) {
     for (before, condition) in branch.conditions.iter().enumerate() {
         ask(Ask::Hold(before.saturating_add(1)));
-        for part in &condition.parts {
-            ask(Ask::Value(before, condition.replaced(part)));
+        for (_, asked) in condition.asked() {
+            ask(Ask::Value(before, asked));
         }
         for (_, arguments) in &condition.calls {
             ask(Ask::Value(before, listed(arguments)));

@@ -46,6 +46,7 @@ fn policy(gate: &GateFile) -> Vec<Finding> {
         schema: &facts::schema_of(&gate.document),
         absent: &facts::absent(&gate.document),
         loaded: loaded.as_ref(),
+        data: &sources.data,
     };
     let found = lint::lint(&sources, &world).unwrap_or_default();
     found.into_iter().map(|found| shown(gate, found)).collect()

@@ -67,6 +67,7 @@ fn found(sources: &Sources, entrypoints: &[Entrypoint]) -> Result<Vec<lint::Find
             schema: &facts::schema(),
             absent: &facts::never(),
             loaded: Some(&policy),
+            data: &sources.data,
         },
     )
 }

@@ -17,7 +17,8 @@ pub fn find(log: &Path, id: Option<&str>) -> Result<Value, Failure> {
             Failure::new(format!("{}:{number}: invalid JSON: {error}", log.display()))
         })?;
         let known = event.get("decision_id").and_then(Value::as_str);
-        if id.is_none_or(|id| known == Some(id)) {
+        // The beginning of an id will do.
+        if id.is_none_or(|id| known.is_some_and(|known| known.starts_with(id))) {
             found = Some(event);
         }
     }
@@ -28,11 +29,12 @@ pub fn find(log: &Path, id: Option<&str>) -> Result<Value, Failure> {
         };
         return Err(Failure::new(format!("{}: {what}", log.display())));
     };
-    match event.get("input") {
-        Some(Value::Object(_)) => Ok(event),
+    match (event.get("input"), event.get("reason")) {
+        (Some(Value::Object(_)), _) => Ok(event),
+        // Refused before a policy was asked: the reason is all there is.
+        (None, Some(_)) if event.get("rule").is_none_or(Value::is_null) => Ok(event),
         _ => Err(Failure::new(format!(
-            "{}: the decision has no `input`: it was refused before a policy was asked, or was logged \
-             without",
+            "{}: the decision has no `input`: it was logged without",
             log.display()
         ))
         .hint("`serve --decision-log FILE` logs decisions with their input")),

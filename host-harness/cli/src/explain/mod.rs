@@ -63,14 +63,14 @@ impl Explain {
         let report = match &self.log {
             Some(log) => {
                 // What does not load explains nothing.
-                file.gate(&secrets::environment_or_placeholder)?;
+                let gate = file.gate(&secrets::environment_or_placeholder)?;
                 let id = match self.words.as_slice() {
                     [] => None,
                     [id] => Some(id.as_str()),
                     _ => return Err(Failure::new("with --log there is one id, or none")),
                 };
                 let event = logged::find(log, id)?;
-                Report::of_event(&file, &event)?
+                Report::of_event(&file, &gate, &event)?
             }
             None => {
                 let request = match &self.request {

@@ -8,11 +8,11 @@ use crate::{
     moment, policy,
     terminal::{Colour, paint},
 };
-use portcullis_engine::{Credential, CredentialOutcome, Effect, Gate, Reason};
+use portcullis_engine::{Attributes, Credential, CredentialOutcome, Effect, Gate, Reason, Request};
 use portcullis_gatefile::GateFile;
 use portcullis_rego::{
     Moment,
-    tools::{Attempt, Condition, Explanation, Outcome},
+    tools::{Attempt, Condition, Explanation, Outcome, Shown},
 };
 use serde_json::{Map, Value, json};
 use std::{path::Path, time::SystemTime};
@@ -25,6 +25,8 @@ pub struct Report {
     credentials: Vec<Credential>,
     /// None where no policy was asked.
     policy: Option<Explanation>,
+    /// The decision was made before, and the policy may be another one now.
+    is_logged: bool,
 }
 
 struct Decided {
@@ -70,11 +72,12 @@ impl Report {
             }),
             credentials,
             policy,
+            is_logged: false,
         })
     }
 
     /// Of a decision that was logged with its input. Its credentials were verified then.
-    pub fn of_event(file: &GateFile, event: &Value) -> Result<Report, Failure> {
+    pub fn of_event(file: &GateFile, gate: &Gate, event: &Value) -> Result<Report, Failure> {
         let input = event.get("input").unwrap_or(&Value::Null);
         let text = |key: &str| event.get(key).and_then(Value::as_str);
         let rule = match text("rule").or(text("path")) {
@@ -87,12 +90,22 @@ impl Report {
             .and_then(|time| humantime::parse_rfc3339(time).ok())
             .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
             .map_or_else(|| moment::nanoseconds(moment::now()), moment::nanoseconds);
-        let mask = Mask::of_input(input);
-        let policy = explained(file, &rule, input, now_ns, &mask)?;
+        let headers = input.pointer("/attributes/request/http/headers");
+        let headers: Vec<(&str, &str)> = headers
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+            .collect();
+        let mask = Mask::new(shown_to(gate, input, &headers), with_path(input, &headers));
+        let policy = match input {
+            Value::Null => None,
+            input => Some(explained(file, &rule, input, now_ns, &mask)?),
+        };
         let http = |key: &str| {
             let pointer = format!("/attributes/request/http/{key}");
             let value = input.pointer(&pointer).and_then(Value::as_str);
-            value.unwrap_or_default().to_owned()
+            value.or(text(key)).unwrap_or_default().to_owned()
         };
         Ok(Report {
             method: http("method"),
@@ -108,7 +121,8 @@ impl Report {
                 detail: text("detail").map(|detail| mask.text(detail)),
             }),
             credentials: Vec::new(),
-            policy: Some(policy),
+            policy,
+            is_logged: true,
         })
     }
 
@@ -122,14 +136,18 @@ impl Report {
             let (colour, what) = match decided.status {
                 Some(status) => (
                     Colour::Yellow,
-                    format!("denied {status} {}", decided.reason),
+                    format!("denied {status} {}", decided.reason.escape_debug()),
                 ),
-                None => (Colour::Green, format!("allowed {}", decided.reason)),
+                None => (
+                    Colour::Green,
+                    format!("allowed {}", decided.reason.escape_debug()),
+                ),
             };
             let detail = decided.detail.as_ref();
             let detail = detail.map(|detail| format!(": {}", detail.escape_debug()));
+            let when = if self.is_logged { "logged: " } else { "" };
             let what = paint(colour, &what, coloured);
-            lines.push(format!("{what}{}", detail.unwrap_or_default()));
+            lines.push(format!("{when}{what}{}", detail.unwrap_or_default()));
         }
         if !self.credentials.is_empty() {
             lines.extend([String::new(), "credentials".to_owned()]);
@@ -137,6 +155,9 @@ impl Report {
         }
         if let Some(policy) = &self.policy {
             lines.push(String::new());
+            if self.is_logged {
+                lines.push("with the policy as it is now".to_owned());
+            }
             lines.extend(text::lines(policy, coloured));
         }
         lines.join("\n")
@@ -155,6 +176,7 @@ impl Report {
                 "status": decided.status,
                 "reason": decided.reason,
                 "detail": decided.detail,
+                "logged": self.is_logged,
             });
             report.insert("decision".to_owned(), decision);
         }
@@ -194,6 +216,40 @@ fn based(explanation: &mut Explanation, base: &Path) {
 fn allows(code: &str) -> bool {
     let mut known = Reason::ALL.iter();
     known.any(|reason| reason.code() == code && reason.allows())
+}
+
+/// The headers of a logged input, with its path.
+fn with_path<'a>(
+    input: &'a Value,
+    headers: &'a [(&'a str, &'a str)],
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let path = input.pointer("/attributes/request/http/path");
+    let path = path.and_then(Value::as_str).map(|path| (":path", path));
+    headers.iter().copied().chain(path)
+}
+
+/// The credentials of a logged input, by the configuration.
+fn shown_to(gate: &Gate, input: &Value, headers: &[(&str, &str)]) -> Vec<String> {
+    let http = |key: &str| {
+        let value = input.pointer(&format!("/attributes/request/http/{key}"));
+        value.and_then(Value::as_str).unwrap_or_default()
+    };
+    let pseudo = [
+        (":method", http("method")),
+        (":path", http("path")),
+        (":authority", http("host")),
+        (":scheme", http("scheme")),
+    ];
+    let own = headers.iter().filter(|(name, _)| !name.starts_with(':'));
+    let all: Vec<(&str, &[u8])> = pseudo
+        .iter()
+        .chain(own)
+        .map(|(name, value)| (*name, value.as_bytes()))
+        .collect();
+    gate.credential_texts(&Request {
+        headers: &all,
+        attributes: Attributes::default(),
+    })
 }
 
 /// A query may hold a credential.
@@ -255,7 +311,10 @@ fn attempt_json(attempt: &Attempt) -> Value {
         "text": attempt.text,
     });
     let (outcome, value, more) = match &attempt.outcome {
-        Outcome::Held { value } => ("held", value.clone(), None),
+        Outcome::Held { value, values } => {
+            let values = values.iter().map(shown_json).collect();
+            ("held", value.clone(), Some(("values", values)))
+        }
         Outcome::Default { value } => ("default", value.clone(), None),
         Outcome::NotReached => ("not_reached", None, None),
         Outcome::Unexplained(why) => ("unexplained", None, Some(("why", why.clone().into()))),
@@ -273,20 +332,21 @@ fn attempt_json(attempt: &Attempt) -> Value {
 }
 
 fn condition_json(condition: &Condition) -> Value {
-    let values = condition.values.iter().map(|shown| {
-        let mut json = Map::new();
-        json.insert("text".into(), shown.text.clone().into());
-        json.extend(shown.value.clone().map(|value| ("value".to_owned(), value)));
-        if shown.more > 0 {
-            json.insert("more".into(), shown.more.into());
-        }
-        Value::Object(json)
-    });
     json!({
         "line": condition.place.line,
         "column": condition.place.column,
         "text": condition.text,
-        "values": values.collect::<Vec<_>>(),
+        "values": condition.values.iter().map(shown_json).collect::<Vec<_>>(),
         "because": condition.because.iter().map(explanation_json).collect::<Vec<_>>(),
     })
+}
+
+fn shown_json(shown: &Shown) -> Value {
+    let mut json = Map::new();
+    json.insert("text".into(), shown.text.clone().into());
+    json.extend(shown.value.clone().map(|value| ("value".to_owned(), value)));
+    if shown.more > 0 {
+        json.insert("more".into(), shown.more.into());
+    }
+    Value::Object(json)
 }

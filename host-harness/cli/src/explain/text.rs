@@ -1,7 +1,7 @@
 //! An explanation for people.
 
 use crate::terminal::{Colour, paint};
-use portcullis_rego::tools::{Attempt, Condition, Explanation, Outcome};
+use portcullis_rego::tools::{Attempt, Explanation, Outcome, Shown};
 use serde_json::Value;
 
 /// More of a value than this is cut.
@@ -20,7 +20,8 @@ fn rule(explanation: &Explanation, depth: usize, coloured: bool, lines: &mut Vec
         Some(error) => format!("an error: {error}"),
         None => shown(explanation.value.as_ref()),
     };
-    lines.push(format!("{indent}{} is {value}", explanation.rule));
+    let rule = cut(&explanation.rule);
+    lines.push(format!("{indent}{rule} is {value}"));
     for attempt in &explanation.attempts {
         self::attempt(attempt, depth.saturating_add(1), coloured, lines);
     }
@@ -36,7 +37,10 @@ fn attempt(attempt: &Attempt, depth: usize, coloured: bool, lines: &mut Vec<Stri
     let yes = |what: String| format!("{indent}{} {what}", paint(Colour::Green, "yes", coloured));
     let no = |what: String| format!("{indent}{} {what}", paint(Colour::Yellow, "no ", coloured));
     match &attempt.outcome {
-        Outcome::Held { value } => lines.push(yes(shown(value.as_ref()))),
+        Outcome::Held { value, values: all } => {
+            lines.push(yes(shown(value.as_ref())));
+            values(all, depth.saturating_add(3), lines);
+        }
         Outcome::Default { value } => {
             lines.push(yes(format!(
                 "{}: nothing else holds",
@@ -49,7 +53,7 @@ fn attempt(attempt: &Attempt, depth: usize, coloured: bool, lines: &mut Vec<Stri
             let place = condition.place;
             let at = format!("{file}:{}:{}", place.line, place.column);
             lines.push(no(format!("{at}  {}", one_line(&condition.text))));
-            values(condition, depth.saturating_add(3), lines);
+            values(&condition.values, depth.saturating_add(3), lines);
             for because in &condition.because {
                 rule(because, depth.saturating_add(3), coloured, lines);
             }
@@ -57,9 +61,9 @@ fn attempt(attempt: &Attempt, depth: usize, coloured: bool, lines: &mut Vec<Stri
     }
 }
 
-fn values(condition: &Condition, depth: usize, lines: &mut Vec<String>) {
+fn values(all: &[Shown], depth: usize, lines: &mut Vec<String>) {
     let indent = "  ".repeat(depth);
-    for it in &condition.values {
+    for it in all {
         let more = match it.more {
             0 => String::new(),
             more => format!(" and {more} more"),
@@ -78,9 +82,15 @@ pub fn shown(value: Option<&Value>) -> String {
         None => return "undefined".to_owned(),
         Some(value) => value.to_string(),
     };
+    cut(&text)
+}
+
+/// So much of a text, with nothing in it that steers a terminal.
+fn cut(text: &str) -> String {
     let safe: String = text
         .chars()
-        .flat_map(|character| match character.is_control() {
+        .take(WIDTH.saturating_add(1))
+        .flat_map(|character| match steers(character) {
             true => character.escape_unicode().collect::<Vec<_>>(),
             false => vec![character],
         })
@@ -93,4 +103,10 @@ pub fn shown(value: Option<&Value>) -> String {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Control characters, and those that turn the direction of a line.
+fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -209,7 +209,11 @@ impl Desk {
             terminal::warn("too many decisions at once: some are shown without their request");
         }
         match self.format {
-            Format::Json => print(&line.json().to_string()),
+            Format::Json => {
+                let mut json = line.json();
+                told.mask.value(&mut json);
+                print(&json.to_string());
+            }
             Format::Text => {
                 let coloured = terminal::colourful(&io::stdout());
                 print(&line.human(&told, self.log.is_some(), coloured));

@@ -59,7 +59,12 @@ fn case(report: &Report<'_>) -> TestCase {
     case.extra
         .insert("line".into(), test.line.to_string().into());
     if !ran.printed.is_empty() {
-        case.set_system_out(ran.printed.join("\n"));
+        // No characters of XML, and the library leaves them.
+        let printed = ran
+            .printed
+            .join("\n")
+            .replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
+        case.set_system_out(printed);
     }
     case
 }

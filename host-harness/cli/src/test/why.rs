@@ -49,7 +49,7 @@ fn conditions(explainer: &mut Explainer, test: &Test) -> Vec<String> {
         .attempts
         .iter()
         .find_map(|it| match &it.outcome {
-            tools::Outcome::Held { value } => Some(value.clone()),
+            tools::Outcome::Held { value, .. } => Some(value.clone()),
             _ => None,
         });
     match held {

@@ -1,6 +1,7 @@
 //! What loads and is still a mistake, each with a stable name: [`Lint`] is the table, and each file
 //! here is one subject. Few and certain: a lint says nothing where it would have to guess.
 
+mod absent;
 mod credentials;
 mod definitions;
 mod document;
@@ -22,6 +23,7 @@ use crate::{
     load, nesting,
     source::{Entrypoint, Module, Sources},
     template,
+    value::Value,
 };
 pub use input::Absent;
 use policy::Policy;
@@ -59,6 +61,8 @@ pub struct World<'a> {
     pub absent: &'a [Absent],
     /// The sources as they were loaded, with these entrypoints.
     pub loaded: Option<&'a crate::Policy>,
+    /// The base data.
+    pub data: &'a Value,
 }
 
 /// Everything that is found in sources that load, in the order of the modules and their lines.
@@ -85,6 +89,7 @@ pub fn lint(sources: &Sources, world: &World<'_>) -> Result<Vec<Finding>, LoadEr
         credentials::look,
         paths::look,
         negation::look,
+        absent::look,
     ] {
         look(&policy, &mut findings);
     }

@@ -46,6 +46,7 @@ lints! {
     DefaultAllow = "default-allow", Warning, "an entrypoint that allows where no rule says anything";
     InputNeverSet = "input-never-set", Warning, "a field of `input` that the gate never sets";
     InputNotConfigured = "input-not-configured", Warning, "a field of `input` that is not set with this configuration; a note where the policy has other proofs to go by";
+    DataNeverSet = "data-never-set", Warning, "a document below `data`, among rules, that neither a rule nor the base data defines";
     UnverifiedToken = "unverified-token", Warning, "claims of a token that nobody verified (`io.jwt.decode`)";
     AuthorizationHeader = "authorization-header", Note, "the `authorization` header, where `input.verified` has what it proves";
     IdentityHeader = "identity-header", Warning, "a header that says who asks, which clients can send";

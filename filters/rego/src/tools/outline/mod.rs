@@ -90,6 +90,8 @@ pub struct Statement {
     pub binds: bool,
     /// What it compares, calls or looks up, from the left, as it is written.
     pub(super) parts: Vec<String>,
+    /// The same of what `with` replaces by: that sees nothing of the replacement.
+    pub(super) given: Vec<String>,
     /// The paths of documents and rules that it refers to.
     pub(super) uses: Vec<String>,
     /// The functions of the policy that it calls, with the arguments.
@@ -157,11 +159,16 @@ pub fn outline(modules: &[Module], version: RegoVersion) -> Result<Vec<ModuleOut
 }
 
 impl Statement {
-    /// A part of it as it is asked for by itself: under the same replacements.
-    pub(super) fn replaced(&self, part: &str) -> String {
+    /// Its parts, each with what is asked for it: under the same replacements.
+    pub(super) fn asked(&self) -> Vec<(&str, String)> {
         let with = self.with.iter();
-        let with = with.map(|(target, value)| format!(" with {target} as {value}"));
-        std::iter::once(part.to_owned()).chain(with).collect()
+        let with: String = with
+            .map(|(target, value)| format!(" with {target} as {value}"))
+            .collect();
+        let parts = self.parts.iter();
+        let parts = parts.map(|part| (part.as_str(), format!("{part}{with}")));
+        let given = self.given.iter().map(|part| (part.as_str(), part.clone()));
+        parts.chain(given).collect()
     }
 }
 
@@ -247,17 +254,21 @@ fn branches(rule: &Rule, names: &[(String, String)]) -> Vec<Branch> {
         .collect()
 }
 
+/// In an order in which each has what it needs, as far as can be told: Rego takes them in any.
 fn conditions(query: &Query, names: &[(String, String)]) -> Vec<Statement> {
     let mut bound = BTreeSet::new();
-    query
-        .stmts
-        .iter()
-        .map(|statement| {
-            let statement = condition(statement, &bound, names);
-            bound.extend(statement.1);
-            statement.0
-        })
-        .collect()
+    let mut left: Vec<&LiteralStmt> = query.stmts.iter().collect();
+    let mut found = Vec::new();
+    while !left.is_empty() {
+        let ready = left
+            .iter()
+            .position(|statement| parts::is_ready(statement, &bound, names));
+        let statement = left.remove(ready.unwrap_or_default());
+        let (statement, variables) = condition(statement, &bound, names);
+        found.push(statement);
+        bound.extend(variables);
+    }
+    found
 }
 
 /// A statement, and the variables that have values after it.
@@ -266,14 +277,7 @@ fn condition(
     bound: &BTreeSet<String>,
     names: &[(String, String)],
 ) -> (Statement, BTreeSet<String>) {
-    let mut parts = Parts {
-        bound,
-        names,
-        variables: BTreeSet::new(),
-        texts: Vec::new(),
-        uses: Vec::new(),
-        calls: Vec::new(),
-    };
+    let mut parts = Parts::new(bound, names);
     let (mut is_negated, mut binds) = (false, false);
     match &statement.literal {
         Literal::SomeVars { .. } => binds = true,
@@ -308,9 +312,11 @@ fn condition(
         }
         Literal::Every { domain, .. } => parts.expr(domain),
     }
+    let within = parts.texts.len();
     for with in &statement.with_mods {
         parts.expr(&with.r#as);
     }
+    let given = parts.texts.split_off(within);
     let with = statement
         .with_mods
         .iter()
@@ -323,6 +329,7 @@ fn condition(
         is_negated,
         binds,
         parts: parts.texts,
+        given,
         uses: parts.uses,
         calls: parts.calls,
         with,

@@ -2,10 +2,34 @@
 
 use std::collections::BTreeSet;
 
-use regorus::unstable::Expr;
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt};
 
 use super::{is_text, text};
 use crate::syntax;
+
+/// Whether a statement can be asked where so many variables have values.
+pub(super) fn is_ready(
+    statement: &LiteralStmt,
+    bound: &BTreeSet<String>,
+    names: &[(String, String)],
+) -> bool {
+    let parts = Parts::new(bound, names);
+    match &statement.literal {
+        Literal::SomeVars { .. } => true,
+        Literal::SomeIn { collection, .. } => parts.is_safe(collection),
+        Literal::Every { domain, .. } => parts.is_safe(domain),
+        Literal::NotExpr { expr, .. } => parts.is_safe(expr),
+        Literal::Expr { expr, .. } => match expr.as_ref() {
+            Expr::AssignExpr {
+                op: AssignOp::ColEq,
+                rhs,
+                ..
+            } => parts.is_safe(rhs),
+            Expr::AssignExpr { lhs, rhs, .. } => parts.is_safe(lhs) || parts.is_safe(rhs),
+            expr => parts.is_safe(expr),
+        },
+    }
+}
 
 /// What may be asked for by itself, where everything before it held.
 pub(super) struct Parts<'a> {
@@ -17,7 +41,18 @@ pub(super) struct Parts<'a> {
     pub calls: Vec<(String, Vec<String>)>,
 }
 
-impl Parts<'_> {
+impl<'a> Parts<'a> {
+    pub fn new(bound: &'a BTreeSet<String>, names: &'a [(String, String)]) -> Parts<'a> {
+        Parts {
+            bound,
+            names,
+            variables: BTreeSet::new(),
+            texts: Vec::new(),
+            uses: Vec::new(),
+            calls: Vec::new(),
+        }
+    }
+
     pub fn pattern(&mut self, pattern: &Expr) {
         match pattern {
             Expr::Var { span, .. } => {
