@@ -116,12 +116,13 @@ impl Names {
         if root == "data" {
             return Some(Vec::new());
         }
-        // A rule shadows an import.
-        if self.rules.contains(root) {
-            let own = std::iter::once(root.to_owned());
-            return Some(self.package.iter().cloned().chain(own).collect());
+        // An import stands before a rule of the package, as in OPA's `getGlobals`.
+        if let Some(path) = self.imports.get(root) {
+            return Some(path.clone());
         }
-        self.imports.get(root).cloned()
+        let own = std::iter::once(root.to_owned());
+        let is_own = self.rules.contains(root);
+        is_own.then(|| self.package.iter().cloned().chain(own).collect())
     }
 
     /// The same for a reference. A segment that is only known when it runs may be any.
