@@ -7,25 +7,24 @@
 )]
 
 mod command;
+#[path = "readme/pages.rs"]
+mod pages;
+#[path = "readme/shell.rs"]
+mod shell;
 
 use command::command;
+use pages::{anchor, fenced, links, marked, page, pages, rows};
 use portcullis_engine::Reason;
 use portcullis_tests::{code_spans, root};
 use serde_json::Value;
+use shell::{Shell, Step, expected_answers, steps};
 use std::{
     collections::BTreeSet,
     fs,
-    io::{BufRead, BufReader, Write},
     net::TcpListener,
     path::Path,
-    process::{Child, Command, Stdio},
-    sync::mpsc::{Receiver, channel},
-    thread,
-    time::Duration,
+    process::{Command, Stdio},
 };
-
-/// What a command may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn the_first_ten_minutes_go_as_written() {
@@ -216,132 +215,6 @@ fn every_link_to_a_file_leads_somewhere() {
     }
 }
 
-// Pages.
-
-fn pages() -> Vec<String> {
-    let mut pages: Vec<String> = [
-        "README.md",
-        "CONTRIBUTING.md",
-        "CHANGELOG.md",
-        "filters/engine/ATTACKS.md",
-    ]
-    .map(String::from)
-    .into();
-    pages_below(Path::new("policies"), &mut pages);
-    pages
-}
-
-fn pages_below(folder: &Path, pages: &mut Vec<String>) {
-    for entry in fs::read_dir(root().join(folder)).unwrap() {
-        let path = folder.join(entry.unwrap().file_name());
-        if root().join(&path).is_dir() {
-            pages_below(&path, pages);
-        } else if path.extension().is_some_and(|it| it == "md") {
-            pages.push(path.to_str().unwrap().to_owned());
-        }
-    }
-}
-
-fn page(name: &str) -> String {
-    fs::read_to_string(root().join(name)).unwrap()
-}
-
-enum Step {
-    Run(String),
-    /// Until the shell, or what it started, has said so.
-    Wait(String),
-}
-
-/// What is to be run of a page, in order.
-fn steps(page: &str, marker: &str) -> Vec<Step> {
-    let marker = format!("<!-- test: {marker} -->");
-    let mut steps = Vec::new();
-    let mut lines = page.lines();
-    while let Some(line) = lines.next() {
-        if let Some(words) = line.strip_prefix("<!-- wait: ") {
-            steps.push(Step::Wait(words.trim_end_matches(" -->").to_owned()));
-        }
-        if line == marker {
-            steps.push(Step::Run(block(&mut lines)));
-        }
-    }
-    steps
-}
-
-fn marked(page: &str, name: &str) -> Vec<String> {
-    let marker = format!("<!-- test: {name} -->");
-    let mut found = Vec::new();
-    let mut lines = page.lines();
-    while let Some(line) = lines.next() {
-        if line == marker {
-            found.push(block(&mut lines));
-        }
-    }
-    assert!(!found.is_empty(), "no block is marked `{name}`");
-    found
-}
-
-/// The fenced block that the next line opens.
-fn block<'l>(lines: &mut impl Iterator<Item = &'l str>) -> String {
-    assert_eq!(lines.next(), Some("```sh"));
-    lines
-        .take_while(|line| *line != "```")
-        .map(|line| format!("{line}\n"))
-        .collect()
-}
-
-fn fenced(page: &str, language: &str) -> Vec<String> {
-    let open = format!("```{language}");
-    let mut found = Vec::new();
-    let mut lines = page.lines();
-    while let Some(line) = lines.next() {
-        if line == open {
-            found.push(
-                lines
-                    .by_ref()
-                    .take_while(|line| *line != "```")
-                    .map(|line| format!("{line}\n"))
-                    .collect(),
-            );
-        }
-    }
-    found
-}
-
-/// The cells of the first table below a heading, without its head.
-fn rows(page: &str, heading: &str) -> Vec<Vec<String>> {
-    page.lines()
-        .skip_while(|line| *line != heading)
-        .skip_while(|line| !line.starts_with('|'))
-        .take_while(|line| line.starts_with('|'))
-        .skip(2)
-        .map(|line| {
-            line.trim_matches('|')
-                .split(" | ")
-                .map(|cell| cell.trim().to_owned())
-                .collect()
-        })
-        .collect()
-}
-
-fn links(page: &str) -> Vec<String> {
-    page.split("](")
-        .skip(1)
-        .filter_map(|rest| Some(rest.split_once(')')?.0.to_owned()))
-        .filter(|target| !target.contains("://") && !target.starts_with('#'))
-        .collect()
-}
-
-/// What GitHub calls a heading in links.
-fn anchor(line: &str) -> Option<String> {
-    let words = line
-        .strip_prefix('#')?
-        .trim_start_matches('#')
-        .trim()
-        .to_lowercase();
-    Some(words.replace(' ', "-").replace([',', '.', '`'], ""))
-}
-
 /// Every key that holds a value, with the path to it: `a.*.b` below names of one's own, `a[].b` in
 /// lists. What is refused has no schema that anything fits.
 fn collect_keys(schema: &Value, root: &Value, path: String, keys: &mut BTreeSet<String>) {
@@ -385,8 +258,6 @@ fn collect_keys(schema: &Value, root: &Value, path: String, keys: &mut BTreeSet<
     keys.insert(path);
 }
 
-// Commands.
-
 fn bash(script: &str) -> Command {
     let command = command();
     let folder = Path::new(command.get_program()).parent().unwrap();
@@ -413,100 +284,4 @@ fn free_port() -> String {
         .unwrap()
         .port()
         .to_string()
-}
-
-/// `... # 403` or `... # true` at the end of a command.
-fn expected_answers(block: &str) -> Vec<String> {
-    block
-        .lines()
-        .filter_map(|line| line.split_once("# "))
-        .map(|(_, answer)| answer.to_owned())
-        .filter(|answer| is_answer(answer))
-        .collect()
-}
-
-fn is_answer(line: &str) -> bool {
-    let is_code = line.len() == 3 && line.bytes().all(|byte| byte.is_ascii_digit());
-    is_code || line == "true" || line == "false"
-}
-
-/// One bash that runs block after block, as a reader's does.
-struct Shell {
-    bash: Child,
-    lines: Receiver<String>,
-    said: Vec<String>,
-}
-
-impl Shell {
-    fn start(folder: &Path) -> Shell {
-        let mut bash = Command::new("bash")
-            .current_dir(folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (sender, lines) = channel();
-        let output = bash.stdout.take().unwrap();
-        thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
-        let mut shell = Shell {
-            bash,
-            lines,
-            said: Vec::new(),
-        };
-        shell.say("exec 2>&1; trap 'kill $(jobs -p) 2>/dev/null' EXIT\n");
-        shell
-    }
-
-    fn run(&mut self, block: &str) {
-        self.say(block);
-        self.say("echo \"done: $?\"\n");
-        self.wait_for("done: 0");
-    }
-
-    fn say(&mut self, text: &str) {
-        self.bash
-            .stdin
-            .as_mut()
-            .unwrap()
-            .write_all(text.as_bytes())
-            .unwrap();
-    }
-
-    fn wait_for(&mut self, words: &str) {
-        // What was waited for may have been said while the last block ran.
-        if self.said.iter().any(|line| line.starts_with(words)) && !words.starts_with("done") {
-            return;
-        }
-        loop {
-            let line = self.lines.recv_timeout(PATIENCE);
-            let line =
-                line.unwrap_or_else(|_| panic!("`{words}` never came:\n{}", self.said.join("\n")));
-            self.said.push(line.clone());
-            assert!(
-                !line.starts_with("done: ") || line == "done: 0",
-                "{}",
-                self.said.join("\n")
-            );
-            if line.starts_with(words) {
-                return;
-            }
-        }
-    }
-
-    fn answers(&self) -> Vec<String> {
-        let lines = self.said.iter();
-        lines.filter(|line| is_answer(line)).cloned().collect()
-    }
-}
-
-impl Drop for Shell {
-    fn drop(&mut self) {
-        // The end of its input is the end of bash, whose trap ends what it started.
-        drop(self.bash.stdin.take());
-        let _ = self.bash.wait();
-    }
 }

@@ -9,7 +9,7 @@ use crate::{
     interpreter::{Ready, eval_error},
     load::prepare_plain,
     policy::Moment,
-    source::{Module, Sources},
+    source::{Entrypoint, Module, Sources},
     value::{self, Value},
 };
 
@@ -128,7 +128,7 @@ impl Probes {
             .plain
             .engine
             .eval_rule(rule.to_owned())
-            .map_err(|failed| eval_error(&failed, error::one_line).to_string())?;
+            .map_err(|failed| told(&failed))?;
         Ok((value != Value::Undefined).then_some(value))
     }
 
@@ -157,17 +157,24 @@ impl Probes {
         if let Some(why) = &probe.refused {
             return Err(why.clone());
         }
-        let package = outline
-            .get(at.module)
-            .map_or("data", |module| &module.reference);
+        let module = outline.get(at.module);
+        if let Some(module) = module
+            && arguments.is_empty()
+            && with.is_empty()
+        {
+            // No query of its own is compiled then.
+            let rule = format!("{}.{}{index}", module.package, self.prefix);
+            if let Ok(rule) = Entrypoint::parse(&rule) {
+                let found = self.ready.engine.eval_rule(rule.to_string());
+                return found.map(items).map_err(|failed| told(&failed));
+            }
+        }
+        let package = module.map_or("data", |module| &module.reference);
         let mut query = format!("{package}.{}{index}", self.prefix);
         if !arguments.is_empty() {
             query = format!("{query}({})", arguments.join(", "));
         }
-        match self.value(&query, with)? {
-            Some(Value::Array(values)) => Ok(values.iter().cloned().collect()),
-            _ => Ok(Vec::new()),
-        }
+        Ok(items(self.value(&query, with)?.unwrap_or(Value::Undefined)))
     }
 
     /// A value by its path, such as `data.a.b`.
@@ -197,6 +204,24 @@ impl Probes {
             Value::Object(bindings) => bindings.get(&name).cloned(),
             _ => None,
         }))
+    }
+}
+
+fn items(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(values) => values.iter().cloned().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Why there is no answer, in a line.
+fn told<E>(failed: &E) -> String
+where
+    E: std::fmt::Display + AsRef<dyn std::error::Error + Send + Sync>,
+{
+    match eval_error(failed, error::one_line) {
+        EvalError::Budget => "it takes more than the budget".to_owned(),
+        other => other.to_string(),
     }
 }
 

@@ -143,6 +143,12 @@ impl<'a> Nodes<'a> {
         }
     }
 
+    fn children(&mut self, expr: &'a Expr) {
+        for child in syntax::children(expr) {
+            self.expr(child);
+        }
+    }
+
     fn expr(&mut self, expr: &'a Expr) {
         match expr {
             Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => {
@@ -153,15 +159,6 @@ impl<'a> Nodes<'a> {
             _ => self.0.push(Node::Expr(expr)),
         }
         match expr {
-            Expr::Array { items, .. } | Expr::Set { items, .. } => {
-                items.iter().for_each(|item| self.expr(item));
-            }
-            Expr::Object { fields, .. } => {
-                for (_, key, value) in fields {
-                    self.expr(key);
-                    self.expr(value);
-                }
-            }
             Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
                 self.expr(term);
                 self.query(query);
@@ -173,35 +170,17 @@ impl<'a> Nodes<'a> {
                 self.expr(value);
                 self.query(query);
             }
-            Expr::Call { fcn, params, .. } => {
+            Expr::Call { fcn, .. } => {
                 self.0.push(Node::Function(fcn));
-                params.iter().for_each(|param| self.expr(param));
+                self.children(expr);
             }
-            Expr::UnaryExpr { expr, .. } => self.expr(expr),
-            Expr::AssignExpr { op, lhs, rhs, .. } => {
+            Expr::AssignExpr { op, lhs, .. } => {
                 if *op == regorus::unstable::AssignOp::ColEq {
                     self.declared(lhs);
                 }
-                self.expr(lhs);
-                self.expr(rhs);
+                self.children(expr);
             }
-            Expr::BinExpr { lhs, rhs, .. }
-            | Expr::BoolExpr { lhs, rhs, .. }
-            | Expr::ArithExpr { lhs, rhs, .. } => {
-                self.expr(lhs);
-                self.expr(rhs);
-            }
-            Expr::Membership {
-                key,
-                value,
-                collection,
-                ..
-            } => {
-                for expr in key.iter().chain([value, collection]) {
-                    self.expr(expr);
-                }
-            }
-            _ => {}
+            _ => self.children(expr),
         }
     }
 

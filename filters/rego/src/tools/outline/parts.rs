@@ -79,29 +79,10 @@ impl<'a> Parts<'a> {
         match expr {
             Expr::Var { span, .. } => self.has_value(span.text()),
             Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => self.is_safe(refr),
-            Expr::Call { params, .. } => params.iter().all(|argument| self.is_safe(argument)),
-            Expr::Array { items, .. } | Expr::Set { items, .. } => {
-                items.iter().all(|item| self.is_safe(item))
-            }
-            Expr::Object { fields, .. } => fields
-                .iter()
-                .all(|(_, key, value)| self.is_safe(key) && self.is_safe(value)),
-            Expr::UnaryExpr { expr, .. } => self.is_safe(expr),
-            Expr::BinExpr { lhs, rhs, .. }
-            | Expr::BoolExpr { lhs, rhs, .. }
-            | Expr::ArithExpr { lhs, rhs, .. } => self.is_safe(lhs) && self.is_safe(rhs),
-            Expr::Membership {
-                key,
-                value,
-                collection,
-                ..
-            } => {
-                key.iter().all(|key| self.is_safe(key))
-                    && self.is_safe(value)
-                    && self.is_safe(collection)
-            }
             Expr::AssignExpr { .. } => false,
-            _ => true,
+            _ => syntax::children(expr)
+                .into_iter()
+                .all(|part| self.is_safe(part)),
         }
     }
 
@@ -125,38 +106,15 @@ impl<'a> Parts<'a> {
                 self.show(expr);
                 params.iter().for_each(|argument| self.expr(argument));
             }
-            Expr::Array { items, .. } | Expr::Set { items, .. } => {
-                items.iter().for_each(|item| self.expr(item));
-            }
-            Expr::Object { fields, .. } => {
-                for (_, key, value) in fields {
-                    self.expr(key);
-                    self.expr(value);
-                }
-            }
-            Expr::UnaryExpr { expr, .. } => self.expr(expr),
-            Expr::BinExpr { lhs, rhs, .. }
-            | Expr::BoolExpr { lhs, rhs, .. }
-            | Expr::ArithExpr { lhs, rhs, .. }
-            | Expr::AssignExpr { lhs, rhs, .. } => {
-                self.expr(lhs);
-                self.expr(rhs);
-            }
-            Expr::Membership {
-                key,
-                value,
-                collection,
-                ..
-            } => {
-                key.iter().for_each(|key| self.expr(key));
-                self.expr(value);
-                self.expr(collection);
-            }
             // Of what is inside a comprehension there are many.
             Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => {
                 self.show(expr);
             }
-            _ => {}
+            _ => {
+                for part in syntax::children(expr) {
+                    self.expr(part);
+                }
+            }
         }
     }
 
