@@ -112,6 +112,16 @@ const ON_PURPOSE: &[(&str, &str, &str)] = &[
         "undefined is one of the results",
     ),
     (
+        "policy/imports",
+        "shadowed-name",
+        "what a name means that two have is what it is about",
+    ),
+    (
+        "policy/imports",
+        "unused-rule",
+        "and which of the two is asked",
+    ),
+    (
         "policy/self_check",
         "entrypoint-undefined",
         "undefined is one of the answers that are compared",

@@ -31,7 +31,7 @@ pub(super) fn look(policy: &Policy<'_>, findings: &mut Vec<Finding>) {
                 && !told.contains(&name.text())
             {
                 told.push(name.text());
-                let message = format!("the rule `{}` hides the import of `{import}`", name.text());
+                let message = format!("the import of `{import}` hides the rule `{}`", name.text());
                 let finding = policy::at(Lint::ShadowedName, name, message);
                 findings.push(finding.hint("rename the rule, or import under another name: `as`"));
             }
