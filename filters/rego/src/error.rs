@@ -197,16 +197,7 @@ const KINDS: &[(&str, &str)] = &[
     ("value for key", "a key has more than one value"),
 ];
 
-/// A load error from one of regorus's messages, in the file that it names.
-#[cfg(feature = "tools")]
-pub(crate) fn placed(text: &str) -> LoadError {
-    match place_and_message(text) {
-        Some((file, line, column, message)) => LoadError::new(file, message).at(line, column),
-        None => LoadError::new("", text.trim()),
-    }
-}
-
-/// A load error from one of regorus's messages.
+/// A load error from one of regorus's messages, in the file that it names, or else in this one.
 pub(crate) fn from_regorus(file: &str, text: &str) -> LoadError {
     match place_and_message(text) {
         Some((file, line, column, message)) => LoadError::new(file, message).at(line, column),

@@ -377,7 +377,7 @@ fn started(sources: Sources) -> Result<Ready, LoadErrors> {
     ready
         .engine
         .eval_query("true".to_owned(), false)
-        .map_err(|error| LoadErrors::from(error::placed(&error.to_string())))?;
+        .map_err(|error| LoadErrors::from(error::from_regorus("", &error.to_string())))?;
     Ok(ready)
 }
 
