@@ -119,7 +119,10 @@ fn events_take_their_course() {
         let mut course = Course::new(case);
         for (index, event) in case.steps.iter().enumerate() {
             if let Err(message) = course.happens(event) {
-                wrong.push(format!("{}: step {index} at {}: {message}", case.note, event.at));
+                wrong.push(format!(
+                    "{}: step {index} at {}: {message}",
+                    case.note, event.at
+                ));
                 break;
             }
         }
@@ -186,10 +189,13 @@ impl Course {
             let token = token(&crowd.key, &serde_json::Map::new());
             let mut became: BTreeMap<String, usize> = BTreeMap::new();
             for _ in 0..crowd.number {
-                *became.entry(self.ask(token.clone(), now, None)).or_default() += 1;
+                *became
+                    .entry(self.ask(token.clone(), now, None))
+                    .or_default() += 1;
             }
             let rest = crowd.number - crowd.waits;
-            let mut wanted = BTreeMap::from([(crowd.then.clone(), rest), ("waits".into(), crowd.waits)]);
+            let mut wanted =
+                BTreeMap::from([(crowd.then.clone(), rest), ("waits".into(), crowd.waits)]);
             wanted.retain(|_, number| *number > 0);
             same("crowd", &became, &wanted)?;
         }
@@ -260,7 +266,9 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, wanted: &T) -> Re
 fn shown(call: &Call) -> String {
     let header = |name: &str| {
         let mut found = call.headers.iter();
-        found.find(|(own, _)| own == name).map_or("-", |(_, value)| value)
+        found
+            .find(|(own, _)| own == name)
+            .map_or("-", |(_, value)| value)
     };
     let line = format!(
         "{} {} {} {}",
