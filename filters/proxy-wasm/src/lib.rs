@@ -4,6 +4,7 @@
 
 mod attributes;
 mod host;
+mod metrics;
 mod root;
 mod stream;
 

@@ -1,6 +1,6 @@
 //! One configuration of the filter on one worker.
 
-use crate::{host, stream::Stream};
+use crate::{host, metrics::ApiKeyUses, stream::Stream};
 use portcullis_engine::{Gate, words};
 use proxy_wasm::{
     traits::{Context, HttpContext, RootContext},
@@ -19,6 +19,7 @@ pub struct Accepted {
     pub gate: Gate,
     /// Of requests on which the evaluators differed, where the gate looks for them.
     pub differences: Option<host::Counter>,
+    pub api_key_uses: ApiKeyUses,
 }
 
 impl Accepted {
@@ -33,6 +34,7 @@ impl Accepted {
         };
         Accepted {
             differences: gate.self_checks().then(define).flatten(),
+            api_key_uses: ApiKeyUses::define(&gate),
             gate,
         }
     }

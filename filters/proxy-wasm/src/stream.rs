@@ -89,6 +89,9 @@ impl Stream {
     fn enforce(&mut self, decision: Decision) {
         record(&decision.record);
         self.tell_difference(&decision.record);
+        if let Some(accepted) = &self.accepted {
+            accepted.api_key_uses.count(&decision.record);
+        }
         match decision.effect {
             Effect::Deny(deny) => {
                 self.state = State::Refused;
