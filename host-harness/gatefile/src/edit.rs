@@ -144,6 +144,10 @@ fn set(
     };
     if let Some((_, old)) = fields.iter().find(|(key, _)| key.text() == Some(name)) {
         old.text()?;
+        // Nothing goes but the value: a comment is no part of it, and would not be missed.
+        if layout.text.get(old.start..old.end)?.contains(['#', '\n']) {
+            return None;
+        }
         return Some(Piece {
             start: old.start,
             end: old.end,
@@ -210,8 +214,8 @@ fn flow_record(
         .iter()
         .map(|(name, value)| style.field(name, value))
         .collect();
-    let before = layout.line_before(item.start)?;
-    let indent: String = before.chars().take_while(|it| it.is_whitespace()).collect();
+    let indent = layout.line_before(item.end.checked_sub(1)?)?;
+    let indent: String = indent.chars().take_while(|it| it.is_whitespace()).collect();
     let joined = fields.join(&format!(",{gap}"));
     Some(format!("{{{gap}{joined}{}{indent}}}", layout.newline()))
 }

@@ -56,8 +56,6 @@ impl<'t> Layout<'t> {
 
     /// The line's end after something that ends at `end`, without the newline itself.
     pub fn end_of_line(&self, end: usize) -> Option<usize> {
-        // A block of text ends where the next thing begins.
-        let end = self.text.get(..end)?.trim_end().len();
         let rest = self.text.get(end..)?;
         let line = rest.split('\n').next()?;
         let line = line.strip_suffix('\r').unwrap_or(line);
@@ -101,10 +99,14 @@ impl<'t> Reader<'t> {
             return None;
         }
         let depth = depth.checked_add(1)?;
-        let opening = self.text.get(start..)?;
-        let is_flow = opening.starts_with(['[', '{']);
+        // What opens a block takes no room.
+        let is_flow = self.text.get(start..end)?.starts_with(['[', '{']);
         let (kind, end) = match event {
-            Event::Scalar(text, ..) => (Kind::Scalar(text.into_owned()), end),
+            Event::Scalar(text, ..) => {
+                let written = without_rest(self.text.get(start..end)?);
+                let end = start.checked_add(written.len())?;
+                (Kind::Scalar(text.into_owned()), end)
+            }
             Event::Alias(_) => (Kind::Alias, end),
             Event::SequenceStart(..) => {
                 let mut items = Vec::new();
@@ -141,4 +143,22 @@ impl<'t> Reader<'t> {
             kind,
         })
     }
+}
+
+/// A scalar alone: the parser counts white space and comments behind quotes, and lines behind a block
+/// of text.
+fn without_rest(written: &str) -> &str {
+    let Some(quote) = written.chars().next().filter(|it| matches!(it, '"' | '\'')) else {
+        return written.trim_end();
+    };
+    let mut inside = written.char_indices().skip(1).peekable();
+    while let Some((at, char)) = inside.next() {
+        let is_doubled = quote == '\'' && inside.peek().is_some_and(|(_, next)| *next == quote);
+        if (char == '\\' && quote == '"') || (char == quote && is_doubled) {
+            inside.next();
+        } else if char == quote {
+            return written.get(..at.saturating_add(1)).unwrap_or(written);
+        }
+    }
+    written
 }
