@@ -95,6 +95,33 @@ fn what_it_signs_verifies() {
 }
 
 #[test]
+fn its_api_keys_are_made_and_rotated() {
+    let page = page("README.md");
+    let blocks = fenced(&page, "yaml");
+    let gate = blocks
+        .iter()
+        .find(|it| it.contains("acme-2026-09"))
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.yaml");
+    fs::write(&file, gate).unwrap();
+    for block in marked(&page, "keys") {
+        let said = run(bash(&block).current_dir(&folder));
+        assert!(said.contains("subject: acme"), "{said}");
+    }
+    run(command()
+        .args(["render", "--config", "keys.yaml"])
+        .current_dir(&folder));
+    let rotated = fs::read_to_string(file).unwrap();
+    assert!(rotated.contains("# the shop of acme\n"), "{rotated}");
+    assert_eq!(rotated.matches("expires: ").count(), 2, "{rotated}");
+    for key in ["acme.key", "acme-next.key"] {
+        let key = fs::read_to_string(folder.path().join(key)).unwrap();
+        assert!(key.starts_with("pclkey_"));
+    }
+}
+
+#[test]
 fn the_policies_it_shows_load() {
     let blocks = fenced(&page("policies/README.md"), "rego");
     assert!(!blocks.is_empty());
@@ -140,8 +167,16 @@ fn its_make_targets_exist() {
 
 #[test]
 fn every_shell_block_is_run() {
-    let known = ["make", "ten-minutes", "shell", "signed", "eval", "course"]
-        .map(|name| format!("<!-- test: {name} -->"));
+    let known = [
+        "make",
+        "ten-minutes",
+        "shell",
+        "keys",
+        "signed",
+        "eval",
+        "course",
+    ]
+    .map(|name| format!("<!-- test: {name} -->"));
     for name in pages() {
         let page = page(&name);
         let lines: Vec<&str> = page.lines().collect();

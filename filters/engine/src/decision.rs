@@ -72,6 +72,8 @@ pub struct Record {
     pub subject: Option<String>,
     /// What proved it: the API key's id, or the token's `kid`.
     pub key_id: Option<String>,
+    /// The API key that was verified, by its id, whatever came of the request: for counting uses.
+    pub api_key: Option<String>,
     /// The policy's own `reason`, or what went wrong inside it: for logs only.
     pub detail: Option<String>,
     /// The policy's `dynamic_metadata`.
@@ -108,6 +110,7 @@ impl Record {
             rule: None,
             subject: None,
             key_id: None,
+            api_key: None,
             detail: None,
             metadata: None,
             self_check: None,

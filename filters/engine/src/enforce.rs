@@ -22,6 +22,7 @@ pub fn enforce(policy: &Policy, pass: &Pass<'_>, question: Question<'_>) -> Deci
         rule: Some(rule.to_string()),
         subject: question.subject.clone(),
         key_id: question.key_id.clone(),
+        api_key: question.api_key.clone(),
         detail: note.reason,
         metadata: note.metadata,
         self_check: difference,

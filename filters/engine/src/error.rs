@@ -75,6 +75,18 @@ impl Findings {
         self.0.push(LoadError::field(path, message));
     }
 
+    pub fn push(&mut self, error: LoadError) {
+        self.0.push(error);
+    }
+
+    pub fn append(&mut self, mut other: Findings) {
+        self.0.append(&mut other.0);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn into_result<T>(self, value: Option<T>) -> Result<T, LoadErrors> {
         match value {
             Some(value) if self.0.is_empty() => Ok(value),

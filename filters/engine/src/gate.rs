@@ -1,7 +1,7 @@
 //! The gate: a configuration that was checked and compiled once, and decides every request.
 
 use crate::{
-    config::{Config, peer::Trust, routes::Settings},
+    config::{Config, api_keys::ApiKeys, peer::Trust, routes::Settings},
     credential::{
         jwt::Knowledge,
         signature::{self, Report},
@@ -74,6 +74,11 @@ impl Gate {
     /// Whether a [`Difference`](crate::Difference) can come of any request.
     pub fn self_checks(&self) -> bool {
         !self.config.self_check.is_none()
+    }
+
+    /// The id of every API key there is, such as [`Record::api_key`] names.
+    pub fn api_key_ids(&self) -> impl Iterator<Item = &str> {
+        self.config.api_keys.iter().flat_map(ApiKeys::ids)
     }
 
     /// Decides. Total: whatever the request holds, there is an answer. It waits for nothing: where

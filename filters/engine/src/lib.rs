@@ -40,6 +40,7 @@ pub mod words;
 
 use portcullis_crypto as crypto;
 
+pub use config::api_keys::hash as api_key_hash;
 pub use credential::signature::Report as SignatureReport;
 pub use crypto::{Algorithm, SigningKey};
 pub use decision::{Allow, Decision, Deny, Difference, Effect, HeaderEdit, Record};

@@ -18,7 +18,7 @@ use crate::{
     words::Reason,
 };
 use portcullis_rego::Value;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 
 /// One request on its way through the gate.
 pub struct Pass<'p> {
@@ -42,6 +42,7 @@ pub struct Question<'p> {
     pub input: Value,
     pub subject: Option<String>,
     pub key_id: Option<String>,
+    pub api_key: Option<String>,
 }
 
 /// Why credentials end the request.
@@ -67,8 +68,11 @@ impl<'p> Pass<'p> {
         let mut headers = hygiene::check(&config.headers, self.request).map_err(refuse)?;
         let settings = route::settings(config, &headers, &self.request.attributes)
             .map_err(|route::Ambiguous| refuse(Reason::RequestMalformed))?;
+        // The key that was verified, though the request may be refused for something else.
+        let api_key = OnceCell::new();
         let refuse = |refused: Refused| {
             let record = Record {
+                api_key: api_key.get().cloned(),
                 detail: refused.detail,
                 ..self.record(refused.reason)
             };
@@ -84,7 +88,9 @@ impl<'p> Pass<'p> {
             }
             return Ok(Asked::Off(headers));
         }
-        let (verified, refused) = self.credentials(settings, &mut headers).map_err(refuse)?;
+        let (verified, refused) = self
+            .credentials(settings, &mut headers, &api_key)
+            .map_err(refuse)?;
         self.remove_configured(&mut headers);
         let input = input::build(&input::Parts {
             headers: &headers,
@@ -103,6 +109,7 @@ impl<'p> Pass<'p> {
             input,
             subject: verified.subject().map(str::to_owned),
             key_id: verified.key_id().map(str::to_owned),
+            api_key: api_key.into_inner(),
         }))
     }
 
@@ -112,6 +119,7 @@ impl<'p> Pass<'p> {
         &self,
         settings: &Settings,
         headers: &mut Headers<'p>,
+        used: &OnceCell<String>,
     ) -> Result<(Verified<'p>, Vec<Refusal>), Refused> {
         let config = self.config;
         let now_ns = self.moment.now_ns;
@@ -129,6 +137,9 @@ impl<'p> Pass<'p> {
             Some(keys) => api_key::verify(keys, now_ns, headers)?,
             None => None,
         };
+        if let Some(Ok(key)) = &keys {
+            used.get_or_init(|| key.id().to_owned());
+        }
 
         if tokens.is_empty() && settings.jwt.deny_missing {
             return Err(Reason::JwtMissing.into());

@@ -145,9 +145,10 @@ fn challenges(config: &Config, settings: &Settings, reason: Reason) -> Vec<(Stri
             }
             all
         }
-        Reason::ApiKeyUnknown | Reason::ApiKeyNotYetValid | Reason::ApiKeyExpired => {
-            vec![challenge(API_KEY)]
-        }
+        Reason::ApiKeyUnknown
+        | Reason::ApiKeyNotYetValid
+        | Reason::ApiKeyExpired
+        | Reason::ApiKeyRevoked => vec![challenge(API_KEY)],
         Reason::SignatureMalformed
         | Reason::SignatureKeyUnknown
         | Reason::SignatureInvalid

@@ -59,6 +59,7 @@ reasons! {
     ApiKeyUnknown = "api_key.unknown", 401, UNAUTHENTICATED;
     ApiKeyNotYetValid = "api_key.not_yet_valid", 401, UNAUTHENTICATED;
     ApiKeyExpired = "api_key.expired", 401, UNAUTHENTICATED;
+    ApiKeyRevoked = "api_key.revoked", 401, UNAUTHENTICATED;
 
     SignatureMissing = "signature.missing", 401, UNAUTHENTICATED;
     SignatureMalformed = "signature.malformed", 401, UNAUTHENTICATED;
@@ -143,8 +144,71 @@ pub mod counter {
     pub const INTROSPECTION_FAILURES: &str = "portcullis.introspection.failures";
 }
 
+/// The counter of requests that showed a good API key, one for each key; its id follows as
+/// [`metric_segment`] writes it. Envoy shows them below `wasmcustom.`.
+const API_KEY_USES: &str = "portcullis.api_key.uses";
+
+/// The name of the counter of an API key's uses.
+pub fn api_key_uses(id: &str) -> String {
+    format!("{API_KEY_USES}.{}", metric_segment(id))
+}
+
+/// An id as a part of a metric's name: ASCII letters and digits stand as they are, and so does a
+/// hyphen behind one of them; any other byte is `__` and two hex digits. Two ids never become one
+/// name, and neither do they in Prometheus, which has `_` for a hyphen.
+fn metric_segment(id: &str) -> String {
+    let mut segment = String::with_capacity(id.len());
+    let mut behind_plain = false;
+    for byte in id.bytes() {
+        let is_plain = byte.is_ascii_alphanumeric();
+        if is_plain || (byte == b'-' && behind_plain) {
+            segment.push(char::from(byte));
+        } else {
+            segment.push_str(&format!("__{byte:02x}"));
+        }
+        behind_plain = is_plain;
+    }
+    segment
+}
+
 /// The query that decides where the configuration names none.
 pub const DEFAULT_ENTRYPOINT: &str = "envoy/authz/allow";
 
 /// Media type of a refusal's body (RFC 9457).
 pub const PROBLEM_JSON: &str = "application/problem+json";
+
+#[cfg(test)]
+mod tests {
+    use super::{api_key_uses, metric_segment};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_usual_id_stands_as_it_is() {
+        let name = api_key_uses("acme-2026-11");
+        assert_eq!(name, "portcullis.api_key.uses.acme-2026-11");
+        assert_eq!(metric_segment("a_b.c"), "a__5fb__2ec");
+        assert_eq!(metric_segment("-é-"), "__2d__c3__a9__2d");
+    }
+
+    /// Every id of up to five characters over those that matter.
+    #[test]
+    fn no_two_ids_have_one_name_here_or_in_prometheus() {
+        let mut names: BTreeMap<String, String> = BTreeMap::new();
+        let mut ids = vec![String::new()];
+        for _ in 0..5 {
+            let longer = |id: &String| "a2df-_./ ".chars().map(|c| format!("{id}{c}")).collect();
+            ids = ids
+                .iter()
+                .flat_map(|id| -> Vec<String> { longer(id) })
+                .collect();
+            for id in &ids {
+                let name = metric_segment(id);
+                let is_safe =
+                    |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+                assert!(name.bytes().all(is_safe), "{name}");
+                let twin = names.insert(name.replace('-', "_"), id.clone());
+                assert_eq!(twin, None, "{id}");
+            }
+        }
+    }
+}

@@ -2,13 +2,17 @@
 //! says so, and requests go on.
 
 use crate::host::{self, Counter};
-use portcullis_engine::{Gate, words};
+use portcullis_engine::{Gate, Record, words};
 use proxy_wasm::types::LogLevel;
 use std::{cell::RefCell, collections::BTreeMap};
 
 pub struct Metrics {
     /// Of requests on which the evaluators differed, where the gate looks for them.
     differences: Option<Counter>,
+    /// How often each API key was used, by its id. As many as the configuration has keys: no client
+    /// can make another one. All are defined before they are needed, so that a key that nobody uses
+    /// shows as 0.
+    api_key_uses: BTreeMap<String, Option<Counter>>,
     /// What the gate counts, each defined when it is first needed.
     counters: RefCell<BTreeMap<&'static str, Option<Counter>>>,
 }
@@ -20,7 +24,21 @@ impl Metrics {
             differences: checks
                 .then(|| define(words::SELF_CHECK_DIFFERENCES))
                 .flatten(),
+            api_key_uses: gate
+                .api_key_ids()
+                .map(|id| (id.to_owned(), define(&words::api_key_uses(id))))
+                .collect(),
             counters: RefCell::default(),
+        }
+    }
+
+    /// Counts what a decision says of itself.
+    pub fn count_decision(&self, record: &Record) {
+        if let Some(id) = &record.api_key {
+            add(self.api_key_uses.get(id).copied().flatten(), 1);
+        }
+        if record.self_check.is_some() {
+            add(self.differences, 1);
         }
     }
 
@@ -30,10 +48,6 @@ impl Metrics {
         for (name, by) in gate.take_counts() {
             add(*counters.entry(name).or_insert_with(|| define(name)), by);
         }
-    }
-
-    pub fn count_difference(&self) {
-        add(self.differences, 1);
     }
 }
 

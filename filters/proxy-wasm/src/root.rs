@@ -39,6 +39,7 @@ impl Accepted {
     /// Counts, and says in the log what operators should know of a decision.
     pub fn tell(&self, record: &Record) {
         self.metrics.count(&self.gate);
+        self.metrics.count_decision(record);
         if let Some(difference) = &record.self_check {
             let rule = record.rule.as_deref().unwrap_or_default();
             host::log(
@@ -49,7 +50,6 @@ impl Accepted {
                     record.decision_id
                 ),
             );
-            self.metrics.count_difference();
         }
     }
 }

@@ -10,6 +10,7 @@ mod failure;
 mod http_file;
 mod init;
 mod input;
+mod keys;
 mod mask;
 mod module;
 mod moment;
@@ -48,6 +49,8 @@ enum Command {
     Input(input::Input),
     Render(render::Render),
     Token(token::Token),
+    #[command(subcommand)]
+    Keys(Box<keys::Keys>),
     Sign(Box<sign::Sign>),
     Verify(verify::Verify),
     Schema(schema::Schema),
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Input(command) => command.run(),
         Command::Render(command) => command.run(),
         Command::Token(command) => command.run(),
+        Command::Keys(command) => command.run(),
         Command::Sign(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Schema(command) => command.run(),

@@ -34,13 +34,20 @@ impl Document {
     /// # Errors
     /// What is wrong with it, and where.
     pub fn read(file: &Path) -> Result<Document, Finding> {
-        let text = read_text(file)?;
+        Document::parse(file, read_text(file)?)
+    }
+
+    /// A text, as it would be read from the file.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn parse(file: &Path, text: String) -> Result<Document, Finding> {
         if text.trim().is_empty() {
             return Err(Finding::new(Place::file(file), "the file is empty"));
         }
-        let parsed = match file.extension().and_then(|extension| extension.to_str()) {
-            Some("json") => json::parse(&text),
-            _ => yaml::parse(&text),
+        let parsed = match is_json(file) {
+            true => json::parse(&text),
+            false => yaml::parse(&text),
         };
         match parsed {
             Ok((value, spans)) => Ok(Document {
@@ -58,6 +65,14 @@ impl Document {
                 message,
             )),
         }
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        is_json(&self.file)
     }
 
     /// Where a field stands, or its nearest ancestor.
@@ -91,6 +106,11 @@ impl Document {
             },
         })
     }
+}
+
+fn is_json(file: &Path) -> bool {
+    file.extension()
+        .is_some_and(|extension| extension == "json")
 }
 
 /// A file's value alone, such as an input document.

@@ -4,15 +4,18 @@
 //! data. [`Policies`] is the same loader without a configuration, for `eval -d`.
 
 mod document;
+mod edit;
 mod error;
 mod gate_file;
 mod json;
+mod layout;
 mod policies;
 mod sources;
 mod spans;
 mod yaml;
 
 pub use document::{Document, read_data};
+pub use edit::{Edit, Field, Step, Unsafe, yaml_line};
 pub use error::{Finding, Findings, Place};
 pub use gate_file::{GateFile, sources};
 pub use policies::{Policies, Tests};

@@ -1,27 +1,39 @@
 //! API keys: known by their hashes, never by themselves.
 
+mod records;
+
 use super::{raw, secret::Secret, source, source::Source};
 use crate::{crypto, error::Findings, gate::Secrets};
+use records::{DataPath, Record};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub struct ApiKeys {
     pub from: Vec<Source>,
     pub keep: bool,
     pepper: Option<Secret>,
-    /// By the first bytes of the hash, which say nothing of the key; the rest is compared in
-    /// constant time.
-    keys: BTreeMap<[u8; 4], Vec<ApiKey>>,
+    /// Those of the document itself.
+    listed: Vec<Record>,
+    keys_from: Option<DataPath>,
+    keys: Index,
 }
 
+#[derive(Clone)]
 pub struct ApiKey {
     pub id: String,
     pub subject: String,
     pub scopes: Vec<String>,
-    /// Nanoseconds since the Unix epoch; valid from `not_before` until just before `expires`.
+    /// Nanoseconds since the Unix epoch; valid from `not_before` until just before `expires`, and
+    /// not from `revoked` on.
     pub not_before: Option<u64>,
     pub expires: Option<u64>,
+    pub revoked: Option<u64>,
     hash: Hash,
 }
+
+/// By the first bytes of the hash, which say nothing of the key; the rest is compared in constant
+/// time.
+type Index = BTreeMap<[u8; 4], Vec<ApiKey>>;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Hash {
@@ -30,7 +42,8 @@ enum Hash {
 }
 
 impl ApiKeys {
-    /// The record of a key that a client showed. Takes as long for a wrong key as for a right one.
+    /// The record of a key that a client showed. Takes as long for a wrong key as for a right one,
+    /// and for one key in the list as for many.
     pub fn find(&self, presented: &str) -> Option<&ApiKey> {
         if presented.is_empty() {
             return None;
@@ -51,17 +64,74 @@ impl ApiKeys {
         by_plain.or(by_pepper)
     }
 
+    /// The id of every key there is.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.values().flatten().map(|key| key.id.as_str())
+    }
+
     fn candidates(&self, hash: &[u8; 32]) -> impl Iterator<Item = &ApiKey> {
         self.keys.get(&prefix(hash)).into_iter().flatten()
     }
+
+    /// Takes the policy's data, which changes without the document: from now on the keys are those
+    /// of the document and those that stand in the data. What is wrong with them is added to
+    /// `findings`, and the keys stay as they were.
+    fn activate(&mut self, data: &Value, findings: &mut Findings) {
+        let mut wrong = Findings::default();
+        let in_data = match &self.keys_from {
+            Some(path) => path.records(data, self.pepper.is_some(), &mut wrong),
+            None => Vec::new(),
+        };
+        let keys = index(self.listed.iter().chain(&in_data), &mut wrong);
+        match wrong.is_empty() {
+            true => self.keys = keys,
+            false => findings.append(wrong),
+        }
+    }
 }
 
-fn prefix(hash: &[u8; 32]) -> [u8; 4] {
-    let [a, b, c, d, ..] = *hash;
-    [a, b, c, d]
+/// The hash of a key, as a record has it: with a pepper an HMAC (RFC 2104).
+pub fn hash(key: &str, pepper: Option<&[u8]>) -> String {
+    let (name, bytes) = match pepper {
+        None => (SHA256, crypto::sha256(key.as_bytes())),
+        Some(pepper) => (HMAC_SHA256, crypto::hmac_sha256(pepper, key.as_bytes())),
+    };
+    format!("{name}:{}", base16ct::lower::encode_string(&bytes))
 }
+
+const SHA256: &str = "sha256";
+const HMAC_SHA256: &str = "hmac-sha256";
 
 impl Hash {
+    /// The message never quotes what was found: a careless hand may have put the key itself there.
+    fn parse(text: &str, is_peppered: bool) -> Result<Hash, &'static str> {
+        const SHAPE: &str = "takes `sha256:` or `hmac-sha256:` and 64 hex digits \
+                             (`portcullis keys hash`), never the key itself";
+        let (keyed, digits) = match text.split_once(':') {
+            Some((SHA256, digits)) => (false, digits),
+            Some((HMAC_SHA256, digits)) => (true, digits),
+            _ => return Err(SHAPE),
+        };
+        let mut bytes = [0; 32];
+        let decoded = base16ct::mixed::decode(digits, &mut bytes).map_err(|_| SHAPE)?;
+        if decoded.len() != 32 {
+            return Err(SHAPE);
+        }
+        if ["", "\n"]
+            .iter()
+            .any(|none| bytes == crypto::sha256(none.as_bytes()))
+        {
+            return Err(
+                "is the hash of no key at all; was the variable that should hold it empty?",
+            );
+        }
+        match keyed {
+            false => Ok(Hash::Sha256(bytes)),
+            true if is_peppered => Ok(Hash::HmacSha256(bytes)),
+            true => Err("is `hmac-sha256:`, which needs `api_keys.pepper`"),
+        }
+    }
+
     fn bytes(&self) -> &[u8; 32] {
         match self {
             Hash::Sha256(bytes) | Hash::HmacSha256(bytes) => bytes,
@@ -69,7 +139,13 @@ impl Hash {
     }
 }
 
-pub fn read(raw: raw::ApiKeys, secrets: &dyn Secrets, findings: &mut Findings) -> ApiKeys {
+/// `data` is the policy's.
+pub fn read(
+    raw: raw::ApiKeys,
+    data: Option<&Value>,
+    secrets: &dyn Secrets,
+    findings: &mut Findings,
+) -> ApiKeys {
     let from = source::read(
         raw.from,
         "api_keys.from",
@@ -79,101 +155,63 @@ pub fn read(raw: raw::ApiKeys, secrets: &dyn Secrets, findings: &mut Findings) -
         },
         findings,
     );
+    let is_peppered = raw.pepper.is_some();
     let pepper = raw.pepper.as_ref().and_then(|pepper| {
         Secret::resolve(pepper, secrets)
             .map_err(|message| findings.add("api_keys.pepper", message))
             .ok()
     });
-    if raw.keys.is_empty() {
+    if raw.keys.is_empty() && raw.keys_from.is_none() {
         findings.add(
             "api_keys.keys",
-            "is empty; list at least one key, or remove `api_keys`",
+            "is empty; list at least one key, say in `keys_from` where they are, or remove `api_keys`",
         );
     }
-    let mut keys: BTreeMap<[u8; 4], Vec<ApiKey>> = BTreeMap::new();
-    let (mut ids, mut hashes) = (BTreeSet::new(), BTreeSet::new());
-    for (index, key) in raw.keys.into_iter().enumerate() {
-        let path = format!("api_keys.keys[{index}]");
-        if key.id.is_empty() || !ids.insert(key.id.clone()) {
-            findings.add(
-                format!("{path}.id"),
-                "is empty, or stands twice; every key has an id of its own",
-            );
-        }
-        if key.subject.is_empty() {
-            findings.add(
-                format!("{path}.subject"),
-                "is empty; names who holds the key",
-            );
-        }
-        if let (Some(from), Some(until)) = (key.not_before, key.expires)
-            && from.0 >= until.0
-        {
-            findings.add(
-                format!("{path}.expires"),
-                "is not after `not_before`, so the key is never valid",
-            );
-        }
-        let hash = match parse_hash(&key.hash, raw.pepper.is_some()) {
-            Ok(hash) => hash,
-            Err(message) => {
-                findings.add(format!("{path}.hash"), message);
-                continue;
-            }
-        };
-        if ["", "\n"]
-            .iter()
-            .any(|none| *hash.bytes() == crypto::sha256(none.as_bytes()))
-        {
-            findings.add(
-                format!("{path}.hash"),
-                "is the hash of no key at all; was the variable that should hold it empty?",
-            );
-        }
-        if !hashes.insert(hash) {
-            findings.add(format!("{path}.hash"), "stands twice: two ids for one key");
-        }
-        keys.entry(prefix(hash.bytes())).or_default().push(ApiKey {
-            id: key.id,
-            subject: key.subject,
-            scopes: key.scopes,
-            not_before: key.not_before.map(|at| at.0),
-            expires: key.expires.map(|at| at.0),
-            hash,
-        });
-    }
-    let peppered = |key: &ApiKey| matches!(key.hash, Hash::HmacSha256(_));
-    if raw.pepper.is_some() && !keys.values().flatten().any(peppered) {
+    let listed = records::read(raw.keys, "api_keys.keys", is_peppered, findings);
+    let serves = |it: &Record| matches!(it.key.hash, Hash::HmacSha256(_));
+    if is_peppered && raw.keys_from.is_none() && !listed.iter().any(serves) {
         findings.add(
             "api_keys.pepper",
             "serves no key: none has an `hmac-sha256:` hash",
         );
     }
-    ApiKeys {
+    let keys_from = raw.keys_from.and_then(|text| {
+        DataPath::parse(&text)
+            .map_err(|message| findings.add("api_keys.keys_from", message))
+            .ok()
+    });
+    let mut keys = ApiKeys {
         from,
         keep: raw.forward == Some(raw::Forward::Keep),
         pepper,
-        keys,
-    }
+        listed,
+        keys_from,
+        keys: Index::new(),
+    };
+    keys.activate(data.unwrap_or(&Value::Null), findings);
+    keys
 }
 
-/// The message never quotes what was found: a careless hand may have put the key itself there.
-fn parse_hash(text: &str, peppered: bool) -> Result<Hash, &'static str> {
-    const SHAPE: &str = "takes `sha256:` or `hmac-sha256:` and 64 hex digits \
-                         (`printf %s \"$KEY\" | sha256sum`), never the key itself";
-    let (keyed, digits) = match text.split_once(':') {
-        Some(("sha256", digits)) => (false, digits),
-        Some(("hmac-sha256", digits)) => (true, digits),
-        _ => return Err(SHAPE),
-    };
-    let mut bytes = [0; 32];
-    let decoded = base16ct::mixed::decode(digits, &mut bytes).map_err(|_| SHAPE)?;
-    if decoded.len() != 32 {
-        return Err(SHAPE);
+fn index<'r>(records: impl Iterator<Item = &'r Record>, findings: &mut Findings) -> Index {
+    let mut index = Index::new();
+    let (mut ids, mut hashes) = (BTreeSet::new(), BTreeSet::new());
+    for Record { path, key } in records {
+        if key.id.is_empty() || !ids.insert(&key.id) {
+            findings.add(
+                format!("{path}.id"),
+                "is empty, or stands twice; every key has an id of its own",
+            );
+        }
+        if !hashes.insert(key.hash) {
+            findings.add(format!("{path}.hash"), "stands twice: two ids for one key");
+        }
+        let place = index.entry(prefix(key.hash.bytes())).or_default();
+        place.push(key.clone());
     }
-    match keyed {
-        false => Ok(Hash::Sha256(bytes)),
-        true if peppered => Ok(Hash::HmacSha256(bytes)),
-        true => Err("is `hmac-sha256:`, which needs `api_keys.pepper`"),
-    }
+    index
+}
+
+fn prefix(hash: &[u8; 32]) -> [u8; 4] {
+    let [a, b, c, d, ..] = *hash;
+    [a, b, c, d]
 }

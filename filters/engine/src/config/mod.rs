@@ -54,7 +54,8 @@ impl Config {
             };
             LoadError::field("", format!("the document is not JSON: {error}{hint}"))
         })?;
-        let raw: raw::Document = serde_path_to_error::deserialize(value).map_err(from_serde)?;
+        let raw: raw::Document =
+            serde_path_to_error::deserialize(value).map_err(|error| from_serde("", error))?;
         let mut findings = Findings::default();
         let config = check(raw, secrets, &mut findings);
         findings.into_result(config)
@@ -72,11 +73,13 @@ impl Config {
     }
 }
 
-/// serde quotes text that it did not expect; that text may be a secret in the wrong place.
-fn from_serde(error: serde_path_to_error::Error<serde_json::Error>) -> LoadError {
+/// What is wrong with a value that stands below `base`. serde quotes text that it did not expect;
+/// that text may be a secret in the wrong place.
+fn from_serde(base: &str, error: serde_path_to_error::Error<serde_json::Error>) -> LoadError {
     let path = match error.path().to_string() {
-        dot if dot == "." => String::new(),
-        path => path,
+        dot if dot == "." => base.to_owned(),
+        path if base.is_empty() => path,
+        path => format!("{base}.{path}"),
     };
     let message = error.inner().to_string();
     let message = match message
@@ -166,7 +169,7 @@ fn check(
             .unwrap_or_default(),
         api_keys: raw
             .api_keys
-            .map(|keys| api_keys::read(keys, secrets, findings)),
+            .map(|keys| api_keys::read(keys, policy.data.as_ref(), secrets, findings)),
         signatures: raw
             .signatures
             .map(|signatures| signatures::read(signatures, secrets, findings)),

@@ -6,7 +6,7 @@
 )]
 
 use super::peer::Trust;
-use super::scalar::{Instant, NotYet, RegoVersion, Size, Span, given};
+use super::scalar::{Instant, NotYet, RegoVersion, Revoked, Size, Span, given};
 use crate::sample::Share;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
@@ -186,13 +186,13 @@ pub struct ApiKeys {
     #[serde(default)]
     pub keys: Vec<ApiKey>,
     pub pepper: Option<Secret>,
-    #[serde(default)]
-    pub keys_from: NotYet,
+    pub keys_from: Option<String>,
     pub forward: Option<Forward>,
     pub when_missing: Option<WhenMissing>,
     pub when_invalid: Option<WhenInvalid>,
 }
 
+/// In the document, and in the list that `keys_from` names.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKey {
@@ -204,7 +204,7 @@ pub struct ApiKey {
     pub not_before: Option<Instant>,
     pub expires: Option<Instant>,
     #[serde(default)]
-    pub revoked: NotYet,
+    pub revoked: Revoked,
 }
 
 #[derive(Deserialize)]

@@ -44,10 +44,30 @@ impl<'de> Deserialize<'de> for Instant {
         parse(
             deserializer,
             "a time such as `2027-02-01T00:00:00Z`",
-            |text| {
-                let time = humantime::parse_rfc3339(text).ok()?;
-                let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
-                u64::try_from(since.as_nanos()).ok().map(Instant)
+            instant,
+        )
+    }
+}
+
+fn instant(text: &str) -> Option<Instant> {
+    let time = humantime::parse_rfc3339(text).ok()?;
+    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_nanos()).ok().map(Instant)
+}
+
+/// Whether something is revoked, or from when on: `true` is from the beginning of time.
+#[derive(Clone, Copy, Default)]
+pub struct Revoked(pub Option<Instant>);
+
+impl<'de> Deserialize<'de> for Revoked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parse(
+            deserializer,
+            "`true`, or a time such as `2027-02-01T00:00:00Z`",
+            |text| match text {
+                "true" => Some(Revoked(Some(Instant(0)))),
+                "false" => Some(Revoked(None)),
+                text => instant(text).map(|from| Revoked(Some(from))),
             },
         )
     }

@@ -69,6 +69,9 @@ fn verify_one(keys: &ApiKeys, shown: &str, now_ns: u64) -> Result<VerifiedApiKey
     let Some(key) = keys.find(shown) else {
         return refuse(Reason::ApiKeyUnknown);
     };
+    if key.revoked.is_some_and(|from| now_ns >= from) {
+        return refuse(Reason::ApiKeyRevoked);
+    }
     if key.not_before.is_some_and(|from| now_ns < from) {
         return refuse(Reason::ApiKeyNotYetValid);
     }
