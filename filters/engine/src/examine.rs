@@ -2,7 +2,7 @@
 //! decision depends on it.
 
 use crate::{
-    config::source::Source,
+    config::{jwt::DPOP, peer::Trust, source::Source},
     credential::{Found, Refusal, api_key, find, jwt, peer, signature},
     gate::{Gate, Moment},
     headers::Headers,
@@ -56,18 +56,19 @@ impl Gate {
         let now_ns = moment.now_ns;
         let mut found = Vec::new();
         if !config.providers.is_empty() {
-            let outcomes = match jwt::verify(&config.providers, now_ns, &headers) {
-                Err(reason) => vec![refused(reason)],
-                Ok(tokens) => tokens
-                    .into_iter()
-                    .map(|token| match token {
-                        // Verified, and yet no document for a policy.
-                        Ok(token) if !is_representable(&token) => refused(Reason::JwtMalformed),
-                        Ok(token) => verified(token.provider(), token.subject()),
-                        Err(refusal) => refusal.into(),
-                    })
-                    .collect(),
-            };
+            let outcomes =
+                match jwt::verify(&config.providers, now_ns, &headers, &request.attributes) {
+                    Err(reason) => vec![refused(reason)],
+                    Ok(tokens) => tokens
+                        .into_iter()
+                        .map(|token| match token {
+                            // Verified, and yet no document for a policy.
+                            Ok(token) if !is_representable(&token) => refused(Reason::JwtMalformed),
+                            Ok(token) => verified(token.provider(), token.subject()),
+                            Err(refusal) => refusal.into(),
+                        })
+                        .collect(),
+                };
             add(&mut found, check::JWT, outcomes);
         }
         if let Some(keys) = &config.api_keys {
@@ -99,7 +100,7 @@ impl Gate {
             };
             add(&mut found, check::SIGNATURE, outcomes);
         }
-        if self.reads_peer() {
+        if config.peer != Trust::None {
             let peer = peer::verify(config.peer, &request.attributes);
             let outcomes = peer.map(|peer| {
                 let by = peer.spiffe_id().or(peer.uri_san()).or(peer.dns_san());
@@ -119,12 +120,18 @@ impl Gate {
         };
         let tokens = config.providers.iter().flat_map(|it| &it.from);
         let keys = config.api_keys.iter().flat_map(|keys| &keys.from);
+        let proofs = config
+            .providers
+            .iter()
+            .any(|it| it.binding.dpop.is_some())
+            .then(|| headers.values(DPOP).map(str::to_owned));
         tokens
             .chain(keys)
             .flat_map(|source| {
                 let text = shown(source, &headers);
                 text.into_iter().chain(as_written(source, &headers))
             })
+            .chain(proofs.into_iter().flatten())
             .collect()
     }
 }

@@ -40,6 +40,7 @@ struct Refused {
     reason: Reason,
     /// For logs.
     detail: Option<String>,
+    challenge: Option<jwt::Challenge>,
 }
 
 type Judged<'c> = Result<signature::VerifiedSignature<'c>, Refusal>;
@@ -63,7 +64,7 @@ impl<'p> Pass<'p> {
                 detail: refused.detail,
                 ..self.record(refused.reason)
             };
-            Box::new(self.refuse(settings, record))
+            Box::new(self.refuse_told(settings, record, refused.challenge.as_ref()))
         };
         headers.remove_where(|name| config.is_reserved(name));
         if settings.off {
@@ -113,7 +114,8 @@ impl<'p> Pass<'p> {
         let now_ns = self.moment.now_ns;
         let mut refused = Vec::new();
 
-        let tokens = jwt::verify(&config.providers, now_ns, headers)?;
+        let attributes = &self.request.attributes;
+        let tokens = jwt::verify(&config.providers, now_ns, headers, attributes)?;
         let keys = match &config.api_keys {
             Some(keys) => api_key::verify(keys, now_ns, headers)?,
             None => None,
@@ -205,7 +207,7 @@ impl<'p> Pass<'p> {
         for (name, value) in verified
             .jwts
             .iter()
-            .flat_map(jwt::VerifiedJwt::claim_headers)
+            .flat_map(jwt::VerifiedJwt::identity_headers)
         {
             match headers.first(name) {
                 None => headers.append(name, value.to_owned()),
@@ -213,6 +215,11 @@ impl<'p> Pass<'p> {
                 // Two tokens that say different things under one name.
                 Some(_) => return Err(Reason::RequestMalformed),
             }
+        }
+        // What a client may not send, the gate does not make of a token either.
+        let wrote = verified.jwts.iter().any(jwt::VerifiedJwt::writes);
+        if wrote && headers.bytes() > config.headers.max_bytes {
+            return Err(Reason::HeadersTooLarge);
         }
         Ok(())
     }
@@ -239,12 +246,21 @@ impl<'p> Pass<'p> {
     }
 
     pub fn refuse(&self, settings: &Settings, record: Record) -> Decision {
+        self.refuse_told(settings, record, None)
+    }
+
+    fn refuse_told(
+        &self,
+        settings: &Settings,
+        record: Record,
+        challenge: Option<&jwt::Challenge>,
+    ) -> Decision {
         Decision {
             effect: Effect::Deny(refusal::of_reason(
                 self.config,
                 settings,
                 self.client(),
-                record.reason,
+                (record.reason, challenge),
                 self.moment.decision_id,
             )),
             record,
@@ -265,6 +281,7 @@ impl From<Reason> for Refused {
         Refused {
             reason,
             detail: None,
+            challenge: None,
         }
     }
 }
@@ -274,6 +291,7 @@ impl From<Refusal> for Refused {
         Refused {
             reason: refusal.reason,
             detail: refusal.detail,
+            challenge: refusal.challenge,
         }
     }
 }

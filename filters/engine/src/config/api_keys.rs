@@ -73,10 +73,10 @@ pub fn read(raw: raw::ApiKeys, secrets: &dyn Secrets, findings: &mut Findings) -
     let from = source::read(
         raw.from,
         "api_keys.from",
-        Source::Header {
+        vec![Source::Header {
             name: "x-api-key".into(),
             scheme: None,
-        },
+        }],
         findings,
     );
     let pepper = raw.pepper.as_ref().and_then(|pepper| {

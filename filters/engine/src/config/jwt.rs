@@ -1,5 +1,8 @@
 //! JWT providers: whose tokens are taken, and what they must say.
 
+pub mod binding;
+pub mod subjects;
+
 use super::{raw, secret::Secret, source, source::Source};
 use crate::{
     crypto::{Algorithm, KeyType, Material, VerificationKey},
@@ -8,7 +11,9 @@ use crate::{
     gate::Secrets,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use binding::Binding;
 use std::{collections::BTreeMap, time::Duration};
+use subjects::Subject;
 
 pub struct Provider {
     /// The key under `jwt.providers`, and under `input.verified.jwts`.
@@ -25,8 +30,11 @@ pub struct Provider {
     pub require: Vec<String>,
     /// The `typ` a token must have: lower-case, without `application/`.
     pub typ: Option<String>,
-    /// `bind: [ignore]`: a token bound to a key is taken from whoever bears it.
-    pub ignore_binding: bool,
+    pub binding: Binding,
+    /// `None`: any subject will do.
+    pub subjects: Option<Vec<Subject>>,
+    /// Where the upstream finds the claims set as it was signed, in base64url.
+    pub payload_header: Option<String>,
     pub keep: bool,
 }
 
@@ -95,12 +103,26 @@ fn provider(
             Some(list)
         }
     };
-    if raw.bind.iter().any(|bind| *bind != raw::Bind::Ignore) {
+    let binding = binding::read(&raw.bind, raw.dpop, path, secrets, findings);
+    let typ = raw.typ.map(|typ| media_type(&typ));
+    let looks_for_bearer = raw.from.iter().flatten().any(|source| {
+        source
+            .scheme
+            .as_ref()
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"))
+    });
+    if binding.dpop.is_some() && looks_for_bearer {
         findings.add(
-            format!("{path}.bind"),
-            "`mtls` and `dpop` are not supported yet; takes `[ignore]`",
+            format!("{path}.from"),
+            "looks under `Bearer`, where a token that `bind: [dpop]` wants is refused (RFC 9449 section 7.2); takes `scheme: DPoP`",
         );
     }
+    let from = source::read(
+        raw.from,
+        &format!("{path}.from"),
+        binding.default_sources(),
+        findings,
+    );
     let algorithms = algorithms(raw.algorithms, path, findings);
     let keys = match raw.jwks.inline {
         Some(set) => keys(
@@ -118,27 +140,48 @@ fn provider(
             Vec::new()
         }
     };
+    let claim_headers = claim_headers(raw.claim_headers, path, findings);
     Provider {
         issuer: raw.issuer,
         audiences,
         algorithms,
         keys,
-        from: source::read(
-            raw.from,
-            &format!("{path}.from"),
-            Source::bearer(),
-            findings,
-        ),
-        claim_headers: claim_headers(raw.claim_headers, path, findings),
+        from,
+        payload_header: payload_header(raw.payload_header, &claim_headers, path, findings),
+        claim_headers,
         leeway: raw.leeway.map_or(Duration::from_secs(60), |span| span.0),
         max_lifetime: raw.max_lifetime.map(|span| span.0),
-        require: raw.require.unwrap_or_else(|| vec!["exp".into()]),
-        typ: raw.typ.map(|typ| media_type(&typ)),
-        ignore_binding: raw.bind.contains(&raw::Bind::Ignore),
+        require: required(raw.require, typ.as_deref()),
+        typ,
+        binding,
+        subjects: raw
+            .subjects
+            .map(|texts| subjects::read(&texts, &format!("{path}.subjects"), findings)),
         keep: raw.forward == Some(raw::Forward::Keep),
         name,
     }
 }
+
+/// The claims that must be there: those that are listed, and those that RFC 9068 section 2.2 requires
+/// of an access token, whatever is listed.
+fn required(listed: Option<Vec<String>>, typ: Option<&str>) -> Vec<String> {
+    let mut all = listed.unwrap_or_else(|| vec!["exp".into()]);
+    if typ == Some(ACCESS_TOKEN) {
+        for claim in ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"] {
+            if !all.iter().any(|listed| listed == claim) {
+                all.push(claim.into());
+            }
+        }
+    }
+    all
+}
+
+/// The header of DPoP proofs, and the lower-case scheme of tokens bound by them (RFC 9449 sections 4.1
+/// and 7.1).
+pub const DPOP: &str = "dpop";
+
+/// The `typ` of OAuth access tokens (RFC 9068 section 2.1).
+pub const ACCESS_TOKEN: &str = "at+jwt";
 
 /// A `typ` for comparison: RFC 7515 section 4.1.9 lets senders leave `application/` out.
 pub fn media_type(typ: &str) -> String {
@@ -335,6 +378,40 @@ fn claim_headers(
         }
     }
     headers
+}
+
+fn payload_header(
+    name: Option<String>,
+    claim_headers: &[ClaimHeader],
+    path: &str,
+    findings: &mut Findings,
+) -> Option<String> {
+    let name = name?.to_ascii_lowercase();
+    let path = format!("{path}.payload_header");
+    if !fields::is_token(&name) || fields::is_framing(&name) {
+        findings.add(path, "is no header that the gate may write");
+        return None;
+    }
+    if claim_headers
+        .iter()
+        .any(|other| fields::is_twin(&other.header, &name))
+    {
+        findings.add(path, format!("`{name}` is written by `claim_headers` too"));
+    }
+    Some(name)
+}
+
+/// The key that a DPoP proof brings along, for the proof's algorithm.
+///
+/// # Errors
+/// What is wrong with it, without quoting it.
+pub fn proof_key(jwk: serde_json::Value, algorithm: Algorithm) -> Result<VerificationKey, String> {
+    let jwk: raw::Jwk =
+        serde_json::from_value(jwk).map_err(|_| "is no JWK (RFC 7517 section 4)")?;
+    let keys = parse_jwk(&jwk, &[algorithm], &|_: &str| None)?;
+    keys.into_iter()
+        .next()
+        .ok_or_else(|| format!("is no key for {algorithm}"))
 }
 
 /// `a.b`, or a JSON pointer (RFC 6901) where a name holds a dot.

@@ -1,7 +1,13 @@
 //! JSON Web Signatures (RFC 7515), compact: the envelope of a token, and whose seal is on it. What
 //! is inside is nothing to this room.
 
-use crate::{config::jwt::ProviderKey, crypto::Algorithm, json, words::Reason};
+use super::fault::{Fault, quoted};
+use crate::{
+    config::jwt::ProviderKey,
+    crypto::{Algorithm, VerificationKey},
+    json,
+    words::Reason,
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
@@ -42,15 +48,22 @@ impl Jws<'_> {
 
     /// Whether one of these keys signed it, with one of these algorithms. Keys that it brings along
     /// or points to (`jwk`, `jku`, `x5c`, `x5u`) are not looked at (RFC 8725 section 3.10).
-    pub fn verify(&self, algorithms: &[Algorithm], keys: &[ProviderKey]) -> Result<(), Reason> {
-        let algorithm = self
-            .header
-            .get("alg")
-            .and_then(Value::as_str)
+    pub fn verify(&self, algorithms: &[Algorithm], keys: &[ProviderKey]) -> Result<(), Fault> {
+        let named = self.header.get("alg").and_then(Value::as_str);
+        let algorithm = named
             .and_then(Algorithm::parse)
             .filter(|algorithm| algorithms.contains(algorithm))
-            .ok_or(Reason::JwtAlgorithm)?;
+            .ok_or_else(|| {
+                let known: Vec<&str> = algorithms.iter().map(|own| own.name()).collect();
+                let named = named.map_or("absent".into(), quoted);
+                let why = format!("its `alg` is {named}, none of {}", known.join(", "));
+                Fault::new(Reason::JwtAlgorithm, why)
+            })?;
         let kid = self.header.get("kid").and_then(Value::as_str);
+        let which = || match kid {
+            Some(kid) => format!("{algorithm} and `kid` {}", quoted(kid)),
+            None => format!("{algorithm}"),
+        };
         // A key without an id may be the one meant; a key with another id never is.
         let mut candidates = keys
             .iter()
@@ -58,12 +71,20 @@ impl Jws<'_> {
             .filter(|key| kid.is_none() || key.kid.is_none() || key.kid.as_deref() == kid)
             .peekable();
         if candidates.peek().is_none() {
-            return Err(Reason::JwtKeyUnknown);
+            let why = format!("the provider has no key for {}", which());
+            return Err(Fault::new(Reason::JwtKeyUnknown, why));
         }
-        let message = self.signed.as_bytes();
         candidates
-            .any(|candidate| candidate.key.verify(message, &self.signature).is_ok())
+            .any(|candidate| self.is_signed_by(&candidate.key))
             .then_some(())
-            .ok_or(Reason::JwtSignature)
+            .ok_or_else(|| {
+                let why = format!("it verifies with no key for {}", which());
+                Fault::new(Reason::JwtSignature, why)
+            })
+    }
+
+    /// Whether this key signed it. That its algorithm is the token's is the caller's to see to.
+    pub fn is_signed_by(&self, key: &VerificationKey) -> bool {
+        key.verify(self.signed.as_bytes(), &self.signature).is_ok()
     }
 }
