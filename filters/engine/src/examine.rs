@@ -2,7 +2,7 @@
 //! decision depends on it.
 
 use crate::{
-    config::source::Source,
+    config::{jwt::DPOP, peer::Trust, source::Source},
     credential::{Found, Refusal, api_key, find, jwt, peer, signature},
     gate::{Gate, Moment},
     headers::Headers,
@@ -56,6 +56,7 @@ impl Gate {
         let mut found = Vec::new();
         if !config.providers.is_empty() {
             let against = jwt::Against {
+                attributes: &request.attributes,
                 providers: &config.providers,
                 knowledge: self.knowledge(),
                 since_ns: now_ns,
@@ -103,7 +104,7 @@ impl Gate {
             };
             add(&mut found, check::SIGNATURE, outcomes);
         }
-        if self.reads_peer() {
+        if config.peer != Trust::None {
             let peer = peer::verify(config.peer, &request.attributes);
             let outcomes = peer.map(|peer| {
                 let by = peer.spiffe_id().or(peer.uri_san()).or(peer.dns_san());
@@ -123,12 +124,18 @@ impl Gate {
         };
         let tokens = config.providers.iter().flat_map(|it| &it.from);
         let keys = config.api_keys.iter().flat_map(|keys| &keys.from);
+        let proofs = config
+            .providers
+            .iter()
+            .any(|it| it.binding.dpop.is_some())
+            .then(|| headers.values(DPOP).map(str::to_owned));
         tokens
             .chain(keys)
             .flat_map(|source| {
                 let text = shown(source, &headers);
                 text.into_iter().chain(as_written(source, &headers))
             })
+            .chain(proofs.into_iter().flatten())
             .collect()
     }
 }

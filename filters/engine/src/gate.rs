@@ -68,7 +68,8 @@ impl Gate {
     /// Whether [`Attributes::peer`](crate::Attributes::peer) can change anything: a host that is
     /// asked in vain costs time.
     pub fn reads_peer(&self) -> bool {
-        self.config.peer != Trust::None
+        let mut providers = self.config.providers.iter();
+        self.config.peer != Trust::None || providers.any(|provider| provider.binding.mtls)
     }
 
     /// Whether a [`Difference`](crate::Difference) can come of any request.

@@ -109,6 +109,13 @@ impl<'a> Headers<'a> {
         self.lines = lines;
     }
 
+    /// Names and values together.
+    pub fn bytes(&self) -> usize {
+        self.iter().fold(0, |sum: usize, (name, value)| {
+            sum.saturating_add(name.len()).saturating_add(value.len())
+        })
+    }
+
     /// Whether the host has anything to change.
     pub fn is_touched(&self) -> bool {
         !self.touched.is_empty()

@@ -50,6 +50,7 @@ struct Refused {
     reason: Reason,
     /// For logs.
     detail: Option<String>,
+    challenge: Option<jwt::Challenge>,
 }
 
 type Judged<'c> = Result<signature::VerifiedSignature<'c>, Refusal>;
@@ -76,7 +77,7 @@ impl<'p> Pass<'p> {
                 detail: refused.detail,
                 ..self.record(refused.reason)
             };
-            Box::new(self.refuse(settings, record))
+            Box::new(self.refuse_told(settings, record, refused.challenge.as_ref()))
         };
         headers.remove_where(|name| config.is_reserved(name));
         if settings.off {
@@ -126,6 +127,7 @@ impl<'p> Pass<'p> {
         let mut refused = Vec::new();
 
         let against = jwt::Against {
+            attributes: &self.request.attributes,
             providers: &config.providers,
             knowledge: self.knowledge,
             since_ns: self.since_ns,
@@ -227,7 +229,7 @@ impl<'p> Pass<'p> {
         for (name, value) in verified
             .jwts
             .iter()
-            .flat_map(jwt::VerifiedJwt::claim_headers)
+            .flat_map(jwt::VerifiedJwt::identity_headers)
         {
             match headers.first(name) {
                 None => headers.append(name, value.to_owned()),
@@ -235,6 +237,11 @@ impl<'p> Pass<'p> {
                 // Two tokens that say different things under one name.
                 Some(_) => return Err(Reason::RequestMalformed),
             }
+        }
+        // What a client may not send, the gate does not make of a token either.
+        let wrote = verified.jwts.iter().any(jwt::VerifiedJwt::writes);
+        if wrote && headers.bytes() > config.headers.max_bytes {
+            return Err(Reason::HeadersTooLarge);
         }
         Ok(())
     }
@@ -261,12 +268,21 @@ impl<'p> Pass<'p> {
     }
 
     pub fn refuse(&self, settings: &Settings, record: Record) -> Decision {
+        self.refuse_told(settings, record, None)
+    }
+
+    fn refuse_told(
+        &self,
+        settings: &Settings,
+        record: Record,
+        challenge: Option<&jwt::Challenge>,
+    ) -> Decision {
         Decision {
             effect: Effect::Deny(refusal::of_reason(
                 self.config,
                 settings,
                 self.client(),
-                record.reason,
+                (record.reason, challenge),
                 self.moment.decision_id,
             )),
             record,
@@ -287,6 +303,7 @@ impl From<Reason> for Refused {
         Refused {
             reason,
             detail: None,
+            challenge: None,
         }
     }
 }
@@ -296,6 +313,7 @@ impl From<Refusal> for Refused {
         Refused {
             reason: refusal.reason,
             detail: refusal.detail,
+            challenge: refusal.challenge,
         }
     }
 }

@@ -4,7 +4,9 @@
 
 use crate::{
     answer::Shape,
-    config::{Config, routes::Settings, source::Source},
+    config::{Config, jwt::Provider, routes::Settings, source::Source},
+    credential::jwt::Challenge,
+    crypto::Algorithm,
     decision::Deny,
     message_signature,
     words::{PROBLEM_JSON, Reason, grpc},
@@ -28,17 +30,17 @@ impl Client {
     }
 }
 
-/// A refusal of the gate's own.
+/// A refusal of the gate's own, with what the client is told besides.
 pub fn of_reason(
     config: &Config,
     settings: &Settings,
     client: Client,
-    reason: Reason,
+    (reason, told): (Reason, Option<&Challenge>),
     decision_id: &str,
 ) -> Deny {
     let mut deny = Deny {
         status: reason.status(),
-        headers: challenges(config, settings, reason),
+        headers: challenges(config, settings, reason, told),
         body: Vec::new(),
         grpc_status: client.grpc.then_some(reason.grpc_status()),
     };
@@ -75,7 +77,7 @@ pub fn of_policy(
     };
     if deny.status == 401 && !deny.headers.iter().any(|(name, _)| name == CHALLENGE) {
         deny.headers
-            .extend(challenges(config, settings, Reason::JwtMissing));
+            .extend(challenges(config, settings, Reason::JwtMissing, None));
     }
     match body {
         // These have no content (RFC 9110 section 15), and a client would read it as the next
@@ -117,10 +119,17 @@ fn problem(client: Client, deny: &mut Deny, decision_id: &str) {
 
 /// The challenges of a 401: of the scheme that failed, and what it says of the failure
 /// (RFC 6750 section 3); of every scheme there is where credentials were missing.
-fn challenges(config: &Config, settings: &Settings, reason: Reason) -> Vec<(String, String)> {
+fn challenges(
+    config: &Config,
+    settings: &Settings,
+    reason: Reason,
+    told: Option<&Challenge>,
+) -> Vec<(String, String)> {
     if reason.status() != 401 {
         return Vec::new();
     }
+    let with_proof = config.providers.iter().any(wants_proof);
+    let without = config.providers.iter().any(|it| !wants_proof(it));
     let bearer = || format!("{} realm=\"portcullis\"", bearer_scheme(config));
     let challenge = |text: &str| (CHALLENGE.to_owned(), text.to_owned());
     // With what a signature must cover (RFC 9421 section 5).
@@ -134,8 +143,11 @@ fn challenges(config: &Config, settings: &Settings, reason: Reason) -> Vec<(Stri
         Reason::JwtMissing | Reason::ApiKeyMissing | Reason::SignatureMissing => {
             let (keys, signatures) = (config.api_keys.is_some(), config.signatures.is_some());
             let mut all = Vec::new();
-            if !config.providers.is_empty() || !(keys || signatures) {
+            if without || !(with_proof || keys || signatures) {
                 all.push(challenge(&bearer()));
+            }
+            if with_proof {
+                all.push(challenge(&dpop(None)));
             }
             if keys {
                 all.push(challenge(API_KEY));
@@ -154,9 +166,37 @@ fn challenges(config: &Config, settings: &Settings, reason: Reason) -> Vec<(Stri
         | Reason::SignatureInvalid
         | Reason::SignatureExpired
         | Reason::SignatureComponentMissing => signature().collect(),
-        _ => vec![challenge(&format!("{}, error=\"invalid_token\"", bearer()))],
+        _ => match told {
+            Some(Challenge::Nonce(nonce)) => vec![
+                challenge(&dpop(Some("use_dpop_nonce"))),
+                (DPOP_NONCE.to_owned(), nonce.clone()),
+            ],
+            Some(Challenge::Proof) => vec![challenge(&dpop(Some("invalid_dpop_proof")))],
+            Some(Challenge::Token) => vec![challenge(&dpop(Some("invalid_token")))],
+            None if with_proof && !without => vec![challenge(&dpop(Some("invalid_token")))],
+            None => vec![challenge(&format!("{}, error=\"invalid_token\"", bearer()))],
+        },
     }
 }
+
+fn wants_proof(provider: &Provider) -> bool {
+    provider.binding.dpop.is_some()
+}
+
+/// RFC 9449 section 7.1.
+fn dpop(error: Option<&str>) -> String {
+    let algorithms: Vec<&str> = Algorithm::ALL
+        .into_iter()
+        .filter(|algorithm| !algorithm.is_symmetric())
+        .map(Algorithm::name)
+        .collect();
+    let error = error.map_or(String::new(), |error| format!(", error=\"{error}\""));
+    let algorithms = algorithms.join(" ");
+    format!("DPoP realm=\"portcullis\"{error}, algs=\"{algorithms}\"")
+}
+
+/// RFC 9449 section 8.1.
+const DPOP_NONCE: &str = "dpop-nonce";
 
 const API_KEY: &str = "ApiKey realm=\"portcullis\"";
 const SIGNATURE: &str = "Signature realm=\"portcullis\"";
@@ -168,6 +208,7 @@ fn bearer_scheme(config: &Config) -> String {
         config
             .providers
             .iter()
+            .filter(|provider| !wants_proof(provider))
             .flat_map(|p| &p.from)
             .filter_map(|source| match source {
                 Source::Header {

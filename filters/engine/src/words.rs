@@ -49,6 +49,7 @@ reasons! {
     JwtNotYetValid = "jwt.not_yet_valid", 401, UNAUTHENTICATED;
     JwtIssuer = "jwt.issuer", 401, UNAUTHENTICATED;
     JwtAudience = "jwt.audience", 401, UNAUTHENTICATED;
+    JwtSubject = "jwt.subject", 401, UNAUTHENTICATED;
     JwtClaimMissing = "jwt.claim_missing", 401, UNAUTHENTICATED;
     JwtLifetime = "jwt.lifetime", 401, UNAUTHENTICATED;
     JwtType = "jwt.type", 401, UNAUTHENTICATED;

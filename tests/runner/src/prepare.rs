@@ -93,6 +93,9 @@ impl<'a> Prepared<'a> {
 }
 
 fn expand(names: &dyn Names, expect: &mut Expect) -> Result<(), Error> {
+    for text in expect.headers.values_mut().flatten() {
+        *text = template::text(names, text)?;
+    }
     let upstream = &mut expect.upstream;
     let headers = upstream
         .headers
@@ -252,7 +255,10 @@ fn expanded(names: &dyn Names, lines: &HeaderLines) -> Result<Vec<(String, Vec<u
     let expand = |(name, value): (&str, &HeaderText)| {
         let value = match value {
             HeaderText::Text(text) => template::text(names, text)?.into_bytes(),
-            HeaderText::Hex { hex } => from_hex(hex)?,
+            HeaderText::Hex { hex } => template::from_hex(hex).ok_or_else(|| Error::Template {
+                template: hex.clone(),
+                message: "is not hexadecimal".into(),
+            })?,
         };
         Ok((template::text(names, name)?, value))
     };
@@ -262,21 +268,3 @@ fn expanded(names: &dyn Names, lines: &HeaderLines) -> Result<Vec<(String, Vec<u
 /// What Envoy calls the route, and the virtual host, where a scenario does not say.
 pub const CATCH_ALL: &str = "all";
 pub const VIRTUAL_HOST: &str = "scenario";
-
-fn from_hex(text: &str) -> Result<Vec<u8>, Error> {
-    let odd = || Error::Template {
-        template: text.to_owned(),
-        message: "is not hexadecimal".into(),
-    };
-    if !text.len().is_multiple_of(2) {
-        return Err(odd());
-    }
-    (0..text.len())
-        .step_by(2)
-        .map(|at| {
-            text.get(at..at.saturating_add(2))
-                .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-                .ok_or_else(odd)
-        })
-        .collect()
-}

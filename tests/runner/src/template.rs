@@ -1,15 +1,20 @@
 //! `{{...}}` in `gate.yaml` and `cases.yaml`: what only a run can know, such as times, keys and tokens.
 
 use crate::error::Error;
-use base64::{Engine, prelude::BASE64_STANDARD};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use serde_json::{Map, Value};
 
-/// What the words `jwk`, `pem`, `token` and `fingerprint` stand for.
+/// What the words that name keys, tokens and certificates stand for.
 pub trait Names {
     fn jwk(&self, key: &str) -> Result<Value, Error>;
     fn pem(&self, key: &str) -> Result<String, Error>;
     fn token(&self, token: &str) -> Result<String, Error>;
     fn fingerprint(&self, certificate: &str) -> Result<String, Error>;
+    /// The JWK's thumbprint (RFC 7638), as `cnf.jkt` has it.
+    fn thumbprint(&self, key: &str) -> Result<String, Error>;
     /// Seconds since the Unix epoch, the same for the whole scenario.
     fn now(&self) -> u64;
 }
@@ -118,12 +123,42 @@ fn evaluate(names: &dyn Names, inner: &str) -> Result<Value, Error> {
         "pem" => names.pem(argument)?.into(),
         "token" => names.token(argument)?.into(),
         "fingerprint" => names.fingerprint(argument)?.into(),
+        "thumbprint" => names.thumbprint(argument)?.into(),
+        // As `cnf.x5t#S256` has it (RFC 8705 section 3.1).
+        "x5t" => {
+            let digest = from_hex(&names.fingerprint(argument)?)
+                .ok_or_else(|| fault(inner, "is of no certificate"))?;
+            BASE64_URL_SAFE_NO_PAD.encode(digest).into()
+        }
+        // A token's hash (RFC 9449 section 4.2), and its claims as they were signed.
+        "ath" => {
+            let token = names.token(argument)?;
+            let hash = hmac_sha256::Hash::hash(token.as_bytes());
+            BASE64_URL_SAFE_NO_PAD.encode(hash).into()
+        }
+        "payload" => {
+            let token = names.token(argument)?;
+            let payload = token.split('.').nth(1);
+            payload
+                .ok_or_else(|| fault(inner, "is no token in parts"))?
+                .into()
+        }
         "sha256" => hex(&hmac_sha256::Hash::hash(argument.as_bytes())).into(),
         "hmac_sha256" => {
             let (key, text) = argument
                 .split_once(' ')
                 .ok_or_else(|| fault(inner, "takes a key and a text"))?;
             hex(&hmac_sha256::HMAC::mac(text, key)).into()
+        }
+        // Of this secret and a lifetime in seconds: what the gate gives as `DPoP-Nonce` now.
+        "dpop_nonce" => {
+            let (secret, lifetime) = argument
+                .split_once(' ')
+                .and_then(|(secret, lifetime)| Some((secret, lifetime.parse::<u64>().ok()?)))
+                .ok_or_else(|| fault(inner, "takes a secret and a lifetime in seconds"))?;
+            let span = names.now().checked_div(lifetime).unwrap_or_default();
+            let tag = hmac_sha256::HMAC::mac(format!("portcullis DPoP nonce {span}"), secret);
+            BASE64_URL_SAFE_NO_PAD.encode(tag).into()
         }
         "base64" => BASE64_STANDARD.encode(argument).into(),
         "repeat" => {
@@ -136,7 +171,7 @@ fn evaluate(names: &dyn Names, inner: &str) -> Result<Value, Error> {
         _ => {
             return Err(fault(
                 inner,
-                "is none of now, rfc3339, jwk, pem, token, fingerprint, sha256, hmac_sha256, base64, repeat",
+                "is none of now, rfc3339, jwk, pem, token, fingerprint, thumbprint, x5t, ath, payload, sha256, hmac_sha256, dpop_nonce, base64, repeat",
             ));
         }
     })
@@ -151,6 +186,17 @@ fn instant(names: &dyn Names, inner: &str, offset: &str) -> Result<u64, Error> {
         .ok()
         .and_then(|offset| names.now().checked_add_signed(offset))
         .ok_or_else(|| fault(inner, "takes an offset in seconds, such as `now+60`"))
+}
+
+/// `None` where it is not hexadecimal.
+pub fn from_hex(text: &str) -> Option<Vec<u8>> {
+    (0..text.len())
+        .step_by(2)
+        .map(|at| {
+            let digits = text.get(at..at.checked_add(2)?)?;
+            u8::from_str_radix(digits, 16).ok()
+        })
+        .collect()
 }
 
 pub fn hex(bytes: &[u8]) -> String {

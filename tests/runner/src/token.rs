@@ -294,6 +294,17 @@ impl Names for Purse<'_> {
         Ok(facts.map(|facts| facts.sha256.clone()).unwrap_or_default())
     }
 
+    fn thumbprint(&self, key: &str) -> Result<String, Error> {
+        let jwk = &self.find(key)?.jwk;
+        // The members that a key of any kind must have, in the order of their names.
+        let members: Map<String, Value> = ["crv", "e", "kty", "n", "x", "y"]
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), jwk.get(name)?.clone())))
+            .collect();
+        let text = Value::Object(members).to_string();
+        Ok(BASE64_URL_SAFE_NO_PAD.encode(hmac_sha256::Hash::hash(text.as_bytes())))
+    }
+
     fn now(&self) -> u64 {
         self.now
     }

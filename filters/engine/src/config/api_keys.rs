@@ -149,10 +149,10 @@ pub fn read(
     let from = source::read(
         raw.from,
         "api_keys.from",
-        Source::Header {
+        vec![Source::Header {
             name: "x-api-key".into(),
             scheme: None,
-        },
+        }],
         findings,
     );
     let is_peppered = raw.pepper.is_some();

@@ -187,6 +187,20 @@ pub fn fetched(
     }
 }
 
+/// The key that a DPoP proof brings along, for the proof's algorithm.
+///
+/// # Errors
+/// What is wrong with it, without quoting it.
+pub fn proof_key(jwk: serde_json::Value, algorithm: Algorithm) -> Result<VerificationKey, String> {
+    let jwk: raw::Jwk =
+        serde_json::from_value(jwk).map_err(|_| "is no JWK (RFC 7517 section 4)")?;
+    let keys = parse_jwk(&jwk, &[algorithm], |_| Err("is a shared secret".into()))?;
+    keys.into_iter()
+        .next()
+        .map(|key| key.key)
+        .ok_or_else(|| format!("is no key for {algorithm}"))
+}
+
 /// Of a set that is fetched. Known issuers have fewer than ten.
 const MAX_KEYS: usize = 100;
 

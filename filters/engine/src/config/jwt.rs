@@ -1,5 +1,8 @@
 //! JWT providers: whose tokens are taken, and what they must say.
 
+pub mod binding;
+pub mod subjects;
+
 use super::{
     introspection::{self, Introspection},
     jwks::{self, KeySet, KeySource},
@@ -7,7 +10,9 @@ use super::{
     source::Source,
 };
 use crate::{crypto::Algorithm, error::Findings, fields, gate::Secrets};
+use binding::Binding;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use subjects::Subject;
 
 pub struct Provider {
     /// The key under `jwt.providers`, and under `input.verified.jwts`.
@@ -24,8 +29,11 @@ pub struct Provider {
     pub require: Vec<String>,
     /// The `typ` a token must have: lower-case, without `application/`.
     pub typ: Option<String>,
-    /// `bind: [ignore]`: a token bound to a key is taken from whoever bears it.
-    pub ignore_binding: bool,
+    pub binding: Binding,
+    /// `None`: any subject will do.
+    pub subjects: Option<Vec<Subject>>,
+    /// Where the upstream finds the claims set as it was signed, in base64url.
+    pub payload_header: Option<String>,
     pub keep: bool,
 }
 
@@ -97,12 +105,26 @@ fn provider(
             Some(list)
         }
     };
-    if raw.bind.iter().any(|bind| *bind != raw::Bind::Ignore) {
+    let binding = binding::read(&raw.bind, raw.dpop, path, secrets, findings);
+    let typ = raw.typ.map(|typ| media_type(&typ));
+    let looks_for_bearer = raw.from.iter().flatten().any(|source| {
+        source
+            .scheme
+            .as_ref()
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"))
+    });
+    if binding.dpop.is_some() && looks_for_bearer {
         findings.add(
-            format!("{path}.bind"),
-            "`mtls` and `dpop` are not supported yet; takes `[ignore]`",
+            format!("{path}.from"),
+            "looks under `Bearer`, where a token that `bind: [dpop]` wants is refused (RFC 9449 section 7.2); takes `scheme: DPoP`",
         );
     }
+    let from = source::read(
+        raw.from,
+        &format!("{path}.from"),
+        binding.default_sources(),
+        findings,
+    );
     let algorithms = algorithms(raw.algorithms, path, findings);
     let opaque = raw.introspection.is_some();
     let proof = match (raw.jwks, raw.introspection) {
@@ -128,27 +150,23 @@ fn provider(
             Proof::nothing()
         }
     };
+    let claim_headers = claim_headers(raw.claim_headers, path, findings);
     Provider {
         issuer: raw.issuer,
         audiences,
         algorithms,
         proof,
-        from: source::read(
-            raw.from,
-            &format!("{path}.from"),
-            Source::bearer(),
-            findings,
-        ),
-        claim_headers: claim_headers(raw.claim_headers, path, findings),
+        from,
+        payload_header: payload_header(raw.payload_header, &claim_headers, path, findings),
+        claim_headers,
         leeway: raw.leeway.map_or(Duration::from_secs(60), |span| span.0),
         max_lifetime: raw.max_lifetime.map(|span| span.0),
-        // RFC 7662 section 2.2: of all members only `active` must be there.
-        require: raw.require.unwrap_or_else(|| match opaque {
-            true => Vec::new(),
-            false => vec!["exp".into()],
-        }),
-        typ: raw.typ.map(|typ| media_type(&typ)),
-        ignore_binding: raw.bind.contains(&raw::Bind::Ignore),
+        require: required(raw.require, typ.as_deref(), opaque),
+        typ,
+        binding,
+        subjects: raw
+            .subjects
+            .map(|texts| subjects::read(&texts, &format!("{path}.subjects"), findings)),
         keep: raw.forward == Some(raw::Forward::Keep),
         name,
     }
@@ -165,6 +183,33 @@ impl Proof {
         Proof::Signature(KeySource::Inline(Arc::new(KeySet { keys: Vec::new() })))
     }
 }
+
+/// The claims that must be there: those that are listed, and those that RFC 9068 section 2.2 requires
+/// of an access token, whatever is listed.
+fn required(listed: Option<Vec<String>>, typ: Option<&str>, opaque: bool) -> Vec<String> {
+    // What a server says of an opaque token needs no member but `active` (RFC 7662 section 2.2).
+    let usual = if opaque {
+        Vec::new()
+    } else {
+        vec!["exp".into()]
+    };
+    let mut all = listed.unwrap_or(usual);
+    if typ == Some(ACCESS_TOKEN) {
+        for claim in ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"] {
+            if !all.iter().any(|listed| listed == claim) {
+                all.push(claim.into());
+            }
+        }
+    }
+    all
+}
+
+/// The header of DPoP proofs, and the lower-case scheme of tokens bound by them (RFC 9449 sections 4.1
+/// and 7.1).
+pub const DPOP: &str = "dpop";
+
+/// The `typ` of OAuth access tokens (RFC 9068 section 2.1).
+pub const ACCESS_TOKEN: &str = "at+jwt";
 
 /// A `typ` for comparison: RFC 7515 section 4.1.9 lets senders leave `application/` out.
 pub fn media_type(typ: &str) -> String {
@@ -237,6 +282,27 @@ fn claim_headers(
         }
     }
     headers
+}
+
+fn payload_header(
+    name: Option<String>,
+    claim_headers: &[ClaimHeader],
+    path: &str,
+    findings: &mut Findings,
+) -> Option<String> {
+    let name = name?.to_ascii_lowercase();
+    let path = format!("{path}.payload_header");
+    if !fields::is_token(&name) || fields::is_framing(&name) {
+        findings.add(path, "is no header that the gate may write");
+        return None;
+    }
+    if claim_headers
+        .iter()
+        .any(|other| fields::is_twin(&other.header, &name))
+    {
+        findings.add(path, format!("`{name}` is written by `claim_headers` too"));
+    }
+    Some(name)
 }
 
 /// `a.b`, or a JSON pointer (RFC 6901) where a name holds a dot.

@@ -275,12 +275,14 @@ fn check_sources(config: &Config, findings: &mut Findings) {
             );
         }
         if config
-            .claim_headers()
-            .any(|header| fields::is_twin(&header.header, name))
+            .identity_headers()
+            .any(|header| fields::is_twin(header, name))
         {
             findings.add(
                 path,
-                format!("looks in `{name}`, which `claim_headers` writes and clients may not send"),
+                format!(
+                    "looks in `{name}`, which `claim_headers` or `payload_header` writes and clients may not send"
+                ),
             );
         }
         let twin = sources
@@ -294,13 +296,43 @@ fn check_sources(config: &Config, findings: &mut Findings) {
             );
         }
     }
+    let Some(proof) = config.proof_field() else {
+        return;
+    };
+    if config.headers.removes(proof) {
+        findings.add(
+            "headers.remove",
+            format!("takes `{proof}` away, where `bind: [dpop]` looks for proofs"),
+        );
+    }
+    if config
+        .identity_headers()
+        .any(|header| fields::is_twin(header, proof))
+    {
+        findings.add(
+            "jwt.providers",
+            format!(
+                "`claim_headers` or `payload_header` writes `{proof}`, where `bind: [dpop]` looks for proofs"
+            ),
+        );
+    }
 }
 
 impl Config {
-    pub fn claim_headers(&self) -> impl Iterator<Item = &jwt::ClaimHeader> {
-        self.providers
-            .iter()
-            .flat_map(|provider| &provider.claim_headers)
+    /// The headers that tell the upstream who was verified.
+    fn identity_headers(&self) -> impl Iterator<Item = &str> {
+        self.providers.iter().flat_map(|provider| {
+            let claims = provider.claim_headers.iter().map(|own| own.header.as_str());
+            claims.chain(provider.payload_header.as_deref())
+        })
+    }
+
+    /// Where proofs of possession stand, if any provider asks for them.
+    fn proof_field(&self) -> Option<&'static str> {
+        let mut providers = self.providers.iter();
+        providers
+            .any(|provider| provider.binding.dpop.is_some())
+            .then_some(jwt::DPOP)
     }
 
     /// Every place where a credential is looked for, with the path of its list.
@@ -331,8 +363,8 @@ impl Config {
             _ => None,
         });
         let mut folded = headers.chain(self.signature_fields());
-        self.claim_headers()
-            .any(|own| fields::is_twin(&own.header, name))
+        self.identity_headers()
+            .any(|own| fields::is_twin(own, name))
             || folded.any(|own| own != name && fields::is_twin(own, name))
     }
 
@@ -343,6 +375,7 @@ impl Config {
             || self.headers.removes(name)
             || self.sources().any(|(_, source)| carries(source))
             || self.signature_fields().any(|own| own == name)
+            || self.proof_field() == Some(name)
     }
 
     fn signature_fields(&self) -> impl Iterator<Item = &str> {

@@ -6,7 +6,8 @@
 )]
 
 use super::peer::Trust;
-use super::scalar::{Instant, NotYet, RegoVersion, Revoked, Size, Span, given};
+pub use super::scalar::Span;
+use super::scalar::{Instant, NotYet, RegoVersion, Revoked, Size, given};
 use crate::sample::Share;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
@@ -100,11 +101,24 @@ pub struct Provider {
     pub typ: Option<String>,
     #[serde(default)]
     pub bind: Vec<Bind>,
+    pub dpop: Option<Dpop>,
     pub forward: Option<Forward>,
-    #[serde(default)]
-    pub subjects: NotYet,
-    #[serde(default)]
-    pub payload_header: NotYet,
+    pub subjects: Option<Vec<String>>,
+    pub payload_header: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Dpop {
+    pub max_age: Option<Span>,
+    pub nonce: Option<DpopNonce>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DpopNonce {
+    pub secret: Secret,
+    pub lifetime: Option<Span>,
 }
 
 /// A key set: in the document, at an endpoint, or where a discovery document says.

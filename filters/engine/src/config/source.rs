@@ -23,10 +23,20 @@ pub enum Source {
 
 impl Source {
     pub fn bearer() -> Source {
+        Source::scheme("bearer")
+    }
+
+    /// Credentials in `Authorization` under this lower-case scheme.
+    pub fn scheme(scheme: &str) -> Source {
         Source::Header {
             name: "authorization".into(),
-            scheme: Some("bearer".into()),
+            scheme: Some(scheme.into()),
         }
+    }
+
+    /// Whether this is a header's credentials of this lower-case scheme.
+    pub fn is_scheme(&self, wanted: &str) -> bool {
+        matches!(self, Source::Header { scheme: Some(scheme), .. } if scheme == wanted)
     }
 
     /// Whether both look at the same place; what is asked of the place may differ.
@@ -42,11 +52,11 @@ impl Source {
 pub fn read(
     raw: Option<Vec<raw::Source>>,
     path: &str,
-    default: Source,
+    default: Vec<Source>,
     findings: &mut Findings,
 ) -> Vec<Source> {
     let Some(raw) = raw else {
-        return vec![default];
+        return default;
     };
     if raw.is_empty() {
         findings.add(

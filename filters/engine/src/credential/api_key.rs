@@ -64,6 +64,7 @@ fn verify_one(keys: &ApiKeys, shown: &str, now_ns: u64) -> Result<VerifiedApiKey
             check: check::API_KEY,
             reason,
             detail: None,
+            challenge: None,
         })
     };
     let Some(key) = keys.find(shown) else {

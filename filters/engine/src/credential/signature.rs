@@ -1,7 +1,7 @@
 //! HTTP message signatures (RFC 9421) as credentials: chosen, judged by the configuration, verified.
 //! What they cover and how they read is `message_signature`'s.
 
-use super::Refusal;
+use super::{Refusal, shortened};
 use crate::{
     config::signatures::{Key, Signatures},
     headers::Headers,
@@ -161,17 +161,8 @@ fn refusal(reason: Reason, detail: String) -> Refusal {
         check: check::SIGNATURE,
         reason,
         detail: Some(shortened(detail)),
+        challenge: None,
     }
-}
-
-/// Labels and component names are a client's words, of which logs want only so many.
-fn shortened(mut detail: String) -> String {
-    const MOST: usize = 240;
-    if let Some((end, _)) = detail.char_indices().nth(MOST) {
-        detail.truncate(end);
-        detail.push_str("...");
-    }
-    detail
 }
 
 /// In the order of what it costs: the arithmetic comes last.

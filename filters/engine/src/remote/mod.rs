@@ -187,6 +187,14 @@ impl Remote {
         None
     }
 
+    /// What went wrong with a provider's last call.
+    pub fn fault(&self, provider: usize) -> Option<&'static str> {
+        match self.sources.get(provider)? {
+            Source::Keys(keys) => keys.fault,
+            _ => None,
+        }
+    }
+
     /// When there is a call to make, or one to give up; `None` where nothing is ever fetched.
     pub fn next(&self) -> Option<u64> {
         let next = |source: &Source| match source {

@@ -1,90 +1,107 @@
 //! What a verified token says: whether it is meant for here and now (RFC 7519 section 4.1), and
 //! which of it the upstream is told.
 
-use crate::{config::jwt::Provider, fields, words::Reason};
+use super::fault::{Fault, quoted};
+use crate::{
+    config::jwt::{ACCESS_TOKEN, Provider},
+    fields,
+    words::Reason,
+};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-/// A claim that refuses the token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClaimsFault {
-    /// Not of the type that RFC 7519 gives it.
-    Malformed,
-    Missing,
-    Expired,
-    NotYetValid,
-    Audience,
-    Lifetime,
-    /// Bound to a key (`cnf`, RFC 7800) that nobody here checks.
-    Binding,
-}
-
-impl ClaimsFault {
-    pub const fn reason(self) -> Reason {
-        match self {
-            ClaimsFault::Malformed => Reason::JwtMalformed,
-            ClaimsFault::Missing => Reason::JwtClaimMissing,
-            ClaimsFault::Expired => Reason::JwtExpired,
-            ClaimsFault::NotYetValid => Reason::JwtNotYetValid,
-            ClaimsFault::Audience => Reason::JwtAudience,
-            ClaimsFault::Lifetime => Reason::JwtLifetime,
-            ClaimsFault::Binding => Reason::JwtBinding,
-        }
-    }
-}
-
-pub fn check(
-    provider: &Provider,
-    claims: &Map<String, Value>,
-    now_ns: u64,
-) -> Result<(), ClaimsFault> {
+pub fn check(provider: &Provider, claims: &Map<String, Value>, now_ns: u64) -> Result<(), Fault> {
     if claims.get("sub").is_some_and(|sub| !sub.is_string()) {
-        return Err(ClaimsFault::Malformed);
+        return Err(mistyped("sub"));
+    }
+    if provider.typ.as_deref() == Some(ACCESS_TOKEN) {
+        // RFC 9068 section 2.2, by RFC 8693 section 4.3 and RFC 7519 section 4.1.7.
+        for name in ["client_id", "jti"] {
+            let claim = claims.get(name).unwrap_or(&Value::Null);
+            if !claim.is_string() && !claim.is_null() {
+                return Err(mistyped(name));
+            }
+        }
     }
     let expires = numeric_date(claims, "exp")?;
     let not_before = numeric_date(claims, "nbf")?;
     let issued = numeric_date(claims, "iat")?;
     for name in &provider.require {
         if claims.get(name).is_none_or(Value::is_null) {
-            return Err(ClaimsFault::Missing);
+            return Err(missing(name));
         }
     }
     let now = Duration::from_nanos(now_ns).as_secs_f64();
     let leeway = provider.leeway.as_secs_f64();
-    if expires.is_some_and(|expires| now >= expires + leeway) {
-        return Err(ClaimsFault::Expired);
+    if let Some(expires) = expires.filter(|expires| now >= expires + leeway) {
+        let why = format!("it expired {} ago", length(now - expires));
+        return Err(Fault::new(Reason::JwtExpired, why));
     }
-    if not_before.is_some_and(|from| now < from - leeway)
-        || issued.is_some_and(|issued| now < issued - leeway)
-    {
-        return Err(ClaimsFault::NotYetValid);
+    for (name, from) in [("nbf", not_before), ("iat", issued)] {
+        if let Some(from) = from.filter(|from| now < from - leeway) {
+            let why = format!("its `{name}` is {} ahead", length(from - now));
+            return Err(Fault::new(Reason::JwtNotYetValid, why));
+        }
     }
     if let Some(longest) = provider.max_lifetime {
         match (issued, expires) {
             (Some(issued), Some(expires)) if expires - issued <= longest.as_secs_f64() => {}
-            (Some(_), Some(_)) => return Err(ClaimsFault::Lifetime),
-            _ => return Err(ClaimsFault::Missing),
+            (Some(issued), Some(expires)) => {
+                let (found, longest) = (length(expires - issued), length(longest.as_secs_f64()));
+                let why = format!("it lives {found}, longer than `max_lifetime`: {longest}");
+                return Err(Fault::new(Reason::JwtLifetime, why));
+            }
+            (None, _) => return Err(missing("iat")),
+            (_, None) => return Err(missing("exp")),
         }
     }
     check_audience(provider, claims)?;
-    if claims.contains_key("cnf") && !provider.ignore_binding {
-        return Err(ClaimsFault::Binding);
+    check_subject(provider, claims)
+}
+
+fn missing(name: &str) -> Fault {
+    Fault::new(Reason::JwtClaimMissing, format!("it has no `{name}`"))
+}
+
+/// Not of the type that its RFC gives it.
+fn mistyped(name: &str) -> Fault {
+    let why = format!("its `{name}` is of a type that it cannot be of");
+    Fault::new(Reason::JwtMalformed, why)
+}
+
+/// Of seconds, in words: no finer than they are.
+fn length(seconds: f64) -> String {
+    match Duration::try_from_secs_f64(seconds.floor()) {
+        Ok(length) => humantime::format_duration(length).to_string(),
+        Err(_) => "a long time".into(),
     }
-    Ok(())
 }
 
 /// Seconds since the epoch, fractions allowed (RFC 7519 section 2).
-fn numeric_date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, ClaimsFault> {
+pub fn numeric_date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Fault> {
     match claims.get(name) {
         None => Ok(None),
         Some(value) => match value.as_f64() {
             Some(seconds) if seconds.is_finite() => Ok(Some(seconds)),
-            _ => Err(ClaimsFault::Malformed),
+            _ => Err(mistyped(name)),
         },
     }
 }
 
-fn check_audience(provider: &Provider, claims: &Map<String, Value>) -> Result<(), ClaimsFault> {
+fn check_subject(provider: &Provider, claims: &Map<String, Value>) -> Result<(), Fault> {
+    let Some(wanted) = &provider.subjects else {
+        return Ok(());
+    };
+    let subject = claims.get("sub").and_then(Value::as_str);
+    let subject = subject.ok_or_else(|| missing("sub"))?;
+    if wanted.iter().any(|wanted| wanted.matches(subject)) {
+        return Ok(());
+    }
+    let why = format!("its `sub` {} is none of `subjects`", quoted(subject));
+    Err(Fault::new(Reason::JwtSubject, why))
+}
+
+fn check_audience(provider: &Provider, claims: &Map<String, Value>) -> Result<(), Fault> {
     let Some(wanted) = &provider.audiences else {
         return Ok(());
     };
@@ -97,15 +114,26 @@ fn check_audience(provider: &Provider, claims: &Map<String, Value>) -> Result<()
     let good = match claims.get("aud") {
         Some(Value::Array(list)) if list.iter().all(Value::is_string) => list.iter().any(is_wanted),
         Some(one @ Value::String(_)) => is_wanted(one),
-        Some(_) => return Err(ClaimsFault::Malformed),
+        Some(_) => return Err(mistyped("aud")),
         None => false,
     };
-    good.then_some(()).ok_or(ClaimsFault::Audience)
+    if good {
+        return Ok(());
+    }
+    let found = match claims.get("aud") {
+        Some(found) => quoted(&render(found)),
+        None => "absent".into(),
+    };
+    let why = format!("its `aud` is {found}, expected {}", wanted.join(" or "));
+    Err(Fault::new(Reason::JwtAudience, why))
 }
 
-/// The headers that `claim_headers` asks for; `None` where a claim cannot stand in a header.
+/// The headers that `claim_headers` asks for; an error where a claim cannot stand in a header.
 /// A claim that is not there writes nothing.
-pub fn headers(provider: &Provider, claims: &Map<String, Value>) -> Option<Vec<(String, String)>> {
+pub fn headers(
+    provider: &Provider,
+    claims: &Map<String, Value>,
+) -> Result<Vec<(String, String)>, Fault> {
     let mut headers = Vec::new();
     for wanted in &provider.claim_headers {
         let Some(claim) = lookup(claims, &wanted.claim) else {
@@ -113,11 +141,13 @@ pub fn headers(provider: &Provider, claims: &Map<String, Value>) -> Option<Vec<(
         };
         let value = render(claim);
         if !fields::is_value(&value) {
-            return None;
+            let header = &wanted.header;
+            let why = format!("the claim for `{header}` holds what no header may");
+            return Err(Fault::new(Reason::JwtMalformed, why));
         }
         headers.push((wanted.header.clone(), value));
     }
-    Some(headers)
+    Ok(headers)
 }
 
 fn lookup<'v>(claims: &'v Map<String, Value>, path: &[String]) -> Option<&'v Value> {

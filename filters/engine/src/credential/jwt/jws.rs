@@ -1,7 +1,13 @@
 //! JSON Web Signatures (RFC 7515), compact: the envelope of a token, and whose seal is on it. What
 //! is inside is nothing to this room.
 
-use crate::{config::jwks::ProviderKey, crypto::Algorithm, json, words::Reason};
+use super::fault::{Fault, quoted};
+use crate::{
+    config::jwks::ProviderKey,
+    crypto::{Algorithm, VerificationKey},
+    json,
+    words::Reason,
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
@@ -46,15 +52,22 @@ impl Jws<'_> {
         &self,
         algorithms: &[Algorithm],
         keys: &'k [ProviderKey],
-    ) -> Result<&'k ProviderKey, Reason> {
-        let algorithm = self
-            .header
-            .get("alg")
-            .and_then(Value::as_str)
+    ) -> Result<&'k ProviderKey, Fault> {
+        let named = self.header.get("alg").and_then(Value::as_str);
+        let algorithm = named
             .and_then(Algorithm::parse)
             .filter(|algorithm| algorithms.contains(algorithm))
-            .ok_or(Reason::JwtAlgorithm)?;
+            .ok_or_else(|| {
+                let known: Vec<&str> = algorithms.iter().map(|own| own.name()).collect();
+                let named = named.map_or("absent".into(), quoted);
+                let why = format!("its `alg` is {named}, none of {}", known.join(", "));
+                Fault::new(Reason::JwtAlgorithm, why)
+            })?;
         let kid = self.header.get("kid").and_then(Value::as_str);
+        let which = || match kid {
+            Some(kid) => format!("{algorithm} and `kid` {}", quoted(kid)),
+            None => format!("{algorithm}"),
+        };
         // A key without an id may be the one meant; a key with another id never is.
         let mut candidates = keys
             .iter()
@@ -62,11 +75,19 @@ impl Jws<'_> {
             .filter(|key| kid.is_none() || key.kid.is_none() || key.kid.as_deref() == kid)
             .peekable();
         if candidates.peek().is_none() {
-            return Err(Reason::JwtKeyUnknown);
+            let why = format!("the provider has no key for {}", which());
+            return Err(Fault::new(Reason::JwtKeyUnknown, why));
         }
-        let message = self.signed.as_bytes();
         candidates
-            .find(|candidate| candidate.key.verify(message, &self.signature).is_ok())
-            .ok_or(Reason::JwtSignature)
+            .find(|candidate| self.is_signed_by(&candidate.key))
+            .ok_or_else(|| {
+                let why = format!("it verifies with no key for {}", which());
+                Fault::new(Reason::JwtSignature, why)
+            })
+    }
+
+    /// Whether this key signed it. That its algorithm is the token's is the caller's to see to.
+    pub fn is_signed_by(&self, key: &VerificationKey) -> bool {
+        key.verify(self.signed.as_bytes(), &self.signature).is_ok()
     }
 }

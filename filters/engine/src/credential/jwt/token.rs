@@ -1,6 +1,6 @@
 //! What a token says once it is proven, and those that were proven before.
 
-use super::claims;
+use super::{claims, fault::Fault};
 use crate::{
     config::{
         jwks::{KeySet, KeySource},
@@ -8,8 +8,9 @@ use crate::{
     },
     crypto,
     remote::{Digest, Remote, Want, Word},
-    words::counter,
+    words::{Reason, counter},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use lru::LruCache;
 use portcullis_rego::value::{self, Value};
 use serde_json::{Map, Value as Json};
@@ -28,21 +29,33 @@ pub struct Token {
     pub claims: Map<String, Json>,
     pub header_value: Value,
     pub claims_value: Value,
-    /// What `claim_headers` says of it, checked to be fit for a header.
-    pub claim_headers: Vec<(String, String)>,
+    /// What `claim_headers` and `payload_header` say of it, checked to be fit for a header.
+    pub identity_headers: Vec<(String, String)>,
 }
 
 impl Token {
-    /// `None` where Rego cannot hold it, or a claim cannot stand in a header.
+    /// # Errors
+    /// Where Rego cannot hold it, or a claim cannot stand in a header.
     pub fn new(
         provider: &Provider,
         header: Map<String, Json>,
         claims: Map<String, Json>,
-    ) -> Option<Token> {
-        Some(Token {
-            header_value: value::from_members(&header).ok()?,
-            claims_value: value::from_members(&claims).ok()?,
-            claim_headers: claims::headers(provider, &claims)?,
+        payload: &[u8],
+    ) -> Result<Token, Fault> {
+        let held = |members| {
+            value::from_members(members).map_err(|error| {
+                let why = format!("a policy could not hold it: {error}");
+                Fault::new(Reason::JwtMalformed, why)
+            })
+        };
+        let mut identity_headers = claims::headers(provider, &claims)?;
+        if let Some(name) = &provider.payload_header {
+            identity_headers.push((name.clone(), URL_SAFE_NO_PAD.encode(payload)));
+        }
+        Ok(Token {
+            header_value: held(&header)?,
+            claims_value: held(&claims)?,
+            identity_headers,
             header,
             claims,
         })

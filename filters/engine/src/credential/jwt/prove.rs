@@ -1,0 +1,153 @@
+//! Whose a token is, as its signature or its server says.
+
+use super::{
+    Against, Jws, Token,
+    fault::{Fault, quoted},
+};
+use crate::{
+    config::{
+        jwt::{Proof, Provider, media_type},
+        source::Source,
+    },
+    crypto, json,
+    remote::{Want, Word},
+    words::Reason,
+};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// The provider, and what the token says. Nothing of that has been checked yet.
+pub fn prove<'c>(
+    against: &Against<'c>,
+    place: &Source,
+    text: &str,
+    wants: &mut Vec<Want>,
+) -> Result<(&'c Provider, Arc<Token>), Fault> {
+    let digest = crypto::sha256(text.as_bytes());
+    let recalled = against
+        .knowledge
+        .recall(&digest, against.providers, against.now_ns);
+    if let Some((index, token)) = recalled {
+        let provider = against.providers.get(index);
+        return match provider.filter(|provider| looks_at(provider, place)) {
+            Some(provider) => Ok((provider, token)),
+            None => Err(foreign(against.providers, place, issuer(&token.claims))),
+        };
+    }
+    let malformed = |why: &str| Fault::new(Reason::JwtMalformed, why);
+    let looking = || {
+        let all = against.providers.iter().enumerate();
+        all.filter(|(_, provider)| looks_at(provider, place))
+    };
+    let Some(jws) = Jws::parse(text) else {
+        let asked = looking().find(|(_, it)| matches!(it.proof, Proof::Introspection(_)));
+        let (index, provider) = asked.ok_or_else(|| {
+            malformed("it is not three parts of base64url with a header that is understood")
+        })?;
+        return introspect(against, index, provider, text, wants);
+    };
+    let claims = json::parse_object(&jws.payload)
+        .ok_or_else(|| malformed("its claims are no JSON object, or name a member twice"))?;
+    let (index, provider) = looking()
+        .find(|(_, provider)| issuer(&claims) == Some(&provider.issuer))
+        .ok_or_else(|| foreign(against.providers, place, issuer(&claims)))?;
+    if let Proof::Introspection(_) = provider.proof {
+        return introspect(against, index, provider, text, wants);
+    }
+    check_type(provider, &jws.header)?;
+    let Some(keys) = against.knowledge.keys(index, provider, against.now_ns) else {
+        wants.push(Want::Keys { provider: index });
+        return Err(unavailable(against, index, Reason::JwksUnavailable));
+    };
+    let key = jws.verify(&provider.algorithms, &keys.keys);
+    let key = key.map_err(|fault| {
+        if fault.reason != Reason::JwtKeyUnknown || !provider.proof.is_fetched() {
+            return fault;
+        }
+        wants.push(Want::NewerKeys { provider: index });
+        match against.gives_up {
+            true => unavailable(against, index, Reason::JwksUnavailable),
+            false => fault,
+        }
+    })?;
+    let token = Arc::new(Token::new(provider, jws.header, claims, &jws.payload)?);
+    let knowledge = against.knowledge;
+    knowledge.remember(digest, text, index, key.fingerprint, &token);
+    Ok((provider, token))
+}
+
+/// RFC 7662 section 2.2. What the answer says of itself is checked as a token's claims are.
+fn introspect<'c>(
+    against: &Against<'c>,
+    index: usize,
+    provider: &'c Provider,
+    text: &str,
+    wants: &mut Vec<Want>,
+) -> Result<(&'c Provider, Arc<Token>), Fault> {
+    let (since, now) = (against.since_ns, against.now_ns);
+    let unavailable = || unavailable(against, index, Reason::IntrospectionUnavailable);
+    let members = match against.knowledge.introspect(index, text, since, now) {
+        Ok(Word::Active(members)) => members,
+        Ok(Word::Inactive) => {
+            let why = "its server says that it is not active";
+            return Err(Fault::new(Reason::TokenInactive, why));
+        }
+        Ok(Word::Failed) => return Err(unavailable()),
+        Err(want) => {
+            wants.push(want);
+            return Err(unavailable());
+        }
+    };
+    let named = members.get("iss");
+    if named.is_some_and(|issuer| issuer.as_str() != Some(&provider.issuer)) {
+        let why = "its server says that another issued it";
+        return Err(Fault::new(Reason::JwtIssuer, why));
+    }
+    let payload = Value::Object(Map::clone(&members)).to_string();
+    let token = Token::new(
+        provider,
+        Map::new(),
+        Map::clone(&members),
+        payload.as_bytes(),
+    )?;
+    Ok((provider, Arc::new(token)))
+}
+
+fn unavailable(against: &Against<'_>, index: usize, reason: Reason) -> Fault {
+    Fault {
+        reason,
+        detail: against.knowledge.remote().fault(index).map(str::to_owned),
+        challenge: None,
+    }
+}
+
+fn issuer(claims: &Map<String, Value>) -> Option<&str> {
+    claims.get("iss").and_then(Value::as_str)
+}
+
+fn looks_at(provider: &Provider, place: &Source) -> bool {
+    provider.from.iter().any(|source| source.same_place(place))
+}
+
+fn foreign(providers: &[Provider], place: &Source, issuer: Option<&str>) -> Fault {
+    let looking = providers
+        .iter()
+        .filter(|provider| looks_at(provider, place));
+    let expected: Vec<&str> = looking.map(|provider| provider.issuer.as_str()).collect();
+    let found = issuer.map_or("no text".into(), quoted);
+    let why = format!("its `iss` is {found}, expected {}", expected.join(" or "));
+    Fault::new(Reason::JwtIssuer, why)
+}
+
+fn check_type(provider: &Provider, header: &Map<String, Value>) -> Result<(), Fault> {
+    let Some(wanted) = &provider.typ else {
+        return Ok(());
+    };
+    let typ = header.get("typ").and_then(Value::as_str);
+    if typ.map(media_type).as_ref() == Some(wanted) {
+        return Ok(());
+    }
+    let found = typ.map_or("absent".into(), quoted);
+    let why = format!("its `typ` is {found}, expected `{wanted}`");
+    Err(Fault::new(Reason::JwtType, why))
+}
