@@ -39,7 +39,7 @@ pub mod words;
 use portcullis_crypto as crypto;
 
 pub use credential::signature::Report as SignatureReport;
-pub use crypto::{Algorithm, SigningKey};
+pub use crypto::{Algorithm, NativeVerifier, Question, SigningKey, Verifier, foreign};
 pub use decision::{Allow, Decision, Deny, Difference, Effect, HeaderEdit, Record};
 pub use error::{LoadError, LoadErrors};
 pub use examine::{Credential, CredentialOutcome};

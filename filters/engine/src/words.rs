@@ -129,6 +129,10 @@ pub const FILTER_STATE: &str = "portcullis";
 /// The counter of requests on which the evaluators differed: Envoy shows it below `wasmcustom.`.
 pub const SELF_CHECK_DIFFERENCES: &str = "portcullis.policy.self_check.differences";
 
+/// The environment variable of a VM that says whether its host is asked to check signatures: `on`, which
+/// holds where it is not set, or `off`.
+pub const NATIVE_CRYPTO: &str = "PORTCULLIS_NATIVE_CRYPTO";
+
 /// The query that decides where the configuration names none.
 pub const DEFAULT_ENTRYPOINT: &str = "envoy/authz/allow";
 

@@ -4,6 +4,7 @@
 
 mod attributes;
 mod host;
+mod native;
 mod root;
 mod stream;
 

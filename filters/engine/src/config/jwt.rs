@@ -2,7 +2,7 @@
 
 use super::{raw, secret::Secret, source, source::Source};
 use crate::{
-    crypto::{Algorithm, KeyType, Material, VerificationKey},
+    crypto::{Algorithm, KeyType, Material, VerificationKey, Verifier},
     error::Findings,
     fields,
     gate::Secrets,
@@ -18,6 +18,7 @@ pub struct Provider {
     pub audiences: Option<Vec<String>>,
     pub algorithms: Vec<Algorithm>,
     pub keys: Vec<ProviderKey>,
+    pub verifier: Verifier,
     pub from: Vec<Source>,
     pub claim_headers: Vec<ClaimHeader>,
     pub leeway: Duration,
@@ -123,6 +124,7 @@ fn provider(
         audiences,
         algorithms,
         keys,
+        verifier: Verifier::default(),
         from: source::read(
             raw.from,
             &format!("{path}.from"),
@@ -236,6 +238,7 @@ fn parse_jwk(
         ("RSA", _) => KeyType::Rsa,
         ("EC", Some("P-256")) => KeyType::P256,
         ("EC", Some("P-384")) => KeyType::P384,
+        ("EC", Some("P-521")) => KeyType::P521,
         ("OKP", Some("Ed25519")) => KeyType::Ed25519,
         ("oct", _) => KeyType::Symmetric,
         // An issuer's set may hold kinds we do not verify; without them another key must serve.
@@ -263,7 +266,7 @@ fn parse_jwk(
                 let (n, e) = (member("n", &jwk.n)?, member("e", &jwk.e)?);
                 VerificationKey::new(*algorithm, &Material::Rsa { n: &n, e: &e })
             }
-            KeyType::P256 | KeyType::P384 => {
+            KeyType::P256 | KeyType::P384 | KeyType::P521 => {
                 let (x, y) = (member("x", &jwk.x)?, member("y", &jwk.y)?);
                 VerificationKey::new(*algorithm, &Material::Ec { x: &x, y: &y })
             }

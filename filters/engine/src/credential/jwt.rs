@@ -129,7 +129,7 @@ fn verify_one<'c>(
         .filter(|provider| provider.from.iter().any(|source| source.same_place(place)))
         .ok_or(Reason::JwtIssuer)?;
     check_type(provider, &jws.header)?;
-    jws.verify(&provider.algorithms, &provider.keys)?;
+    jws.verify(&provider.algorithms, &provider.keys, &provider.verifier)?;
     claims::check(provider, &claims, now_ns).map_err(ClaimsFault::reason)?;
     let claim_headers = claims::headers(provider, &claims).ok_or(Reason::JwtMalformed)?;
     Ok(VerifiedJwt {

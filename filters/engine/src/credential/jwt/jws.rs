@@ -1,7 +1,12 @@
 //! JSON Web Signatures (RFC 7515), compact: the envelope of a token, and whose seal is on it. What
 //! is inside is nothing to this room.
 
-use crate::{config::jwt::ProviderKey, crypto::Algorithm, json, words::Reason};
+use crate::{
+    config::jwt::ProviderKey,
+    crypto::{Algorithm, Verifier},
+    json,
+    words::Reason,
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
@@ -42,7 +47,12 @@ impl Jws<'_> {
 
     /// Whether one of these keys signed it, with one of these algorithms. Keys that it brings along
     /// or points to (`jwk`, `jku`, `x5c`, `x5u`) are not looked at (RFC 8725 section 3.10).
-    pub fn verify(&self, algorithms: &[Algorithm], keys: &[ProviderKey]) -> Result<(), Reason> {
+    pub fn verify(
+        &self,
+        algorithms: &[Algorithm],
+        keys: &[ProviderKey],
+        verifier: &Verifier,
+    ) -> Result<(), Reason> {
         let algorithm = self
             .header
             .get("alg")
@@ -62,7 +72,10 @@ impl Jws<'_> {
         }
         let message = self.signed.as_bytes();
         candidates
-            .any(|candidate| candidate.key.verify(message, &self.signature).is_ok())
+            .any(|candidate| {
+                let found = verifier.verify(&candidate.key, message, &self.signature);
+                found.is_ok()
+            })
             .then_some(())
             .ok_or(Reason::JwtSignature)
     }
