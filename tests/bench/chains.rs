@@ -1,7 +1,11 @@
 //! What Envoy is started with: a listener for each chain of filters, which answers by itself what the
 //! chain lets through. The policy of the native ones is the gate's own data in Envoy's words.
 
-use crate::{Outcome, workload::Requests};
+use crate::{
+    Outcome,
+    workload::{Requests, Tokens},
+};
+use portcullis_engine::words;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +21,9 @@ enum Filters {
     Portcullis,
     /// The gate with another policy, which lets every verified token through.
     Policy(&'static str),
+    /// The gate that lets every verified token through, with signatures checked by its own code.
+    InTheModule,
+    JwtAuthn,
     JwtAuthnRbac {
         cached: bool,
     },
@@ -42,7 +49,7 @@ pub const CHAINS: &[Chain] = &[
     Chain::new(
         "portcullis_first_sight",
         Filters::Portcullis,
-        Requests::FirstSight,
+        Requests::FirstSight(Tokens::Rs256),
     ),
     // What is left of the gate where the policy costs nothing: the rest is the evaluation.
     Chain::new("portcullis_allow", Filters::Policy(ALLOW), Requests::Warm),
@@ -58,7 +65,7 @@ pub const CHAINS: &[Chain] = &[
     Chain::new(
         "jwt_authn_rbac",
         Filters::JwtAuthnRbac { cached: false },
-        Requests::FirstSight,
+        Requests::FirstSight(Tokens::Rs256),
     ),
     Chain::new(
         "jwt_authn_cached_rbac",
@@ -66,6 +73,49 @@ pub const CHAINS: &[Chain] = &[
         Requests::Warm,
     ),
     Chain::new("rbac", Filters::Rbac, Requests::Warm),
+    // A signature checked by Envoy's own code for the gate, by the gate's code, and for `jwt_authn`, with
+    // nothing to decide behind it.
+    Chain::new(
+        "portcullis_rs256",
+        Filters::Policy(ALLOW),
+        Requests::FirstSight(Tokens::Rs256),
+    ),
+    Chain::new(
+        "portcullis_rs256_rust",
+        Filters::InTheModule,
+        Requests::FirstSight(Tokens::Rs256),
+    ),
+    Chain::new(
+        "jwt_authn_rs256",
+        Filters::JwtAuthn,
+        Requests::FirstSight(Tokens::Rs256),
+    ),
+    Chain::new(
+        "portcullis_es256",
+        Filters::Policy(ALLOW),
+        Requests::FirstSight(Tokens::Es256),
+    ),
+    Chain::new(
+        "portcullis_es256_rust",
+        Filters::InTheModule,
+        Requests::FirstSight(Tokens::Es256),
+    ),
+    Chain::new(
+        "jwt_authn_es256",
+        Filters::JwtAuthn,
+        Requests::FirstSight(Tokens::Es256),
+    ),
+    // What an attacker's tokens cost.
+    Chain::new(
+        "portcullis_forged",
+        Filters::Policy(ALLOW),
+        Requests::FirstSight(Tokens::Forged),
+    ),
+    Chain::new(
+        "jwt_authn_forged",
+        Filters::JwtAuthn,
+        Requests::FirstSight(Tokens::Forged),
+    ),
 ];
 
 const ALLOW: &str =
@@ -86,7 +136,7 @@ impl Chain {
         match self.filters {
             Filters::None | Filters::EmptyWasm => Sees::Nothing,
             Filters::Portcullis | Filters::JwtAuthnRbac { .. } => Sees::Token,
-            Filters::Policy(_) => Sees::Identity,
+            Filters::Policy(_) | Filters::InTheModule | Filters::JwtAuthn => Sees::Identity,
             Filters::Rbac => Sees::Account,
         }
     }
@@ -141,16 +191,25 @@ pub fn bootstrap(chains: &[Chain], files: &Files, gate: &Value) -> Outcome<Value
 fn filters(chain: &Chain, files: &Files, gate: &Value) -> Outcome<Vec<Value>> {
     Ok(match chain.filters {
         Filters::None => vec![],
-        Filters::EmptyWasm => vec![wasm(chain.name, &files.empty, "")],
-        Filters::Portcullis => vec![wasm(chain.name, &files.portcullis, &gate.to_string())],
-        Filters::Policy(text) => {
-            let mut gate = gate.clone();
-            let policy = gate
-                .pointer_mut("/policy")
-                .ok_or("the gate has no policy")?;
-            *policy = json!({"modules": {"authz.rego": text}});
-            vec![wasm(chain.name, &files.portcullis, &gate.to_string())]
+        Filters::EmptyWasm => vec![wasm(chain.name, vm("bench", &files.empty), "")],
+        Filters::Portcullis => {
+            let vm = vm("bench", &files.portcullis);
+            vec![wasm(chain.name, vm, &gate.to_string())]
         }
+        Filters::Policy(text) => {
+            let vm = vm("bench", &files.portcullis);
+            vec![wasm(chain.name, vm, &with_policy(gate, text)?)]
+        }
+        Filters::InTheModule => {
+            // The environment is the whole VM's, so it is another one.
+            let mut vm = vm("bench-in-the-module", &files.portcullis);
+            if let Some(vm) = vm.as_object_mut() {
+                let variables = json!({"key_values": {words::NATIVE_CRYPTO: "off"}});
+                vm.insert("environment_variables".into(), variables);
+            }
+            vec![wasm(chain.name, vm, &with_policy(gate, ALLOW)?)]
+        }
+        Filters::JwtAuthn => vec![jwt_authn(gate, false)?],
         Filters::JwtAuthnRbac { cached } => {
             let subject = |user: &str| {
                 json!({"sourced_metadata": {"metadata_matcher": {
@@ -168,7 +227,24 @@ fn filters(chain: &Chain, files: &Files, gate: &Value) -> Outcome<Vec<Value>> {
     })
 }
 
-fn wasm(name: &str, module: &Path, configuration: &str) -> Value {
+fn with_policy(gate: &Value, text: &str) -> Outcome<String> {
+    let mut gate = gate.clone();
+    let policy = gate
+        .pointer_mut("/policy")
+        .ok_or("the gate has no policy")?;
+    *policy = json!({"modules": {"authz.rego": text}});
+    Ok(gate.to_string())
+}
+
+fn vm(id: &str, module: &Path) -> Value {
+    json!({
+        "vm_id": id,
+        "runtime": "envoy.wasm.runtime.v8",
+        "code": {"local": {"filename": module.to_string_lossy()}},
+    })
+}
+
+fn wasm(name: &str, vm: Value, configuration: &str) -> Value {
     filter(
         "wasm",
         "wasm.v3.Wasm",
@@ -178,11 +254,7 @@ fn wasm(name: &str, module: &Path, configuration: &str) -> Value {
             "root_id": name,
             "failure_policy": "FAIL_RELOAD",
             "allow_on_headers_stop_iteration": true,
-            "vm_config": {
-                "vm_id": "bench",
-                "runtime": "envoy.wasm.runtime.v8",
-                "code": {"local": {"filename": module.to_string_lossy()}},
-            },
+            "vm_config": vm,
             "configuration": {
                 "@type": "type.googleapis.com/google.protobuf.StringValue",
                 "value": configuration,

@@ -26,16 +26,16 @@ impl Load {
         })
     }
 
-    /// Sends all requests, and insists on a 200 to each.
-    pub fn run(&mut self, requests: &[Vec<u8>]) -> io::Result<()> {
+    /// Sends all requests, and insists on this status of each answer.
+    pub fn run(&mut self, requests: &[Vec<u8>], wanted: u16) -> io::Result<()> {
         for wave in requests.chunks(CONNECTIONS) {
             for (connection, request) in self.connections.iter_mut().zip(wave) {
                 connection.stream.write_all(request)?;
             }
             for (connection, _) in self.connections.iter_mut().zip(wave).rev() {
                 match connection.receive()? {
-                    200 => {}
-                    status => return Err(odd(&format!("an answer is {status}, not 200"))),
+                    status if status == wanted => {}
+                    status => return Err(odd(&format!("an answer is {status}, not {wanted}"))),
                 }
             }
         }

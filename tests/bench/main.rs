@@ -113,7 +113,7 @@ impl Bench {
             for (measured, load) in measured.iter_mut().zip(&mut loads) {
                 let requests = self.workload.requests(measured.chain.sent, round);
                 let before = process::cpu(envoy.id())?;
-                load.run(requests)
+                load.run(requests, measured.chain.sent.status())
                     .map_err(|error| format!("chain `{}`: {error}", measured.chain.name))?;
                 let spent = process::cpu(envoy.id())?.saturating_sub(before);
                 if round > 0 {

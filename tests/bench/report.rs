@@ -145,6 +145,31 @@ impl Report {
                 over(self.median("portcullis_first_sight"), "jwt_authn_rbac"),
                 "10 us".into(),
             ],
+            [
+                "RS256, more than `jwt_authn_rs256`".into(),
+                over(self.median("portcullis_rs256"), "jwt_authn_rs256"),
+                "20 us".into(),
+            ],
+            [
+                "the same in the module".into(),
+                over(self.median("portcullis_rs256_rust"), "jwt_authn_rs256"),
+                String::new(),
+            ],
+            [
+                "ES256, more than `jwt_authn_es256`".into(),
+                over(self.median("portcullis_es256"), "jwt_authn_es256"),
+                "20 us".into(),
+            ],
+            [
+                "the same in the module".into(),
+                over(self.median("portcullis_es256_rust"), "jwt_authn_es256"),
+                String::new(),
+            ],
+            [
+                "a forged token, to `jwt_authn_forged`".into(),
+                times(self.median("portcullis_forged") / self.median("jwt_authn_forged")),
+                times(2.0),
+            ],
             ["start to first answer".into(), seconds(with), "1 s".into()],
             [
                 "the same without the gate".into(),

@@ -15,7 +15,26 @@ const WARM_USERS: usize = 20;
 #[derive(Clone, Copy)]
 pub enum Requests {
     Warm,
-    FirstSight,
+    FirstSight(Tokens),
+}
+
+/// How they are signed.
+#[derive(Clone, Copy)]
+pub enum Tokens {
+    Rs256,
+    Es256,
+    /// RS256, each with one bit of its signature changed.
+    Forged,
+}
+
+impl Requests {
+    /// What is answered to each.
+    pub fn status(self) -> u16 {
+        match self {
+            Requests::FirstSight(Tokens::Forged) => 401,
+            Requests::Warm | Requests::FirstSight(_) => 200,
+        }
+    }
 }
 
 pub struct Workload {
@@ -23,7 +42,9 @@ pub struct Workload {
     pub gate: Value,
     pub cases: Vec<Case>,
     warm: Vec<Vec<u8>>,
-    first_sight: Vec<Vec<u8>>,
+    rs256: Vec<Vec<u8>>,
+    es256: Vec<Vec<u8>>,
+    forged: Vec<Vec<u8>>,
 }
 
 /// A request with the answer that a chain which sees it all must give.
@@ -45,8 +66,8 @@ impl Workload {
         let regulars: Vec<&String> = users.iter().step_by(one_in).collect();
 
         let strangers = FIRST_SIGHT.saturating_mul(rounds);
-        eprintln!("signing {strangers} tokens");
-        let signed = |users: Vec<&String>| -> Outcome<Vec<Vec<u8>>> {
+        eprintln!("signing {} tokens", strangers.saturating_mul(2));
+        let signed = |like: &str, users: &[&String]| -> Outcome<Vec<String>> {
             let claims = users.iter().enumerate().map(|(index, user)| {
                 Map::from_iter([
                     ("sub".to_owned(), Value::from(user.as_str())),
@@ -57,28 +78,43 @@ impl Workload {
                     ),
                 ])
             });
-            let tokens = runner.mint(&scenario, "user", claims)?;
-            let each = users.iter().zip(&tokens);
+            Ok(runner.mint(&scenario, like, claims)?)
+        };
+        let requests = |users: &[&String], tokens: &[String]| -> Vec<Vec<u8>> {
+            let each = users.iter().zip(tokens);
             each.map(|(user, token)| request(&sample, user, token))
                 .collect()
         };
-        let regulars = signed(regulars)?;
+        let strangers: Vec<&String> = users.iter().cycle().take(strangers).collect();
+        let warm = signed("user", &regulars)?;
+        let rs256 = signed("user", &strangers)?;
+        let es256 = signed("user-es256", &strangers)?;
+        let forged: Vec<String> = rs256.iter().map(|token| forged(token)).collect();
+        for token in warm.iter().chain(&rs256) {
+            if !(600..=800).contains(&token.len()) {
+                return Err(format!("a token has {} bytes, not 600 to 800", token.len()).into());
+            }
+        }
+        let warm = requests(&regulars, &warm);
         Ok(Workload {
             cases: cases(&prepared),
-            warm: regulars.into_iter().cycle().take(WARM).collect(),
-            first_sight: signed(users.iter().cycle().take(strangers).collect())?,
+            warm: warm.into_iter().cycle().take(WARM).collect(),
+            rs256: requests(&strangers, &rs256),
+            es256: requests(&strangers, &es256),
+            forged: requests(&strangers, &forged),
             gate,
         })
     }
 
     pub fn requests(&self, which: Requests, round: usize) -> &[Vec<u8>] {
-        match which {
-            Requests::Warm => &self.warm,
-            Requests::FirstSight => {
-                let mut rounds = self.first_sight.chunks(FIRST_SIGHT);
-                rounds.nth(round).unwrap_or_default()
-            }
-        }
+        let first_sight = match which {
+            Requests::Warm => return &self.warm,
+            Requests::FirstSight(Tokens::Rs256) => &self.rs256,
+            Requests::FirstSight(Tokens::Es256) => &self.es256,
+            Requests::FirstSight(Tokens::Forged) => &self.forged,
+        };
+        let mut rounds = first_sight.chunks(FIRST_SIGHT);
+        rounds.nth(round).unwrap_or_default()
     }
 }
 
@@ -118,10 +154,20 @@ fn users(gate: &Value) -> Outcome<Vec<String>> {
     Ok(allowed.cloned().collect())
 }
 
-fn request(sample: &Exchange, user: &str, token: &str) -> Outcome<Vec<u8>> {
-    if !(600..=800).contains(&token.len()) {
-        return Err(format!("a token has {} bytes, not 600 to 800", token.len()).into());
-    }
+/// With another letter in the middle of its signature.
+fn forged(token: &str) -> String {
+    let (signed, signature) = token.rsplit_once('.').unwrap_or_default();
+    let middle = signature.len() / 2;
+    let letters = signature.chars().enumerate();
+    let letters = letters.map(|(at, letter)| match (at == middle, letter) {
+        (false, letter) => letter,
+        (true, 'A') => 'B',
+        (true, _) => 'A',
+    });
+    format!("{signed}.{}", letters.collect::<String>())
+}
+
+fn request(sample: &Exchange, user: &str, token: &str) -> Vec<u8> {
     let mut exchange = sample.clone();
     for (name, value) in &mut exchange.lines {
         match &**name {
@@ -130,5 +176,5 @@ fn request(sample: &Exchange, user: &str, token: &str) -> Outcome<Vec<u8>> {
             _ => {}
         }
     }
-    Ok(exchange.to_wire())
+    exchange.to_wire()
 }

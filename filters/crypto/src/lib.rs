@@ -7,16 +7,20 @@
 
 mod der;
 pub mod encoding;
+pub mod foreign;
 pub mod legacy;
+mod native;
 pub mod pem;
 pub mod private;
+mod probe;
 pub mod public;
 mod sign;
 mod verify;
 pub mod x509;
 
+pub use native::{NativeVerifier, Question, Verifier};
 pub use sign::{CannotSign, SigningKey};
-pub use verify::{Material, VerificationKey};
+pub use verify::{BadSignature, Material, VerificationKey};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
@@ -35,6 +39,7 @@ pub enum Algorithm {
     PS512,
     ES256,
     ES384,
+    ES512,
     EdDSA,
     HS256,
     HS384,
@@ -47,12 +52,13 @@ pub enum KeyType {
     Rsa,
     P256,
     P384,
+    P521,
     Ed25519,
     Symmetric,
 }
 
 impl Algorithm {
-    pub const ALL: [Algorithm; 12] = [
+    pub const ALL: [Algorithm; 13] = [
         Algorithm::RS256,
         Algorithm::RS384,
         Algorithm::RS512,
@@ -61,6 +67,7 @@ impl Algorithm {
         Algorithm::PS512,
         Algorithm::ES256,
         Algorithm::ES384,
+        Algorithm::ES512,
         Algorithm::EdDSA,
         Algorithm::HS256,
         Algorithm::HS384,
@@ -82,6 +89,7 @@ impl Algorithm {
             Algorithm::PS512 => "PS512",
             Algorithm::ES256 => "ES256",
             Algorithm::ES384 => "ES384",
+            Algorithm::ES512 => "ES512",
             Algorithm::EdDSA => "EdDSA",
             Algorithm::HS256 => "HS256",
             Algorithm::HS384 => "HS384",
@@ -121,6 +129,7 @@ impl Algorithm {
             | Algorithm::PS512 => KeyType::Rsa,
             Algorithm::ES256 => KeyType::P256,
             Algorithm::ES384 => KeyType::P384,
+            Algorithm::ES512 => KeyType::P521,
             Algorithm::EdDSA => KeyType::Ed25519,
             Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => KeyType::Symmetric,
         }

@@ -47,6 +47,9 @@ impl SigningKey {
             KeyType::Ed25519 => ed25519_dalek::SigningKey::from_pkcs8_pem(pem)
                 .map(Key::Ed25519)
                 .map_err(|_| "is no Ed25519 private key in PEM (PKCS #8)")?,
+            KeyType::P521 => {
+                return Err("is for ES512, and HTTP messages are not signed with it");
+            }
             KeyType::Symmetric => {
                 return Err("is a private key, and hmac-sha256 takes a shared secret");
             }

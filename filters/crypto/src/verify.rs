@@ -1,10 +1,14 @@
 //! Keys that verify, and how they do it: raw bytes against a raw signature. What a token or a
 //! message says around them is judged elsewhere.
 
-use crate::{Algorithm, KeyType};
+use crate::{Algorithm, KeyType, public::trimmed};
 use hmac::{Hmac, KeyInit as _};
-use p256::{ecdsa as p256_ecdsa, pkcs8::DecodePublicKey as _};
+use p256::{
+    ecdsa as p256_ecdsa,
+    pkcs8::{DecodePublicKey as _, EncodePublicKey},
+};
 use p384::ecdsa as p384_ecdsa;
+use p521::ecdsa as p521_ecdsa;
 use rsa::{
     BoxedUint, Pss, PublicKey as RsaPublicKey,
     pkcs1v15::Pkcs1v15Sign,
@@ -12,6 +16,7 @@ use rsa::{
     traits::{PublicKeyParts as _, SignatureScheme},
 };
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
+use std::borrow::Cow;
 
 /// Raw key material, as a JWK's members decode to it.
 pub enum Material<'a> {
@@ -25,12 +30,15 @@ pub enum Material<'a> {
 pub struct VerificationKey {
     algorithm: Algorithm,
     key: Key,
+    /// SubjectPublicKeyInfo in DER (RFC 5280 section 4.1), of a kind that hosts take.
+    info: Option<Vec<u8>>,
 }
 
 enum Key {
     Rsa(RsaPublicKey),
     P256(p256_ecdsa::VerifyingKey),
     P384(p384_ecdsa::VerifyingKey),
+    P521(p521_ecdsa::VerifyingKey),
     Ed25519(ed25519_dalek::VerifyingKey),
     Secret(Vec<u8>),
 }
@@ -52,7 +60,7 @@ impl VerificationKey {
             Material::Okp { x } => Key::Ed25519(ed25519(x)?),
             Material::Octets(secret) => Key::Secret(shared_secret(algorithm, secret)?),
         };
-        VerificationKey { algorithm, key }.fitting()
+        VerificationKey::fitting(algorithm, key)
     }
 
     /// A public key as PEM: SubjectPublicKeyInfo (RFC 7468 section 13).
@@ -76,6 +84,9 @@ impl VerificationKey {
             KeyType::P384 => p384_ecdsa::VerifyingKey::from_public_key_pem(pem)
                 .map(Key::P384)
                 .map_err(|_| "is no P-384 public key as `openssl pkey -pubout` prints it, from `-----BEGIN PUBLIC KEY-----` on")?,
+            KeyType::P521 => p521_ecdsa::VerifyingKey::from_public_key_pem(pem)
+                .map(Key::P521)
+                .map_err(|_| "is no P-521 public key as `openssl pkey -pubout` prints it, from `-----BEGIN PUBLIC KEY-----` on")?,
             KeyType::Ed25519 => {
                 let key = ed25519_dalek::VerifyingKey::from_public_key_pem(pem)
                     .map_err(|_| "is no Ed25519 public key as `openssl pkey -pubout` prints it, from `-----BEGIN PUBLIC KEY-----` on")?;
@@ -83,11 +94,42 @@ impl VerificationKey {
             }
             KeyType::Symmetric => return Err("is for a shared secret, which has no public key"),
         };
-        Ok(VerificationKey { algorithm, key })
+        VerificationKey::fitting(algorithm, key)
     }
 
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// The key as hosts take it, where it is of a kind that they verify with.
+    pub(crate) fn info(&self) -> Option<&[u8]> {
+        self.info.as_deref()
+    }
+
+    /// The signature as hosts take it: of ECDSA an Ecdsa-Sig-Value in DER (RFC 3279 section 2.2.3).
+    ///
+    /// # Errors
+    /// It has not the one form that [`verify`](Self::verify) takes, or is of no kind that hosts
+    /// verify: a host, which may be more lenient, is not asked.
+    pub(crate) fn in_der<'s>(&self, signature: &'s [u8]) -> Result<Cow<'s, [u8]>, BadSignature> {
+        match &self.key {
+            // RFC 8017 section 8.2.2 steps 1 and 2: as long as the modulus, and less than it. Of
+            // big-endian numbers of one length the lesser one is the one that sorts first.
+            Key::Rsa(key) => {
+                let modulus = key.n_bytes();
+                let modulus = trimmed(&modulus);
+                let good = signature.len() == modulus.len() && signature < modulus;
+                good.then_some(Cow::Borrowed(signature)).ok_or(BadSignature)
+            }
+            // Twice as long as the order, each number from 1 to below the order.
+            Key::P256(_) => p256_ecdsa::Signature::from_slice(signature)
+                .map(|signature| Cow::Owned(signature.to_der().as_bytes().to_vec()))
+                .map_err(|_| BadSignature),
+            Key::P384(_) => p384_ecdsa::Signature::from_slice(signature)
+                .map(|signature| Cow::Owned(signature.to_der().as_bytes().to_vec()))
+                .map_err(|_| BadSignature),
+            Key::P521(_) | Key::Ed25519(_) | Key::Secret(_) => Err(BadSignature),
+        }
     }
 
     /// Whether the signature is this key's over the message. ECDSA signatures are `r || s`
@@ -101,6 +143,8 @@ impl VerificationKey {
             Key::P256(key) => p256_ecdsa::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
             Key::P384(key) => p384_ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            Key::P521(key) => p521_ecdsa::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
             // Strict: a key or a point of small order would verify many messages.
             Key::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
@@ -148,20 +192,35 @@ impl VerificationKey {
     }
 
     /// The key, where it is of the kind that the algorithm takes.
-    fn fitting(self) -> Result<Self, Fault> {
-        let kind = match self.key {
+    fn fitting(algorithm: Algorithm, key: Key) -> Result<Self, Fault> {
+        let kind = match &key {
             Key::Rsa(_) => KeyType::Rsa,
             Key::P256(_) => KeyType::P256,
             Key::P384(_) => KeyType::P384,
+            Key::P521(_) => KeyType::P521,
             Key::Ed25519(_) => KeyType::Ed25519,
             Key::Secret(_) => KeyType::Symmetric,
         };
-        if kind == self.algorithm.key_type() {
-            Ok(self)
-        } else {
-            Err("is of a kind that this algorithm does not take")
+        if kind != algorithm.key_type() {
+            return Err("is of a kind that this algorithm does not take");
         }
+        let info = match &key {
+            Key::Rsa(key) => info(key),
+            Key::P256(key) => info(key),
+            Key::P384(key) => info(key),
+            Key::P521(_) | Key::Ed25519(_) | Key::Secret(_) => None,
+        };
+        Ok(VerificationKey {
+            algorithm,
+            key,
+            info,
+        })
     }
+}
+
+/// Without it, which no key of these kinds is, hosts are not asked.
+fn info(key: &impl EncodePublicKey) -> Option<Vec<u8>> {
+    key.to_public_key_der().ok().map(|der| der.into_vec())
 }
 
 fn is_tag<M: hmac::Mac, E>(mac: Result<M, E>, message: &[u8], tag: &[u8]) -> bool {
@@ -202,6 +261,7 @@ fn ec(algorithm: Algorithm, x: &[u8], y: &[u8]) -> Result<Key, Fault> {
     let coordinate = match algorithm.key_type() {
         KeyType::P256 => 32,
         KeyType::P384 => 48,
+        KeyType::P521 => 66,
         _ => return Err("is an EC key, which this algorithm does not take"),
     };
     if x.len() != coordinate || y.len() != coordinate {
@@ -210,7 +270,8 @@ fn ec(algorithm: Algorithm, x: &[u8], y: &[u8]) -> Result<Key, Fault> {
     let point = [&[4], x, y].concat();
     match algorithm.key_type() {
         KeyType::P256 => p256_ecdsa::VerifyingKey::from_sec1_bytes(&point).map(Key::P256),
-        _ => p384_ecdsa::VerifyingKey::from_sec1_bytes(&point).map(Key::P384),
+        KeyType::P384 => p384_ecdsa::VerifyingKey::from_sec1_bytes(&point).map(Key::P384),
+        _ => p521_ecdsa::VerifyingKey::from_sec1_bytes(&point).map(Key::P521),
     }
     .map_err(|_| "is no point of its curve")
 }

@@ -6,6 +6,7 @@ use crate::{
         jwt::Knowledge,
         signature::{self, Report},
     },
+    crypto::Verifier,
     decision::{Decision, Deny, Effect, HeaderEdit, Record},
     enforce::enforce,
     error::{LoadError, LoadErrors},
@@ -63,6 +64,17 @@ impl Gate {
             config,
             policy,
         })
+    }
+
+    /// The gate whose signatures are checked this way; without, all of them by its own code.
+    pub fn verified_by(mut self, verifier: &Verifier) -> Gate {
+        for provider in &mut self.config.providers {
+            provider.verifier = verifier.clone();
+        }
+        if let Some(signatures) = &mut self.config.signatures {
+            signatures.verifier = verifier.clone();
+        }
+        self
     }
 
     /// Whether [`Attributes::peer`](crate::Attributes::peer) can change anything: a host that is

@@ -42,7 +42,7 @@ use portcullis_crypto as crypto;
 
 pub use config::api_keys::hash as api_key_hash;
 pub use credential::signature::Report as SignatureReport;
-pub use crypto::{Algorithm, SigningKey};
+pub use crypto::{Algorithm, NativeVerifier, Question, SigningKey, Verifier, foreign};
 pub use decision::{Allow, Decision, Deny, Difference, Effect, HeaderEdit, Record};
 pub use error::{LoadError, LoadErrors};
 pub use examine::{Credential, CredentialOutcome};

@@ -172,6 +172,10 @@ fn metric_segment(id: &str) -> String {
     segment
 }
 
+/// The environment variable of a VM that says whether its host is asked to check signatures: `on`, which
+/// holds where it is not set, or `off`.
+pub const NATIVE_CRYPTO: &str = "PORTCULLIS_NATIVE_CRYPTO";
+
 /// The query that decides where the configuration names none.
 pub const DEFAULT_ENTRYPOINT: &str = "envoy/authz/allow";
 

@@ -67,6 +67,14 @@ unsafe extern "C" {
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_continue_stream(stream: StreamType) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        arguments: *const u8,
+        arguments_size: usize,
+        results: *mut *mut u8,
+        results_size: *mut usize,
+    ) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -195,6 +203,23 @@ pub fn add_header(map: MapType, name: &str, value: &str) -> Result<(), Refused> 
     // SAFETY: both are live and only read.
     accepted(unsafe {
         proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    })
+}
+
+/// What a function of the host's own gives; `None` where the host has none of that name, or it fails.
+pub fn call_foreign_function(name: &str, arguments: &[u8]) -> Option<Vec<u8>> {
+    receive(|results, size| {
+        // SAFETY: name and arguments are live and only read; the host writes to live places.
+        unsafe {
+            proxy_call_foreign_function(
+                name.as_ptr(),
+                name.len(),
+                arguments.as_ptr(),
+                arguments.len(),
+                results,
+                size,
+            )
+        }
     })
 }
 

@@ -7,6 +7,7 @@ mod exchange;
 mod fetching;
 mod host;
 mod metrics;
+mod native;
 mod root;
 mod stream;
 

@@ -1,12 +1,12 @@
 //! One configuration of the filter on one worker.
 
-use crate::{fetching::Fetching, host, metrics::Metrics, stream::Stream};
+use crate::{fetching::Fetching, host, metrics::Metrics, native, stream::Stream};
 use portcullis_engine::{Gate, Record};
 use proxy_wasm::{
     traits::{Context, HttpContext, RootContext},
     types::{BufferType, ContextType, LogLevel},
 };
-use std::rc::Rc;
+use std::{fmt::Display, rc::Rc};
 
 pub struct Root {
     id: u32,
@@ -69,20 +69,23 @@ impl RootContext for Root {
     /// could end up without its filter while the others have theirs.
     fn on_configure(&mut self, _size: usize) -> bool {
         let document = host::buffer(BufferType::PluginConfiguration).unwrap_or_default();
+        let refuse = |why: &dyn Display| {
+            let message = format!("portcullis: the configuration is refused: {why}");
+            host::log(LogLevel::Critical, &message);
+            false
+        };
+        let verifier = match native::verifier() {
+            Ok(verifier) => verifier,
+            Err(why) => return refuse(&why),
+        };
         match Gate::load(&document, &|name: &str| std::env::var(name).ok()) {
             Ok(gate) => {
-                let accepted = Accepted::new(gate);
+                let accepted = Accepted::new(gate.verified_by(verifier));
                 accepted.fetching.start(&accepted.gate);
                 self.accepted = Some(Rc::new(accepted));
                 true
             }
-            Err(errors) => {
-                host::log(
-                    LogLevel::Critical,
-                    &format!("portcullis: the configuration is refused: {errors}"),
-                );
-                false
-            }
+            Err(errors) => refuse(&errors),
         }
     }
 

@@ -6,6 +6,11 @@ use crate::{
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jwt_simple::prelude::*;
+use p521::{
+    SecretKey,
+    elliptic_curve::sec1::ToSec1Point as _,
+    pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding},
+};
 use serde_json::{Map, Value, json};
 use std::{
     collections::HashMap,
@@ -113,6 +118,7 @@ fn generate(name: &str, algorithm: &str) -> Result<Key, Error> {
                 jwk,
             )
         }
+        "ES512" => p521().map_err(|error| failed(&error))?,
         "EdDSA" => {
             // ed25519-compact writes the public key after the private one.
             let (both, public, jwk) = pair!(Ed25519KeyPair::generate());
@@ -134,6 +140,28 @@ fn generate(name: &str, algorithm: &str) -> Result<Key, Error> {
         jwk,
         public_pem: Some(public),
     })
+}
+
+/// In PEM both halves, and the JWK. jwt-simple has no P-521.
+fn p521() -> Result<(String, String, String), String> {
+    let mut number = [0; 66];
+    getrandom::fill(&mut number).map_err(|error| error.to_string())?;
+    // Of 521 bits the highest stay zero, so that it is below the order.
+    number[0] = 0;
+    let private = SecretKey::from_slice(&number).map_err(|error| error.to_string())?;
+    let public = private.public_key();
+    let point = public.to_sec1_point(false);
+    let text = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let [x, y] = [point.x(), point.y()].map(|it| it.map(|it| text(it)));
+    let jwk = json!({"kty": "EC", "crv": "P-521", "x": x, "y": y});
+    let pem = private.to_pkcs8_pem(LineEnding::LF);
+    let pem = pem.map_err(|error| error.to_string())?.to_string();
+    let public = public.to_public_key_pem(LineEnding::LF);
+    Ok((
+        pem,
+        public.map_err(|error| error.to_string())?,
+        jwk.to_string(),
+    ))
 }
 
 fn secret(name: &str, algorithm: &str) -> Result<Key, Error> {

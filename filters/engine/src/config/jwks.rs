@@ -228,6 +228,7 @@ fn parse_jwk(
         ("RSA", _) => KeyType::Rsa,
         ("EC", Some("P-256")) => KeyType::P256,
         ("EC", Some("P-384")) => KeyType::P384,
+        ("EC", Some("P-521")) => KeyType::P521,
         ("OKP", Some("Ed25519")) => KeyType::Ed25519,
         ("oct", _) => KeyType::Symmetric,
         // An issuer's set may hold kinds we do not verify; without them another key must serve.
@@ -255,7 +256,7 @@ fn parse_jwk(
                 let (n, e) = (member("n", &jwk.n)?, member("e", &jwk.e)?);
                 VerificationKey::new(*algorithm, &Material::Rsa { n: &n, e: &e })
             }
-            KeyType::P256 | KeyType::P384 => {
+            KeyType::P256 | KeyType::P384 | KeyType::P521 => {
                 let (x, y) = (member("x", &jwk.x)?, member("y", &jwk.y)?);
                 VerificationKey::new(*algorithm, &Material::Ec { x: &x, y: &y })
             }

@@ -9,7 +9,12 @@ use super::{
     raw, source,
     source::Source,
 };
-use crate::{crypto::Algorithm, error::Findings, fields, gate::Secrets};
+use crate::{
+    crypto::{Algorithm, Verifier},
+    error::Findings,
+    fields,
+    gate::Secrets,
+};
 use binding::Binding;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use subjects::Subject;
@@ -22,6 +27,7 @@ pub struct Provider {
     pub audiences: Option<Vec<String>>,
     pub algorithms: Vec<Algorithm>,
     pub proof: Proof,
+    pub verifier: Verifier,
     pub from: Vec<Source>,
     pub claim_headers: Vec<ClaimHeader>,
     pub leeway: Duration,
@@ -156,6 +162,7 @@ fn provider(
         audiences,
         algorithms,
         proof,
+        verifier: Verifier::default(),
         from,
         payload_header: payload_header(raw.payload_header, &claim_headers, path, findings),
         claim_headers,

@@ -2,7 +2,7 @@
 
 use super::{raw, secret::Secret};
 use crate::{
-    crypto::{Algorithm, Material, VerificationKey},
+    crypto::{Algorithm, Material, VerificationKey, Verifier},
     error::Findings,
     gate::Secrets,
     message_signature::Component,
@@ -11,6 +11,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 pub struct Signatures {
     keys: Vec<Key>,
+    pub verifier: Verifier,
     /// Only signatures with this `tag` are looked at, where one is given.
     pub tag: Option<String>,
     pub max_age: Duration,
@@ -70,6 +71,7 @@ pub fn read(raw: raw::Signatures, secrets: &dyn Secrets, findings: &mut Findings
     }
     Signatures {
         keys,
+        verifier: Verifier::default(),
         tag: raw.tag,
         max_age: raw.max_age.map_or(Duration::from_secs(300), |span| span.0),
         leeway: raw.leeway.map_or(Duration::from_secs(5), |span| span.0),

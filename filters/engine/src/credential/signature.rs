@@ -210,7 +210,10 @@ fn judge<'c>(
             return refuse(Reason::SignatureInvalid, why);
         }
     };
-    if key.key.verify(base.as_bytes(), &input.signature).is_err() {
+    let verified = config
+        .verifier
+        .verify(&key.key, base.as_bytes(), &input.signature);
+    if verified.is_err() {
         return refuse(
             Reason::SignatureInvalid,
             "does not verify: what it covers was changed, or it was made with another key".into(),

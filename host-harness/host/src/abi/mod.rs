@@ -10,6 +10,7 @@ mod properties;
 mod shared_data;
 mod streams;
 mod system;
+mod verify_signature;
 
 use wasmtime::{Caller, Linker};
 

@@ -358,6 +358,51 @@ pub const CASES: &[(&str, &str, &[&str])] = &[
         "(call $status (call $call_foreign_function (i32.const -1) (i32.const 2) {} @R))",
         &["6"],
     ),
+    (
+        "verify_signature: a good signature",
+        "(call $status (call $call_foreign_function {verify_signature} {=0a06736861323536125b3059301306072a8648ce3d020106082a8648ce3d0301070342000419055c5be4b8fa592c5e2ba2429f4305ea03a5bc48fa23f85d32769c6177d824dc7be17acf62cc7cc594386caaa8451eff7aa99191be9bd3d3445beeb97c6aeb1a47304502205cc75effcd1ddb112156a0ae18d6aecfe97a2f0ac41cdec39118455465ee27b30221009518a925b1552033627cfa185b9f1a58d399ec7aed2328045c382d78603f633c22016d} @R)) (call $show)",
+        &["0", "\u{8}\u{1}"],
+    ),
+    (
+        "verify_signature: a hash in capitals",
+        "(call $status (call $call_foreign_function {verify_signature} {=0a06534841323536125b3059301306072a8648ce3d020106082a8648ce3d0301070342000419055c5be4b8fa592c5e2ba2429f4305ea03a5bc48fa23f85d32769c6177d824dc7be17acf62cc7cc594386caaa8451eff7aa99191be9bd3d3445beeb97c6aeb1a47304502205cc75effcd1ddb112156a0ae18d6aecfe97a2f0ac41cdec39118455465ee27b30221009518a925b1552033627cfa185b9f1a58d399ec7aed2328045c382d78603f633c22016d} @R)) (call $show)",
+        &["0", "\u{8}\u{1}"],
+    ),
+    (
+        "verify_signature: of another message",
+        "(call $status (call $call_foreign_function {verify_signature} {=0a06736861323536125b3059301306072a8648ce3d020106082a8648ce3d0301070342000419055c5be4b8fa592c5e2ba2429f4305ea03a5bc48fa23f85d32769c6177d824dc7be17acf62cc7cc594386caaa8451eff7aa99191be9bd3d3445beeb97c6aeb1a47304502205cc75effcd1ddb112156a0ae18d6aecfe97a2f0ac41cdec39118455465ee27b30221009518a925b1552033627cfa185b9f1a58d399ec7aed2328045c382d78603f633c22016e} @R)) (call $show)",
+        &["0", "\u{12}&Failed to verify digest. Error code: 0"],
+    ),
+    (
+        "verify_signature: no signature",
+        "(call $status (call $call_foreign_function {verify_signature} {=0a06736861323536125b3059301306072a8648ce3d020106082a8648ce3d0301070342000419055c5be4b8fa592c5e2ba2429f4305ea03a5bc48fa23f85d32769c6177d824dc7be17acf62cc7cc594386caaa8451eff7aa99191be9bd3d3445beeb97c6aeb22016d} @R)) (call $show)",
+        &["0", "\u{12}&Failed to verify digest. Error code: 0"],
+    ),
+    (
+        "verify_signature: an unknown hash",
+        "(call $status (call $call_foreign_function {verify_signature} {=0a036d6435125b3059301306072a8648ce3d020106082a8648ce3d0301070342000419055c5be4b8fa592c5e2ba2429f4305ea03a5bc48fa23f85d32769c6177d824dc7be17acf62cc7cc594386caaa8451eff7aa99191be9bd3d3445beeb97c6aeb1a47304502205cc75effcd1ddb112156a0ae18d6aecfe97a2f0ac41cdec39118455465ee27b30221009518a925b1552033627cfa185b9f1a58d399ec7aed2328045c382d78603f633c22016d} @R)) (call $show)",
+        &["0", "\u{12}\u{15}md5 is not supported."],
+    ),
+    (
+        "verify_signature: a hash that the curve does not go with",
+        "(call $status (call $call_foreign_function {verify_signature} {=0a06736861323234125b3059301306072a8648ce3d020106082a8648ce3d0301070342000419055c5be4b8fa592c5e2ba2429f4305ea03a5bc48fa23f85d32769c6177d824dc7be17acf62cc7cc594386caaa8451eff7aa99191be9bd3d3445beeb97c6aeb1a47304502205cc75effcd1ddb112156a0ae18d6aecfe97a2f0ac41cdec39118455465ee27b30221009518a925b1552033627cfa185b9f1a58d399ec7aed2328045c382d78603f633c22016d} @R)) (call $show)",
+        &["0", "\u{12}#Failed to initialize digest verify."],
+    ),
+    (
+        "verify_signature: no key",
+        "(call $status (call $call_foreign_function {verify_signature} {=0a067368613235361a47304502205cc75effcd1ddb112156a0ae18d6aecfe97a2f0ac41cdec39118455465ee27b30221009518a925b1552033627cfa185b9f1a58d399ec7aed2328045c382d78603f633c22016d} @R))",
+        &["2"],
+    ),
+    (
+        "verify_signature: half a key",
+        "(call $status (call $call_foreign_function {verify_signature} {=0a0673686132353612283059301306072a8648ce3d020106082a8648ce3d0301070342000419055c5be4b8fa592c5e2ba2421a47304502205cc75effcd1ddb112156a0ae18d6aecfe97a2f0ac41cdec39118455465ee27b30221009518a925b1552033627cfa185b9f1a58d399ec7aed2328045c382d78603f633c22016d} @R))",
+        &["2"],
+    ),
+    (
+        "verify_signature: no message",
+        "(call $status (call $call_foreign_function {verify_signature} {=ff} @R))",
+        &["2"],
+    ),
     // WASI.
     (
         "fd_write: stdout",

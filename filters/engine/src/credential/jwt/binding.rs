@@ -2,7 +2,7 @@
 //! connection or the request shows. It is asked on every request, however well a token is known.
 
 use super::{
-    dpop::{self, Target},
+    dpop::{self, Target, Terms},
     fault::{Challenge, Fault},
 };
 use crate::{
@@ -92,15 +92,12 @@ pub fn check(
             return Err(Fault::binding("there is no `DPoP` header").told(challenge));
         }
     };
-    dpop::verify(
-        dpop,
-        provider.leeway,
-        proof,
-        token,
-        &bound,
-        &target,
-        around.now_ns,
-    )
+    let terms = Terms {
+        config: dpop,
+        leeway: provider.leeway,
+        verifier: &provider.verifier,
+    };
+    dpop::verify(&terms, proof, token, &bound, &target, around.now_ns)
 }
 
 /// That the peer holds the certificate's key is proven by TLS itself, whoever issued the certificate;

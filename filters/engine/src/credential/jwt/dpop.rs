@@ -8,13 +8,20 @@ use super::{
 };
 use crate::{
     config::{jwks, jwt::binding::Dpop},
-    crypto::{Algorithm, constant_time_eq, sha256},
+    crypto::{Algorithm, Verifier, constant_time_eq, sha256},
     json,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use fluent_uri::{Uri, component::Scheme, normalize::Normalizer};
 use serde_json::{Map, Value};
 use std::time::Duration;
+
+/// How a proof is judged.
+pub struct Terms<'c> {
+    pub config: &'c Dpop,
+    pub leeway: Duration,
+    pub verifier: &'c Verifier,
+}
 
 /// The request that a proof must be for, as the gate sees it.
 pub struct Target<'r> {
@@ -28,8 +35,7 @@ pub struct Target<'r> {
 /// Section 4.3, in the order of what it costs: the arithmetic comes last, and only for a key that the
 /// token names.
 pub fn verify(
-    config: &Dpop,
-    leeway: Duration,
+    terms: &Terms<'_>,
     proof: &str,
     token: &str,
     bound: &[u8; 32],
@@ -78,8 +84,8 @@ pub fn verify(
     if hash.as_deref() != Some(&sha256(token.as_bytes())) {
         return Err(no("is for another token: `ath` is not its SHA-256"));
     }
-    in_time(config, leeway, &claims, now_ns).map_err(no)?;
-    if let Some(nonce) = &config.nonce
+    in_time(terms.config, terms.leeway, &claims, now_ns).map_err(no)?;
+    if let Some(nonce) = &terms.config.nonce
         && !text(&claims, "nonce").is_some_and(|shown| nonce.takes(shown, now_ns))
     {
         let fault = no("has no nonce that was given in this time");
@@ -92,7 +98,7 @@ pub fn verify(
     }
     let key = jwks::proof_key(Value::Object(jwk.clone()), algorithm)
         .map_err(|why| bad(format!("has a `jwk` that {why}")))?;
-    match jws.is_signed_by(&key) {
+    match jws.is_signed_by(&key, terms.verifier) {
         true => Ok(()),
         false => Err(no("is not signed by its `jwk`")),
     }

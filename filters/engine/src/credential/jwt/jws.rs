@@ -4,7 +4,7 @@
 use super::fault::{Fault, quoted};
 use crate::{
     config::jwks::ProviderKey,
-    crypto::{Algorithm, VerificationKey},
+    crypto::{Algorithm, VerificationKey, Verifier},
     json,
     words::Reason,
 };
@@ -52,6 +52,7 @@ impl Jws<'_> {
         &self,
         algorithms: &[Algorithm],
         keys: &'k [ProviderKey],
+        verifier: &Verifier,
     ) -> Result<&'k ProviderKey, Fault> {
         let named = self.header.get("alg").and_then(Value::as_str);
         let algorithm = named
@@ -79,7 +80,7 @@ impl Jws<'_> {
             return Err(Fault::new(Reason::JwtKeyUnknown, why));
         }
         candidates
-            .find(|candidate| self.is_signed_by(&candidate.key))
+            .find(|candidate| self.is_signed_by(&candidate.key, verifier))
             .ok_or_else(|| {
                 let why = format!("it verifies with no key for {}", which());
                 Fault::new(Reason::JwtSignature, why)
@@ -87,7 +88,8 @@ impl Jws<'_> {
     }
 
     /// Whether this key signed it. That its algorithm is the token's is the caller's to see to.
-    pub fn is_signed_by(&self, key: &VerificationKey) -> bool {
-        key.verify(self.signed.as_bytes(), &self.signature).is_ok()
+    pub fn is_signed_by(&self, key: &VerificationKey, verifier: &Verifier) -> bool {
+        let signed = self.signed.as_bytes();
+        verifier.verify(key, signed, &self.signature).is_ok()
     }
 }

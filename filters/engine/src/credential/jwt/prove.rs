@@ -59,7 +59,7 @@ pub fn prove<'c>(
         wants.push(Want::Keys { provider: index });
         return Err(unavailable(against, index, Reason::JwksUnavailable));
     };
-    let key = jws.verify(&provider.algorithms, &keys.keys);
+    let key = jws.verify(&provider.algorithms, &keys.keys, &provider.verifier);
     let key = key.map_err(|fault| {
         if fault.reason != Reason::JwtKeyUnknown || !provider.proof.is_fetched() {
             return fault;

@@ -38,9 +38,13 @@ fn judged(proof: &str, token: &str, target: &Target<'_>, seconds: u64) -> Result
         nonce: None,
     };
     let leeway = Duration::from_secs(5);
-    verify(
-        &config,
+    let terms = Terms {
+        config: &config,
         leeway,
+        verifier: &Verifier::default(),
+    };
+    verify(
+        &terms,
         proof,
         token,
         &bound(),
