@@ -9,7 +9,7 @@
 mod support;
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{Read, Write},
     net::{TcpListener, TcpStream},
     sync::mpsc::{self, Receiver, Sender},
     thread,
@@ -18,44 +18,16 @@ use std::{
 use support::{
     Folder,
     gate::{Gate, PATIENCE, status, upstream},
+    server::{ok, server, tls_server},
 };
 
 const GUEST: &str = include_str!("serve_calls/guest.wat");
-
-/// A server that answers each request as told, and says what it was asked.
-fn server(answer: impl Fn(TcpStream) + Send + Sync + 'static) -> (String, Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let (asked, seen) = mpsc::channel();
-    let answer = std::sync::Arc::new(answer);
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (stream, asked) = (stream.unwrap(), asked.clone());
-            let answer = std::sync::Arc::clone(&answer);
-            thread::spawn(move || {
-                let mut head = String::new();
-                let mut reader = BufReader::new(stream.try_clone().unwrap());
-                while reader.read_line(&mut head).unwrap_or(0) > 2 {}
-                let _ = asked.send(head);
-                answer(stream);
-            });
-        }
-    });
-    (url, seen)
-}
-
-fn ok(mut stream: TcpStream, body: &str) {
-    let length = body.len();
-    let answer =
-        format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
-    let _ = stream.write_all(answer.as_bytes());
-}
 
 /// Answers when it is told to, once for each time.
 fn gated() -> (String, Receiver<String>, Sender<()>) {
     let (open, gate) = mpsc::channel();
     let gate = std::sync::Mutex::new(gate);
-    let (url, seen) = server(move |stream| {
+    let (url, seen) = server(move |stream, _| {
         let _ = gate.lock().unwrap().recv();
         ok(stream, "late");
     });
@@ -104,21 +76,22 @@ fn end(mut stream: TcpStream) -> String {
 
 #[test]
 fn a_request_waits_for_what_its_filter_asks() {
-    let (good, seen) = server(|stream| ok(stream, "the keys"));
-    let (slow, _) = server(|stream| {
+    let (good, seen) = server(|stream, _| ok(stream, "the keys"));
+    let (slow, _) = server(|stream, _| {
         thread::sleep(Duration::from_secs(20));
         drop(stream);
     });
-    let (huge, _) = server(|stream| ok(stream, &"x".repeat(1024 * 1024 + 1)));
-    let (broken, _) = server(|mut stream| {
+    let (huge, _) = server(|stream, _| ok(stream, &"x".repeat(1024 * 1024 + 1)));
+    let (broken, _) = server(|mut stream, _| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf");
     });
-    let (dripping, _) = server(|mut stream| {
+    let (dripping, _) = server(|mut stream, _| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf");
         thread::sleep(Duration::from_secs(20));
     });
-    let (lying, _) = server(|mut stream| drop(stream.write_all(b"hello, I speak no HTTP\r\n\r\n")));
-    let (refusing, _) = server(|mut stream| {
+    let (lying, _) =
+        server(|mut stream, _| drop(stream.write_all(b"hello, I speak no HTTP\r\n\r\n")));
+    let (refusing, _) = server(|mut stream, _| {
         drop(stream.write_all(b"HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n"))
     });
     let away = TcpListener::bind("127.0.0.1:0")
@@ -178,8 +151,44 @@ fn a_request_waits_for_what_its_filter_asks() {
 }
 
 #[test]
+fn https_is_spoken_with_those_whom_this_machine_trusts() {
+    let (url, certificate) = tls_server("the keys");
+    let folder = Folder::started();
+    let wasm = folder.write("guest.wasm", wat::parse_str(GUEST).unwrap());
+    let trusted = folder.write("trusted.pem", certificate);
+    let (_, other) = tls_server("");
+    let other = folder.write("other.pem", other);
+    let cluster = format!("--cluster=good={url}");
+    let arguments = ["--wasm", wasm.to_str().unwrap(), &cluster];
+    for (file, wanted, told) in [
+        (trusted, "200", "x-keys: the keys\r\n"),
+        (other, "502", "503"),
+    ] {
+        let environment = [("SSL_CERT_FILE", file.to_str().unwrap())];
+        let gate = Gate::serve_with(&folder, &upstream(), &arguments, &environment);
+        let answer = ask(&gate, "good");
+        assert_eq!(status(&answer), wanted, "{answer}");
+        assert!(answer.contains(told), "{answer}");
+        gate.stop();
+    }
+    let nobody = folder.write("nobody.pem", "");
+    let ran = folder
+        .command(&["serve", "--upstream", "http://127.0.0.1:1", &cluster])
+        .env("SSL_CERT_FILE", nobody)
+        .env_remove("SSL_CERT_DIR")
+        .output()
+        .unwrap();
+    assert_eq!(ran.status.code(), Some(2));
+    let told = String::from_utf8(ran.stderr).unwrap();
+    assert!(
+        told.starts_with("error: --cluster: https needs certificates to trust"),
+        "{told}"
+    );
+}
+
+#[test]
 fn requests_wait_beside_each_other() {
-    let (good, _) = server(|stream| ok(stream, "the keys"));
+    let (good, _) = server(|stream, _| ok(stream, "the keys"));
     let (late, seen, open) = gated();
     let Served { gate, .. } = serve(&[("good", &good), ("late", &late)], &[]);
     let waiting: Vec<TcpStream> = (0..3).map(|_| begin(&gate, "late")).collect();
@@ -202,7 +211,7 @@ fn requests_wait_beside_each_other() {
 
 #[test]
 fn a_client_that_leaves_while_its_request_waits_costs_nothing() {
-    let (good, _) = server(|stream| ok(stream, "the keys"));
+    let (good, _) = server(|stream, _| ok(stream, "the keys"));
     let (late, seen, open) = gated();
     let Served { gate, .. } = serve(&[("good", &good), ("late", &late)], &[]);
     let leaving = begin(&gate, "late");
@@ -221,7 +230,7 @@ fn a_client_that_leaves_while_its_request_waits_costs_nothing() {
 
 #[test]
 fn ticks_come_at_their_period_and_end_with_it() {
-    let (good, seen) = server(|stream| ok(stream, "the keys"));
+    let (good, seen) = server(|stream, _| ok(stream, "the keys"));
     let Served { gate, .. } = serve(&[("good", &good)], &[]);
     for _ in 0..3 {
         let head = seen.recv_timeout(PATIENCE).unwrap();
@@ -233,9 +242,9 @@ fn ticks_come_at_their_period_and_end_with_it() {
 
 #[test]
 fn a_trap_at_an_answer_is_503_for_all_that_wait_and_a_fresh_vm() {
-    let (good, _) = server(|stream| ok(stream, "the keys"));
+    let (good, _) = server(|stream, _| ok(stream, "the keys"));
     let (late, seen, _open) = gated();
-    let (trap, _) = server(|stream| ok(stream, "!"));
+    let (trap, _) = server(|stream, _| ok(stream, "!"));
     let Served { gate, .. } = serve(&[("good", &good), ("late", &late), ("trap", &trap)], &[]);
     let bystander = begin(&gate, "late");
     seen.recv_timeout(PATIENCE).unwrap();
@@ -249,7 +258,7 @@ fn a_trap_at_an_answer_is_503_for_all_that_wait_and_a_fresh_vm() {
 
 #[test]
 fn a_reload_lets_what_waits_finish_as_it_began() {
-    let (good, _) = server(|stream| ok(stream, "the keys"));
+    let (good, _) = server(|stream, _| ok(stream, "the keys"));
     let (late, seen, open) = gated();
     let Served { folder, gate } = serve(&[("good", &good), ("late", &late)], &["--watch"]);
     folder.edit(

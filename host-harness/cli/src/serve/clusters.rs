@@ -1,6 +1,9 @@
 //! `--cluster NAME=URL`: where the filter's own HTTP calls go, and the calls themselves.
 
-use super::wire;
+use super::{
+    heard::{Heard, Question},
+    wire,
+};
 use crate::{failure::Failure, terminal};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
@@ -17,6 +20,7 @@ use portcullis_host::{Headers, HttpCall, HttpCallResponse};
 use std::{
     collections::{BTreeMap, BTreeSet},
     error::Error,
+    sync::Arc,
     time::Duration,
 };
 use tokio::{runtime::Handle, time::timeout};
@@ -34,6 +38,8 @@ const HINT: &str = "a name and a URL without a path, such as idp=http://127.0.0.
 pub struct Clusters {
     urls: BTreeMap<String, Uri>,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// What came of the calls.
+    pub heard: Arc<Heard>,
     /// Where calls are made: the thread that asks for them must not wait.
     pub runtime: Handle,
 }
@@ -62,6 +68,7 @@ impl Clusters {
         Ok(Clusters {
             urls,
             client,
+            heard: Arc::default(),
             runtime,
         })
     }
@@ -92,6 +99,13 @@ impl Clusters {
 
     /// Makes a call, and answers as Envoy would: `None` where it failed after an answer had begun.
     pub async fn call(&self, call: HttpCall) -> Option<HttpCallResponse> {
+        let question = Question::of_filter(&call);
+        let response = self.make(call).await?;
+        self.heard.remember(question, &response);
+        Some(response)
+    }
+
+    async fn make(&self, call: HttpCall) -> Option<HttpCallResponse> {
         let cluster = call.cluster.escape_debug().to_string();
         let warn = |what: &str| terminal::warn(&format!("cluster `{cluster}`: {what}"));
         let Some(url) = self.urls.get(&call.cluster) else {
@@ -185,7 +199,7 @@ fn tls(needed: bool) -> Result<rustls::ClientConfig, Failure> {
             .hint("install `ca-certificates`, or name a file with SSL_CERT_FILE"));
         }
     }
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Failure::new(format!("--cluster: {error}")))?;

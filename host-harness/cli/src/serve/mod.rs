@@ -2,6 +2,7 @@
 
 mod body;
 mod clusters;
+mod heard;
 mod history;
 mod keeper;
 mod line;
@@ -162,7 +163,7 @@ impl Document {
         let file = GateFile::read(config)?;
         let gate = file.gate(&secrets::environment)?;
         clusters.check(&file)?;
-        let native = Native::new(&file, gate, explains);
+        let native = Native::new(&file, gate, Arc::clone(&clusters.heard), explains);
         Ok(Document { file, native })
     }
 
