@@ -127,7 +127,7 @@ fn a_request_waits_for_what_its_filter_asks() {
     for (cluster, wanted, body) in [
         // As Envoy's router answers.
         ("away", "502", "503"),
-        ("lying", "502", "503"),
+        ("lying", "502", "502"),
         ("slow", "502", "504"),
         ("refusing", "502", "404"),
         // Calls that fail once an answer has begun.

@@ -50,6 +50,14 @@ impl HttpCallResponse {
         )
     }
 
+    /// What Envoy's router answers where what comes back is no HTTP: a 502, not a failure.
+    pub fn malformed() -> Self {
+        Self::of_the_router(
+            b"502",
+            b"upstream connect error or disconnect/reset before headers. reset reason: protocol error",
+        )
+    }
+
     /// What Envoy's router answers where the timeout passes before an answer begins: a 504, not a failure.
     pub fn timed_out() -> Self {
         Self::of_the_router(b"504", b"upstream request timeout")
@@ -83,7 +91,8 @@ impl Vm {
     ///
     /// `None` is a call that failed: the answer broke off or was too large (Envoy's `Reset` and
     /// `ExceedResponseBufferLimit`). Where no answer began, Envoy has one of its own:
-    /// [`HttpCallResponse::unreachable`] and [`HttpCallResponse::timed_out`].
+    /// [`HttpCallResponse::unreachable`], [`HttpCallResponse::malformed`] and [`HttpCallResponse::timed_out`] (tried on
+    /// Envoy 1.40).
     ///
     /// # Errors
     /// [`VmError::UnknownCall`] where it was answered already or its plugin has ended meanwhile; otherwise as any other

@@ -169,6 +169,7 @@ fn a_call_that_failed_has_no_counts_and_a_status() {
 fn what_envoys_router_answers_itself_is_no_failure() {
     for (answer, status) in [
         (HttpCallResponse::unreachable(), "503"),
+        (HttpCallResponse::malformed(), "502"),
         (HttpCallResponse::timed_out(), "504"),
     ] {
         let read = "(call $status (local.get 2)) (drop (call $get_header_map_value (i32.const 6) {:status} @R)) (call $show)";

@@ -130,8 +130,13 @@ impl Clusters {
                 return Some(HttpCallResponse::timed_out());
             }
             Ok(Err(error)) => {
-                warn(&told(&error));
-                return Some(HttpCallResponse::unreachable());
+                let cause = last_cause(&error);
+                warn(&cause.to_string());
+                let hyper = cause.downcast_ref::<hyper::Error>();
+                return Some(match hyper.is_some_and(hyper::Error::is_parse) {
+                    true => HttpCallResponse::malformed(),
+                    false => HttpCallResponse::unreachable(),
+                });
             }
             Ok(Ok(response)) => response,
         };
@@ -206,11 +211,11 @@ fn tls(needed: bool) -> Result<rustls::ClientConfig, Failure> {
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// The last cause: what is above it says the same with fewer words.
-fn told(error: &hyper_util::client::legacy::Error) -> String {
-    let mut cause: &dyn Error = error;
+/// What is above it says the same with fewer words.
+fn last_cause(error: &hyper_util::client::legacy::Error) -> &(dyn Error + 'static) {
+    let mut cause: &(dyn Error + 'static) = error;
     while let Some(next) = cause.source() {
         cause = next;
     }
-    cause.to_string()
+    cause
 }

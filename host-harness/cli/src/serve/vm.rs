@@ -182,3 +182,25 @@ impl Drop for Exchange {
         let _ = self.thread.send(Job::Close(self.id));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Exchange, Job, Verdict};
+    use portcullis_host::Headers;
+    use std::sync::{Arc, mpsc};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_filter_that_never_makes_up_its_mind_has_failed_and_its_stream_is_closed() {
+        let (thread, jobs) = mpsc::channel();
+        let thread = Arc::new(thread);
+        let exchange = Exchange { thread, id: 7 };
+        let verdict = exchange.response(Headers::new(), true).await;
+        let Verdict::Failed(message) = verdict else {
+            panic!("it cannot have answered");
+        };
+        assert_eq!(message, "the filter still waited after 30s");
+        drop(exchange);
+        let jobs: Vec<Job> = jobs.iter().collect();
+        assert!(matches!(jobs[..], [Job::Response { .. }, Job::Close(7)]));
+    }
+}
