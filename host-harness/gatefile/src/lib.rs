@@ -3,6 +3,7 @@
 //! [`GateFile`] is a configuration as the filter takes it: `policy.path` has become modules and
 //! data. [`Policies`] is the same loader without a configuration, for `eval -d`.
 
+mod clusters;
 mod document;
 mod edit;
 mod error;
@@ -14,6 +15,7 @@ mod sources;
 mod spans;
 mod yaml;
 
+pub use clusters::clusters;
 pub use document::{Document, read_data};
 pub use edit::{Edit, Field, Step, Unsafe, yaml_line};
 pub use error::{Finding, Findings, Place};

@@ -1,7 +1,10 @@
 //! `portcullis serve`: a reverse proxy around the very module that Envoy loads.
 
 mod body;
+mod clusters;
+mod heard;
 mod history;
+mod keeper;
 mod line;
 mod log;
 mod native;
@@ -9,12 +12,14 @@ mod proxy;
 mod teller;
 mod vm;
 mod watch;
+mod wire;
 
 use crate::{
     failure::{Exit, Failure},
     module, secrets,
 };
 use clap::Args;
+use clusters::Clusters;
 use history::History;
 use hyper::Uri;
 use log::DecisionLog;
@@ -28,7 +33,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 use teller::{Format, Teller};
-use vm::Filter;
+use vm::{Filter, Parts};
 use watch::Watch;
 
 /// Serve the gate in front of an upstream, on this machine
@@ -42,6 +47,7 @@ use watch::Watch;
   portcullis serve --config gate.yaml --upstream http://127.0.0.1:9000
   portcullis serve --config gate.yaml --upstream http://127.0.0.1:9000 --watch
   portcullis serve --upstream http://127.0.0.1:9000 --listen 127.0.0.1:0    # any free port
+  portcullis serve --upstream http://127.0.0.1:9000 --cluster idp=http://127.0.0.1:9100
   portcullis serve --upstream http://127.0.0.1:9000 --decision-log decisions.jsonl
   portcullis explain --log decisions.jsonl ID    # why: ID is what a decision's line ends with")]
 pub struct Serve {
@@ -51,6 +57,10 @@ pub struct Serve {
     /// Where allowed requests go: `http://HOST:PORT`
     #[arg(long, value_name = "URL")]
     upstream: String,
+    /// Where a cluster is that the configuration names, such as an issuer's key server:
+    /// `NAME=http://HOST:PORT` or `NAME=https://HOST:PORT`; once for each
+    #[arg(long = "cluster", value_name = "NAME=URL")]
+    clusters: Vec<String>,
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: String,
@@ -80,30 +90,32 @@ impl Serve {
             ))
             .hint("an address and a port, such as 127.0.0.1:8080")
         })?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::io("the runtime", &error))?;
+        let clusters = Clusters::new(&self.clusters, runtime.handle().clone())?;
+        let clusters = Arc::new(clusters);
         let watch = self.watch.then(|| Watch::new(&self.config));
         let format = self.format.unwrap_or_else(Format::of_stdout);
         // Plain lines need no explanation, and so no second reading of the policy.
         let explains = self.watch || format == Format::Text || self.decision_log.is_some();
-        let document = Document::read(&self.config, explains)?;
+        let document = Document::read(&self.config, explains, &clusters)?;
         let wasm = module::find(self.wasm.as_deref())?;
         let listener = bind(listen)?;
         let log = self.decision_log.as_deref().map(DecisionLog::open);
         let teller = Teller::new(format, log.transpose()?)?;
         // Takes a moment, so what can be refused without it is refused before.
         let module = compile(&wasm)?;
-        let current = Current::new(document.start(&module)?);
+        let current = Current::new(document.start(&module, &clusters)?);
         let history = match watch {
             None => None,
             Some(watch) => {
                 let history = Arc::new(History::default());
-                watch.spawn(module, current.clone(), Arc::clone(&history))?;
+                watch.spawn(module, clusters, current.clone(), Arc::clone(&history))?;
                 Some(history)
             }
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::io("the runtime", &error))?;
         let proxy = Proxy::new(upstream, current, teller.clone(), history);
         let served = runtime.block_on(proxy.serve(listener));
         // With it go the requests that still run, and each is told.
@@ -147,20 +159,22 @@ struct Document {
 
 impl Document {
     /// Checked here first: the engine's errors have places, the guest's are log lines.
-    fn read(config: &Path, explains: bool) -> Result<Document, Failure> {
+    fn read(config: &Path, explains: bool, clusters: &Clusters) -> Result<Document, Failure> {
         let file = GateFile::read(config)?;
         let gate = file.gate(&secrets::environment)?;
-        let native = Native::new(&file, gate, explains);
+        clusters.check(&file)?;
+        let native = Native::new(&file, gate, Arc::clone(&clusters.heard), explains);
         Ok(Document { file, native })
     }
 
-    fn start(self, module: &Module) -> Result<Serving, Failure> {
+    fn start(self, module: &Module, clusters: &Arc<Clusters>) -> Result<Serving, Failure> {
         let document = &self.file.document;
-        let filter = Filter::start(
-            module.clone(),
-            document.to_string().into_bytes(),
-            secrets::named(document),
-        )
+        let filter = Filter::start(Parts {
+            module: module.clone(),
+            configuration: document.to_string().into_bytes(),
+            environment: secrets::named(document),
+            clusters: Arc::clone(clusters),
+        })
         .map_err(|message| {
             Failure::new(format!("the module refuses the configuration: {message}"))
         })?;
@@ -191,17 +205,16 @@ fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 fn upstream(url: &str) -> Result<Uri, Failure> {
-    let wrong = |why: &str| {
-        Failure::new(format!("--upstream: found `{}`, {why}", url.escape_debug()))
+    let wrong = |why: String| {
+        Failure::new(format!("--upstream: {why}"))
             .hint("a URL without a path, such as http://127.0.0.1:9000")
     };
-    let uri: Uri = url.parse().map_err(|_| wrong("which is no URL"))?;
-    match (uri.scheme_str(), uri.authority()) {
-        (Some("http"), Some(_)) if matches!(uri.path(), "" | "/") && uri.query().is_none() => {
-            Ok(uri)
-        }
-        (Some("http"), Some(_)) => Err(wrong("which has a path; requests keep their own")),
-        (Some("https"), _) => Err(wrong("but TLS to the upstream is not supported yet")),
-        _ => Err(wrong("which is no http:// URL")),
+    let uri = wire::base(url).map_err(wrong)?;
+    match uri.scheme_str() {
+        Some("https") => Err(wrong(format!(
+            "found `{}`, but TLS to the upstream is not supported yet",
+            url.escape_debug()
+        ))),
+        _ => Ok(uri),
     }
 }

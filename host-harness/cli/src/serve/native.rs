@@ -2,8 +2,9 @@
 //! decision what the module does not: the policy's input, and the line that decided. No response
 //! depends on it, so where it fails there is less to say and nothing else.
 
+use super::heard::Heard;
 use crate::{explain, mask::Mask, moment, policy, terminal};
-use portcullis_engine::{Attributes, Decision, Gate, Reason, Request};
+use portcullis_engine::{Attributes, Call, Decision, Gate, Reason, Request};
 use portcullis_gatefile::GateFile;
 use portcullis_host::Headers;
 use portcullis_rego::{
@@ -14,7 +15,7 @@ use serde_json::Value;
 use std::{
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Mutex,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -27,8 +28,21 @@ pub const STACK: usize = 8 * 1024 * 1024;
 /// A gate, and its policy as it can be asked why.
 pub struct Native {
     gate: Gate,
+    fetched: Option<Fetched>,
     explainer: Option<Mutex<Explainer>>,
 }
+
+/// What the gate fetches it is given here, from what its filter was answered.
+struct Fetched {
+    heard: Arc<Heard>,
+    /// What it has asked for and nobody has heard of yet.
+    open: Mutex<Vec<Call>>,
+}
+
+/// Discovery, then keys, then a token: each answer may bring another question.
+const MOST_QUESTIONS: usize = 8;
+/// Of those that are open, the older ones are given up by the gate itself.
+const MOST_OPEN: usize = 100;
 
 /// A request as the filter was shown it.
 pub struct Seen {
@@ -60,7 +74,7 @@ pub struct Why {
 
 impl Native {
     /// `explains`: whether anybody will ask for [`Why`].
-    pub fn new(file: &GateFile, gate: Gate, explains: bool) -> Native {
+    pub fn new(file: &GateFile, gate: Gate, heard: Arc<Heard>, explains: bool) -> Native {
         let explainer = explains.then(|| quietly(|| explain::explainer(file)));
         let explainer = match explainer {
             None => None,
@@ -70,7 +84,43 @@ impl Native {
                 None
             }
         };
-        Native { gate, explainer }
+        let fetches = !portcullis_gatefile::clusters(&file.document).is_empty();
+        let open = Mutex::default();
+        Native {
+            gate,
+            fetched: fetches.then_some(Fetched { heard, open }),
+            explainer,
+        }
+    }
+
+    /// Has the gate know what its filter knew of a request's credentials.
+    fn learn(&self, seen: &Seen, now_ns: u64) {
+        let Some(Fetched { heard, open }) = &self.fetched else {
+            return;
+        };
+        let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..MOST_QUESTIONS {
+            // For what it wants; whether it would wait for it is no matter.
+            drop(seen.ask(now_ns, |request, moment| {
+                self.gate.step(request, moment, None)
+            }));
+            // It is never later than its filter, which spreads its calls.
+            open.extend(self.gate.calls(now_ns, 0));
+            let asked = open.len();
+            open.retain(|call| match heard.answer(call) {
+                Some((answer, at_ns)) => {
+                    // What is wrong with it, the filter's log tells.
+                    let _ = self.gate.answered(call.id, &answer, at_ns, 0);
+                    false
+                }
+                None => true,
+            });
+            if open.len() == asked {
+                break;
+            }
+        }
+        let old = open.len().saturating_sub(MOST_OPEN);
+        open.drain(..old);
     }
 
     /// What the module's record leaves out. `rule` is the one that was asked; `explains` is for when
@@ -80,6 +130,7 @@ impl Native {
         let told = rule.and_then(|rule| {
             quietly(|| {
                 let at = moment::nanoseconds(seen.at);
+                self.learn(seen, at);
                 let mut input = self.input(seen, at)?;
                 let why = match explains {
                     true => self.why(rule, &input, at, reason, &mask),
@@ -99,7 +150,10 @@ impl Native {
 
     /// The decision at a moment of one's choice.
     pub fn decide(&self, seen: &Seen, now_ns: u64) -> Option<Decision> {
-        quietly(|| seen.ask(now_ns, |request, moment| self.gate.decide(request, moment)))
+        quietly(|| {
+            self.learn(seen, now_ns);
+            seen.ask(now_ns, |request, moment| self.gate.decide(request, moment))
+        })
     }
 
     /// The line that decided so, where a policy did.

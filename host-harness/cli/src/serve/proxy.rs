@@ -9,13 +9,14 @@ use super::{
     native::Seen,
     teller::Teller,
     vm::{Exchange, Verdict},
+    wire,
 };
 use crate::{failure::Failure, moment, terminal};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{
     Method, Request, Response, StatusCode, Uri, Version,
     body::{Body, Bytes, Incoming},
-    header::{self, HeaderMap, HeaderName, HeaderValue},
+    header::{self, HeaderMap},
     http::uri::PathAndQuery,
     service::service_fn,
 };
@@ -168,13 +169,13 @@ impl Proxy {
         if let (Some(history), Some(seen)) = (&self.history, &seen) {
             history.remember(seen);
         }
-        let answer = match (asked.verdict, asked.exchange) {
-            (Verdict::Continue(headers), Some(exchange)) => {
-                self.forward(request.into_body(), &headers, exchange).await
+        let answer = match asked.verdict {
+            Verdict::Continue(headers) => {
+                self.forward(request.into_body(), &headers, asked.exchange)
+                    .await
             }
-            (Verdict::Reply(reply), _) => local_reply(reply),
-            (Verdict::Failed(message), _) => failed(&message),
-            (Verdict::Continue(_), None) => failed("a request went on without a stream"),
+            Verdict::Reply(reply) => local_reply(reply),
+            Verdict::Failed(message) => failed(&message),
         };
         telling.answered(answer.status().as_u16());
         answer
@@ -182,7 +183,8 @@ impl Proxy {
 
     /// To the upstream and back, through the filter's response callbacks.
     async fn forward(&self, body: Incoming, headers: &Headers, exchange: Exchange) -> Answer {
-        let request = match self.to_upstream(headers, body) {
+        let body = WithoutTrailers(body);
+        let request = match wire::request(&self.upstream, headers, body) {
             Ok(request) => request,
             Err(message) => return failed(&message),
         };
@@ -220,32 +222,6 @@ impl Proxy {
             None => full(Vec::new()),
         };
         built(&headers, body).unwrap_or_else(|message| failed(&message))
-    }
-
-    fn to_upstream(
-        &self,
-        headers: &Headers,
-        body: Incoming,
-    ) -> Result<Request<WithoutTrailers>, String> {
-        let wrong = |error: hyper::http::Error| error.to_string();
-        let mut parts = self.upstream.clone().into_parts();
-        let path = headers.get(":path").unwrap_or_default();
-        let path = PathAndQuery::try_from(path).map_err(|error| wrong(error.into()))?;
-        parts.path_and_query = Some(path);
-        let uri = Uri::from_parts(parts).map_err(|error| wrong(error.into()))?;
-        let method = headers.get(":method").unwrap_or_default();
-        let method = Method::from_bytes(method).map_err(|error| wrong(error.into()))?;
-        let authority = headers.get(":authority").unwrap_or_default();
-
-        let mut request = Request::builder()
-            .method(method)
-            .uri(uri)
-            .body(WithoutTrailers(body))
-            .map_err(wrong)?;
-        *request.headers_mut() = lines(headers)?;
-        let authority = HeaderValue::from_bytes(authority).map_err(|error| wrong(error.into()))?;
-        request.headers_mut().insert(header::HOST, authority);
-        Ok(request)
     }
 }
 
@@ -296,25 +272,8 @@ fn built(headers: &Headers, body: UnsyncBoxBody<Bytes, hyper::Error>) -> Result<
     let status = StatusCode::from_bytes(status).map_err(|error| error.to_string())?;
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    *response.headers_mut() = lines(headers)?;
+    *response.headers_mut() = wire::lines(headers)?;
     Ok(response)
-}
-
-/// Without the pseudo-headers.
-fn lines(headers: &Headers) -> Result<HeaderMap, String> {
-    let mut map = HeaderMap::new();
-    for (name, value) in headers.iter().filter(|(name, _)| !name.starts_with(':')) {
-        let wrong = |_| {
-            format!(
-                "the filter left the header `{}` as none",
-                name.escape_debug()
-            )
-        };
-        let value = HeaderValue::from_bytes(value).map_err(|error| wrong(error.to_string()))?;
-        let name = HeaderName::try_from(name).map_err(|error| wrong(error.to_string()))?;
-        map.append(name, value);
-    }
-    Ok(map)
 }
 
 fn local_reply(reply: portcullis_host::Response) -> Answer {

@@ -2,6 +2,7 @@
 
 use super::{
     Current, Document,
+    clusters::Clusters,
     history::{History, flips},
     native::STACK,
 };
@@ -33,6 +34,7 @@ impl Watch {
     pub fn spawn(
         self,
         module: Module,
+        clusters: Arc<Clusters>,
         current: Current,
         history: Arc<History>,
     ) -> Result<(), Failure> {
@@ -43,8 +45,8 @@ impl Watch {
         let watch = move || {
             loop {
                 changes.wait();
-                let read = Document::read(&config, true);
-                match read.and_then(|document| document.start(&module)) {
+                let read = Document::read(&config, true, &clusters);
+                match read.and_then(|document| document.start(&module, &clusters)) {
                     Ok(serving) => {
                         let requests = history.snapshot();
                         let old = Arc::clone(&current.get().native);

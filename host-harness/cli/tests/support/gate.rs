@@ -26,10 +26,21 @@ pub struct Gate {
 
 impl Gate {
     pub fn serve(folder: &Folder, upstream: &str, more: &[&str]) -> Gate {
+        Gate::serve_with(folder, upstream, more, &[])
+    }
+
+    /// With environment variables.
+    pub fn serve_with(
+        folder: &Folder,
+        upstream: &str,
+        more: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Gate {
         let arguments = ["serve", "--listen", "127.0.0.1:0", "--upstream", upstream];
         let mut child = folder
             .command(&[&arguments, more].concat())
             .env("PORTCULLIS_WASM", module())
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

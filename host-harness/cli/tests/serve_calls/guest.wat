@@ -1,0 +1,80 @@
+;; Holds each request until the cluster that its header `x-cluster` names has answered: with a 2xx the request goes on
+;; with the answer in `x-keys`, otherwise the client gets 502 with the status of the call, or `failed`.
+(module
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_http_call" (func $http_call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_set_effective_context" (func $in (param i32) (result i32)))
+  (import "env" "proxy_continue_stream" (func $continue (param i32) (result i32)))
+  (import "env" "proxy_set_tick_period_milliseconds" (func $tick_period (param i32) (result i32)))
+  (import "env" "proxy_get_header_map_value" (func $header (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_add_header_map_value" (func $add_header (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_get_buffer_bytes" (func $buffer (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_send_local_response" (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 64)
+  (global $heap (mut i32) (i32.const 0x20000))
+  (global $ticks (mut i32) (i32.const 0))
+  (data (i32.const 64) "x-cluster")
+  (data (i32.const 80) "x-keys")
+  (data (i32.const 96) ":status")
+  (data (i32.const 112) "failed")
+  (data (i32.const 128) "unknown cluster")
+  (data (i32.const 144) "deleted")
+  (data (i32.const 160) "good")
+  ;; :method GET, :path /keys, :authority idp.internal
+  (data (i32.const 256) "\03\00\00\00\07\00\00\00\03\00\00\00\05\00\00\00\05\00\00\00\0a\00\00\00\0c\00\00\00:method\00GET\00:path\00/keys\00:authority\00idp.internal\00")
+  ;; :method GET, :path /tick, :authority idp.internal
+  (data (i32.const 384) "\03\00\00\00\07\00\00\00\03\00\00\00\05\00\00\00\05\00\00\00\0a\00\00\00\0c\00\00\00:method\00GET\00:path\00/tick\00:authority\00idp.internal\00")
+
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "_initialize"))
+  (func (export "proxy_on_memory_allocate") (param $size i32) (result i32)
+    (local $at i32)
+    (local.set $at (global.get $heap))
+    (global.set $heap (i32.add (global.get $heap) (local.get $size)))
+    (local.get $at))
+  (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32)
+    (drop (call $tick_period (i32.const 20)))
+    (i32.const 1))
+  (func (export "proxy_on_context_create") (param i32 i32))
+
+  ;; Three ticks, and no more.
+  (func (export "proxy_on_tick") (param i32)
+    (drop (call $http_call (i32.const 160) (i32.const 4) (i32.const 384) (i32.const 76)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 24)))
+    (global.set $ticks (i32.add (global.get $ticks) (i32.const 1)))
+    (if (i32.eq (global.get $ticks) (i32.const 3))
+      (then (drop (call $tick_period (i32.const 0))))))
+
+  (func (export "proxy_on_request_headers") (param $context i32) (param i32 i32) (result i32)
+    (drop (call $header (i32.const 0) (i32.const 64) (i32.const 9) (i32.const 16) (i32.const 20)))
+    (if (call $http_call (i32.load (i32.const 16)) (i32.load (i32.const 20)) (i32.const 256) (i32.const 76)
+          (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 2000) (i32.const 24))
+      (then (call $refuse (i32.const 500) (i32.const 128) (i32.const 15)))
+      (else (i32.store (i32.add (i32.const 0x1000) (i32.load (i32.const 24))) (local.get $context))))
+    (i32.const 1))
+
+  (func (export "proxy_on_http_call_response") (param i32) (param $token i32) (param $headers i32) (param $body i32) (param i32)
+    (local $context i32)
+    (local.set $context (i32.load (i32.add (i32.const 0x1000) (local.get $token))))
+    ;; A tick's.
+    (if (i32.eqz (local.get $context)) (then (return)))
+    ;; Its stream is gone.
+    (if (call $in (local.get $context)) (then (return)))
+    (if (i32.eqz (local.get $headers))
+      (then (call $refuse (i32.const 502) (i32.const 112) (i32.const 6)) (return)))
+    (drop (call $header (i32.const 6) (i32.const 96) (i32.const 7) (i32.const 16) (i32.const 20)))
+    (if (i32.ne (i32.load8_u (i32.load (i32.const 16))) (i32.const 50))
+      (then (call $refuse (i32.const 502) (i32.load (i32.const 16)) (i32.load (i32.const 20))) (return)))
+    (drop (call $buffer (i32.const 4) (i32.const 0) (i32.const 99) (i32.const 16) (i32.const 20)))
+    ;; An answer that begins with `!` is more than it can bear.
+    (if (i32.eq (i32.load8_u (i32.load (i32.const 16))) (i32.const 33)) (then (unreachable)))
+    (drop (call $add_header (i32.const 0) (i32.const 80) (i32.const 6) (i32.load (i32.const 16)) (i32.load (i32.const 20))))
+    (drop (call $continue (i32.const 0))))
+
+  (func $refuse (param $status i32) (param $body i32) (param $size i32)
+    (drop (call $reply (local.get $status) (i32.const 0) (i32.const 0) (local.get $body) (local.get $size)
+      (i32.const 0) (i32.const 0) (i32.const -1))))
+
+  (func (export "proxy_on_delete") (param i32)
+    (drop (call $log (i32.const 3) (i32.const 144) (i32.const 7)))))
