@@ -5,6 +5,7 @@ use crate::{
     envoy_process::{Envoy, Exit},
     error::Error,
     prepare::Prepared,
+    servers::Servers,
     subject::{Observation, Ran, Subject},
     upstream::Upstream,
     wire,
@@ -100,8 +101,14 @@ impl InEnvoy {
         let failed = |message: String| Error::Subject(On::Envoy, message);
         let folder = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
         let access_log = folder.path().join("access.jsonl");
-        let config =
+        let mut config =
             envoy_config::bootstrap(scenarios, &self.module, upstream.address, &access_log);
+        let mut servers = Vec::new();
+        for prepared in scenarios {
+            let started = Servers::start(prepared)?;
+            envoy_config::add_clusters(&mut config, &started.addresses(prepared.scenario));
+            servers.push(started);
+        }
         let envoy = match Envoy::start(&self.binary, &config, &environment(scenarios)?)? {
             Exit::Serving(envoy) => envoy,
             Exit::Ended { status, log } => {
@@ -113,16 +120,21 @@ impl InEnvoy {
         let ports = envoy.listeners()?;
         let mut answers: Vec<Vec<Result<Observation, String>>> = Vec::new();
         let mut lines: Vec<Vec<Option<Line>>> = Vec::new();
-        for (index, prepared) in scenarios.iter().enumerate() {
+        for (index, (prepared, servers)) in scenarios.iter().zip(&servers).enumerate() {
             let name = envoy_config::listener(index);
             let address = *ports
                 .get(&name)
                 .ok_or_else(|| failed(format!("no listener `{name}`")))?;
             let mut of_scenario = Vec::new();
             let mut of_lines = Vec::new();
-            for (case, exchange) in prepared.cases.iter().zip(&prepared.exchanges) {
+            for (number, (case, exchange)) in prepared.cases.iter().zip(&prepared.exchanges).enumerate() {
                 if case.skip.contains_key(On::Envoy.as_str()) {
                     of_scenario.push(Err("skipped".into()));
+                    of_lines.push(None);
+                    continue;
+                }
+                if let Err(error) = servers.before(prepared, number) {
+                    of_scenario.push(Err(error));
                     of_lines.push(None);
                     continue;
                 }
@@ -142,6 +154,7 @@ impl InEnvoy {
                             received.headers = without_envoys_own(&received.headers);
                             received
                         }),
+                        fetches: servers.fetches(&case.expect.fetches),
                     }),
                 });
             }

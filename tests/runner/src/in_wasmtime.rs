@@ -3,6 +3,7 @@
 use crate::{
     error::Error,
     prepare::Prepared,
+    scenario::Fetches,
     subject::{Exchange, Observation, Ran, Received, Subject, UPSTREAM_BODY, upstream_response},
 };
 pub use portcullis_host::Module;
@@ -166,6 +167,7 @@ impl PluginGate {
             record: record.and_then(|bytes| serde_json::from_slice(bytes).ok()),
             details,
             upstream,
+            fetches: Fetches::new(),
         }
     }
 }

@@ -156,6 +156,7 @@ pub fn against_expectation(case: &Case, seen: &Observation) -> Vec<String> {
     }
     body(&mut faults, expect.body.as_ref(), &seen.body);
     upstream(&mut faults, expect, seen.upstream.as_ref());
+    faults.equal("fetches", &json!(expect.fetches), &json!(seen.fetches));
     faults.0
 }
 

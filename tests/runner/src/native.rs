@@ -4,6 +4,7 @@
 use crate::{
     error::Error,
     prepare::Prepared,
+    scenario::Fetches,
     subject::{Exchange, Observation, Ran, Received, Subject, UPSTREAM_BODY, upstream_response},
 };
 use portcullis_engine::{
@@ -154,5 +155,6 @@ fn observe(
         record,
         details: Some(details),
         upstream,
+        fetches: Fetches::new(),
     }
 }

@@ -4,12 +4,13 @@ use crate::error::Error;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value};
 
-/// What the words `jwk`, `pem`, `token` and `fingerprint` stand for.
+/// What the words `jwk`, `pem`, `token`, `fingerprint` and `cluster` stand for.
 pub trait Names {
     fn jwk(&self, key: &str) -> Result<Value, Error>;
     fn pem(&self, key: &str) -> Result<String, Error>;
     fn token(&self, token: &str) -> Result<String, Error>;
     fn fingerprint(&self, certificate: &str) -> Result<String, Error>;
+    fn cluster(&self, server: &str) -> Result<String, Error>;
     /// Seconds since the Unix epoch, the same for the whole scenario.
     fn now(&self) -> u64;
 }
@@ -118,6 +119,7 @@ fn evaluate(names: &dyn Names, inner: &str) -> Result<Value, Error> {
         "pem" => names.pem(argument)?.into(),
         "token" => names.token(argument)?.into(),
         "fingerprint" => names.fingerprint(argument)?.into(),
+        "cluster" => names.cluster(argument)?.into(),
         "sha256" => hex(&hmac_sha256::Hash::hash(argument.as_bytes())).into(),
         "hmac_sha256" => {
             let (key, text) = argument
@@ -136,7 +138,7 @@ fn evaluate(names: &dyn Names, inner: &str) -> Result<Value, Error> {
         _ => {
             return Err(fault(
                 inner,
-                "is none of now, rfc3339, jwk, pem, token, fingerprint, sha256, hmac_sha256, base64, repeat",
+                "is none of now, rfc3339, jwk, pem, token, fingerprint, cluster, sha256, hmac_sha256, base64, repeat",
             ));
         }
     })
