@@ -43,6 +43,9 @@ pub enum VmError {
     /// The caller's mistake; the VM lives on.
     #[error("no such stream in this VM, or it was closed")]
     UnknownStream,
+    /// Its answer came before, or its plugin has ended; the VM lives on.
+    #[error("no such call in this VM, or it was answered")]
+    UnknownCall,
     /// The caller's mistake; the VM lives on.
     #[error("{found} came where {wanted} was expected")]
     OutOfOrder {

@@ -1,18 +1,22 @@
 //! What the hostcalls of one VM work on: its contexts, its logs and its limits.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::{Memory, StoreLimits, TypedFunc};
 
 use crate::abi::Status;
+use crate::calls::{HttpCall, HttpCallResponse};
 use crate::clock::Clock;
 use crate::error::{LogLevel, LogLine};
 use crate::options::{PluginOptions, VmOptions};
 use crate::proxy::{MetricKind, Proxy};
 use crate::stream::Stream;
 use crate::vm::Log;
+
+/// How far tokens of HTTP calls are apart (`kCalloutIncrement` of proxy-wasm-cpp-host).
+const NEXT_CALL: u32 = 4;
 
 /// Lines that the error of a refused configuration carries at most.
 const MAX_CAPTURED: usize = 1000;
@@ -21,6 +25,7 @@ pub(crate) struct Host {
     pub vm_id: String,
     pub vm_configuration: Vec<u8>,
     pub environment: Vec<(String, String)>,
+    pub clusters: BTreeSet<String>,
     pub log_level: LogLevel,
     pub clock: Arc<dyn Clock>,
     pub proxy: Proxy,
@@ -36,6 +41,11 @@ pub(crate) struct Host {
 
     pub roots: HashMap<u32, Root>,
     pub streams: HashMap<u32, Stream>,
+    /// Made by the guest, and not taken yet.
+    pub calls: Vec<HttpCall>,
+    /// Calls that were not answered yet: a token, and the root context that waits for it.
+    pub pending: HashMap<u32, u32>,
+    last_call: u32,
     /// The context whose callback runs; 0 outside of callbacks.
     pub current: u32,
     /// `proxy_set_effective_context` within this callback; 0 for none.
@@ -52,6 +62,10 @@ pub(crate) struct Root {
     pub plugin: PluginOptions,
     pub tick: Option<Duration>,
     pub done: Done,
+    /// Of the last HTTP call that failed, and what to say of it while its callback runs.
+    pub status: (u32, &'static str),
+    /// Of an HTTP call: only while its callback runs.
+    pub response: Option<HttpCallResponse>,
 }
 
 /// Of a root context that is shutting down.
@@ -61,6 +75,18 @@ pub(crate) enum Done {
     /// `proxy_on_done` answered false: waits for `proxy_done`.
     Pending,
     Finished,
+}
+
+impl Root {
+    pub fn new(plugin: PluginOptions) -> Self {
+        Self {
+            plugin,
+            tick: None,
+            done: Done::Running,
+            status: (0, ""),
+            response: None,
+        }
+    }
 }
 
 impl Host {
@@ -73,6 +99,7 @@ impl Host {
                 .iter()
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
+            clusters: options.clusters.clone(),
             log_level: options.log_level,
             clock: Arc::clone(&options.clock),
             proxy: options.proxy.clone(),
@@ -84,6 +111,9 @@ impl Host {
             starting: true,
             roots: HashMap::new(),
             streams: HashMap::new(),
+            calls: Vec::new(),
+            pending: HashMap::new(),
+            last_call: 0,
             current: 0,
             effective: 0,
             crossed: false,
@@ -129,9 +159,31 @@ impl Host {
 
     /// The root that the running context belongs to.
     pub fn root(&mut self) -> Option<&mut Root> {
+        let id = self.root_id()?;
+        self.roots.get_mut(&id)
+    }
+
+    pub fn root_id(&self) -> Option<u32> {
         let id = self.context();
         let id = self.streams.get(&id).map_or(id, |stream| stream.root);
-        self.roots.get_mut(&id)
+        self.roots.contains_key(&id).then_some(id)
+    }
+
+    /// With a root go its calls, unanswered.
+    pub fn remove_root(&mut self, id: u32) {
+        self.roots.remove(&id);
+        self.pending.retain(|_, root| *root != id);
+        self.calls.retain(|call| call.plugin.0 != id);
+    }
+
+    /// A token that no call has.
+    pub fn next_call(&mut self) -> u32 {
+        loop {
+            self.last_call = self.last_call.wrapping_add(NEXT_CALL);
+            if self.last_call != 0 && !self.pending.contains_key(&self.last_call) {
+                return self.last_call;
+            }
+        }
     }
 
     pub fn stream_or(&mut self, status: Status) -> Result<&mut Stream, Status> {

@@ -5,6 +5,9 @@
 //! what Envoy would do next. Where Envoy would let a filter break the connection, the outcome is
 //! [`Outcome::Broken`] instead of a silent success.
 //!
+//! HTTP calls of the filter's own are the caller's to make: [`Vm::take_calls`] hands them over, [`Vm::answer_call`] brings
+//! what came back, and [`Vm::poll`] tells what became of the streams that waited for it.
+//!
 //! What Envoy does was read from its source (`source/extensions/common/wasm`) and from proxy-wasm-cpp-host
 //! (`src/exports.cc`, `src/wasm.cc`, `src/context.cc`), ABI 0.2.1.
 //!
@@ -32,6 +35,7 @@
 //! ```
 
 mod abi;
+mod calls;
 mod clock;
 mod error;
 mod exports;
@@ -50,6 +54,7 @@ mod vm;
 mod wasi;
 
 pub use abi::{HOSTCALLS, UNIMPLEMENTED};
+pub use calls::{CallToken, HttpCall, HttpCallResponse};
 pub use clock::{Clock, SystemClock};
 pub use error::{Breach, ConfigureError, LogLevel, LogLine, ModuleError, VmError, WireError};
 pub use headers::Headers;

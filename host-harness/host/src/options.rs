@@ -1,6 +1,6 @@
 //! What a VM and a plugin are started with: `vm_config` and `config` of Envoy's wasm filter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,8 @@ pub struct VmOptions {
     pub configuration: Vec<u8>,
     /// `vm_config.environment_variables`. Secrets come this way: never printed.
     pub environment: BTreeMap<String, String>,
+    /// The clusters that `proxy_http_call` knows; any other is `BadArgument` (2) to the guest.
+    pub clusters: BTreeSet<String>,
     /// Linear memory; Envoy's limit is 1 GiB.
     pub memory_limit_bytes: usize,
     /// For one callback. Envoy has none: a guest's endless loop hangs its worker.
@@ -45,6 +47,7 @@ impl Default for VmOptions {
             vm_id: String::new(),
             configuration: Vec::new(),
             environment: BTreeMap::new(),
+            clusters: BTreeSet::new(),
             memory_limit_bytes: 1 << 30,
             time_limit: None,
             buffer_limit_bytes: 1 << 20,
@@ -60,6 +63,7 @@ impl fmt::Debug for VmOptions {
         f.debug_struct("VmOptions")
             .field("vm_id", &self.vm_id)
             .field("environment", &self.environment.keys())
+            .field("clusters", &self.clusters)
             .field("memory_limit_bytes", &self.memory_limit_bytes)
             .field("time_limit", &self.time_limit)
             .field("buffer_limit_bytes", &self.buffer_limit_bytes)

@@ -121,7 +121,12 @@ impl Vm {
     /// For a stream that was acted on from another context.
     pub(crate) fn settle_outside(&mut self, id: u32) -> Result<Option<Outcome>, VmError> {
         let stream = StreamId(id);
-        let actions = std::mem::take(&mut self.stream_mut(stream)?.actions);
+        let held = self.stream_mut(stream)?;
+        let actions = std::mem::take(&mut held.actions);
+        // Envoy has destroyed its filter already.
+        if held.over {
+            return Ok(actions.breach.map(Outcome::Broken));
+        }
         let sides = [
             (actions.continue_request, Side::Request),
             (actions.continue_response, Side::Response),

@@ -117,6 +117,12 @@ impl Stream {
         &self.request.headers
     }
 
+    /// Whether the request's headers went on to the upstream. They may have where the outcome is [`Outcome::Pause`]: the
+    /// filter continued the stream, was shown the body that had waited, and holds that.
+    pub fn request_headers_released(&self) -> bool {
+        self.request.headers_released
+    }
+
     pub fn response_headers(&self) -> &Headers {
         &self.response.headers
     }

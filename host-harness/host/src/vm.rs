@@ -229,7 +229,8 @@ impl Vm {
         Ok(())
     }
 
-    /// What the guest decided for a stream outside of the stream's own callbacks, such as in a tick.
+    /// What the guest decided for a stream outside of the stream's own callbacks: in a tick, in the answer of a call, or
+    /// in a callback of another stream.
     pub fn poll(&mut self, stream: StreamId) -> Result<Option<Outcome>, VmError> {
         let stream = self.store.data_mut().streams.get_mut(&stream.0);
         Ok(stream.ok_or(VmError::UnknownStream)?.decided.take())
@@ -256,19 +257,12 @@ impl Vm {
         let vm_size = size(host.vm_configuration.len());
         let plugin_size = size(plugin.configuration.len());
         let configuration = plugin.configuration.clone();
-        host.roots.insert(
-            id,
-            Root {
-                plugin,
-                tick: None,
-                done: Done::Running,
-            },
-        );
+        host.roots.insert(id, Root::new(plugin));
         let create = self.exports.on_context_create.clone();
         self.invoke(id, "proxy_on_context_create", create, (id, 0))?;
         let start = self.exports.on_vm_start.clone();
         if self.invoke(id, "proxy_on_vm_start", start, (id, vm_size))? == Some(0) {
-            self.store.data_mut().roots.remove(&id);
+            self.store.data_mut().remove_root(id);
             return Ok(Configured::NotStarted);
         }
         self.store.data_mut().readable_configuration = Some(configuration);
@@ -276,20 +270,20 @@ impl Vm {
         let answer = self.invoke(id, "proxy_on_configure", configure, (id, plugin_size));
         self.store.data_mut().readable_configuration = None;
         if answer? == Some(0) {
-            self.store.data_mut().roots.remove(&id);
+            self.store.data_mut().remove_root(id);
             return Ok(Configured::Refused);
         }
         Ok(Configured::Yes(PluginId(id)))
     }
 
-    fn delete_if_done(&mut self, plugin: PluginId) -> Result<bool, VmError> {
+    pub(crate) fn delete_if_done(&mut self, plugin: PluginId) -> Result<bool, VmError> {
         let root = self.store.data().roots.get(&plugin.0);
         if root.is_none_or(|root| root.done != Done::Finished) {
             return Ok(false);
         }
         let delete = self.exports.on_delete.clone();
         self.invoke(plugin.0, "proxy_on_delete", delete, plugin.0)?;
-        self.store.data_mut().roots.remove(&plugin.0);
+        self.store.data_mut().remove_root(plugin.0);
         Ok(true)
     }
 

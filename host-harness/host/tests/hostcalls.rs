@@ -32,6 +32,7 @@ fn options() -> VmOptions {
         vm_id: "vm".to_owned(),
         configuration: b"vm configuration".to_vec(),
         environment: [("KEY".to_owned(), "s".to_owned())].into(),
+        clusters: ["idp".to_owned()].into(),
         clock: Arc::new(Fixed),
         ..VmOptions::default()
     }

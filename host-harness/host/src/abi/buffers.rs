@@ -6,6 +6,7 @@ use crate::memory::{Answer, Guest};
 
 const HTTP_REQUEST_BODY: u32 = 0;
 const HTTP_RESPONSE_BODY: u32 = 1;
+const HTTP_CALL_RESPONSE_BODY: u32 = 4;
 const VM_CONFIGURATION: u32 = 6;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const CALL_DATA: u32 = 8;
@@ -74,7 +75,13 @@ fn readable(host: &mut Host, buffer: u32) -> Result<&[u8], Status> {
             .readable_configuration
             .as_deref()
             .ok_or(Status::NotFound),
-        // Network streams, callouts and foreign functions have no data here.
+        // Only while the callback of the call runs.
+        HTTP_CALL_RESPONSE_BODY => {
+            let response = host.root().and_then(|root| root.response.as_ref());
+            let response = response.ok_or(Status::NotFound)?;
+            Ok(&response.body)
+        }
+        // Network streams and gRPC have no data here.
         2..=5 => Err(Status::NotFound),
         CALL_DATA => Ok(&[]),
         _ => Err(Status::BadArgument),

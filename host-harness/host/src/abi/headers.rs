@@ -11,8 +11,10 @@ enum Map {
     RequestTrailers,
     ResponseHeaders,
     ResponseTrailers,
-    /// Of gRPC and HTTP callouts, which are not built: as Envoy has them while none is answered.
-    Callout,
+    /// Of gRPC calls, which are not built: as Envoy has them while none is answered.
+    GrpcCall,
+    HttpCallHeaders,
+    HttpCallTrailers,
 }
 
 impl Map {
@@ -22,7 +24,9 @@ impl Map {
             1 => Self::RequestTrailers,
             2 => Self::ResponseHeaders,
             3 => Self::ResponseTrailers,
-            4..=7 => Self::Callout,
+            4..=5 => Self::GrpcCall,
+            6 => Self::HttpCallHeaders,
+            7 => Self::HttpCallTrailers,
             _ => return Err(Status::BadArgument),
         })
     }
@@ -114,8 +118,13 @@ pub(super) fn remove_value(guest: &mut Guest<'_>, map: u32, name: u32, name_size
     Ok(())
 }
 
-/// Envoy's `getConstMap`.
+/// Envoy's `getConstMap`. The answer of an HTTP call is there only while its callback runs.
 fn readable(host: &mut Host, map: Map) -> Option<&Headers> {
+    match map {
+        Map::HttpCallHeaders => return Some(&host.root()?.response.as_ref()?.headers),
+        Map::HttpCallTrailers => return host.root()?.response.as_ref()?.trailers.as_ref(),
+        _ => {}
+    }
     let stream = host.stream()?;
     let logging = stream.logging;
     match map {
@@ -129,7 +138,7 @@ fn readable(host: &mut Host, map: Map) -> Option<&Headers> {
         }
         Map::ResponseTrailers if logging => stream.response.trailers.as_ref(),
         Map::ResponseTrailers => trailers(&stream.response),
-        Map::Callout => None,
+        Map::GrpcCall | Map::HttpCallHeaders | Map::HttpCallTrailers => None,
     }
 }
 
@@ -143,7 +152,9 @@ fn writable(host: &mut Host, map: Map) -> Result<&mut Headers, Status> {
     let half = match map {
         Map::RequestHeaders | Map::RequestTrailers => &mut stream.request,
         Map::ResponseHeaders | Map::ResponseTrailers => &mut stream.response,
-        Map::Callout => return Err(Status::BadArgument),
+        Map::GrpcCall | Map::HttpCallHeaders | Map::HttpCallTrailers => {
+            return Err(Status::BadArgument);
+        }
     };
     if matches!(map, Map::RequestHeaders | Map::ResponseHeaders) {
         return half

@@ -1,6 +1,7 @@
 //! The hostcalls of proxy-wasm 0.2.1: every one is linked, under the name and type Envoy gives it.
 
 mod buffers;
+mod calls;
 mod foreign;
 mod headers;
 mod logging;
@@ -94,6 +95,8 @@ hostcalls! {
     "proxy_continue_stream" = streams::continue_stream, (stream: u32);
     "proxy_close_stream" = streams::close_stream, (stream: u32);
 
+    "proxy_http_call" = calls::http_call, (upstream: u32, upstream_size: u32, headers: u32, headers_size: u32, body: u32, body_size: u32, trailers: u32, trailers_size: u32, timeout: u32, token_at: u32);
+
     "proxy_get_shared_data" = shared_data::get, (key: u32, key_size: u32, value_at: u32, size_at: u32, cas_at: u32);
     "proxy_set_shared_data" = shared_data::set, (key: u32, key_size: u32, value: u32, value_size: u32, cas: u32);
 
@@ -106,7 +109,6 @@ hostcalls! {
 }
 
 unimplemented! {
-    "proxy_http_call" (upstream: u32, upstream_size: u32, headers: u32, headers_size: u32, body: u32, body_size: u32, trailers: u32, trailers_size: u32, timeout: u32, token_at: u32);
     "proxy_grpc_call" (upstream: u32, upstream_size: u32, service: u32, service_size: u32, method: u32, method_size: u32, metadata: u32, metadata_size: u32, message: u32, message_size: u32, timeout: u32, token_at: u32);
     "proxy_grpc_stream" (upstream: u32, upstream_size: u32, service: u32, service_size: u32, method: u32, method_size: u32, metadata: u32, metadata_size: u32, token_at: u32);
     "proxy_grpc_send" (token: u32, message: u32, message_size: u32, end_of_stream: u32);

@@ -29,15 +29,16 @@ pub(super) fn set_effective_context(guest: &mut Guest<'_>, context: u32) -> Answ
     Ok(())
 }
 
-/// The status of the last callout: there was none, so it is 0 with no message, as in a root context before any.
+/// The status of the last call that failed; 0 before any. The message is there only while its callback runs.
 pub(super) fn get_status(
     guest: &mut Guest<'_>,
     code_at: u32,
     message_at: u32,
     size_at: u32,
 ) -> Answer {
-    guest.write_u32(code_at, 0)?;
-    guest.give(&[], message_at, size_at)
+    let (code, message) = guest.host().root().map_or((0, ""), |root| root.status);
+    guest.write_u32(code_at, code)?;
+    guest.give(message.as_bytes(), message_at, size_at)
 }
 
 /// `WasmBase::done`.

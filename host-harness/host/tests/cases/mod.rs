@@ -358,6 +358,57 @@ pub const CASES: &[(&str, &str, &[&str])] = &[
         "(call $status (call $call_foreign_function (i32.const -1) (i32.const 2) {} @R))",
         &["6"],
     ),
+    // HTTP calls.
+    (
+        "http call",
+        "(call $status (call $http_call {idp} {[:method=GET|:path=/keys|:authority=idp]} {} {} (i32.const 0) @2)) (call $status (i32.load @2)) (call $status (call $http_call {idp} {[:method=GET|:path=/keys|host=idp]} {} {} (i32.const 0) @2)) (call $status (i32.load @2))",
+        &["0", "4", "0", "8"],
+    ),
+    (
+        "http call: a cluster that there is not, and no token",
+        "(i32.store @2 (i32.const 7)) (call $status (call $http_call {idp2} {[:method=GET|:path=/keys|:authority=idp]} {} {} (i32.const 0) @2)) (call $status (i32.load @2))",
+        &["2", "0"],
+    ),
+    (
+        "http call: without :method",
+        "(call $status (call $http_call {idp} {[:path=/keys|:authority=idp]} {} {} (i32.const 0) @2))",
+        &["2"],
+    ),
+    (
+        "http call: without :path",
+        "(call $status (call $http_call {idp} {[:method=GET|:authority=idp]} {} {} (i32.const 0) @2))",
+        &["2"],
+    ),
+    (
+        "http call: without :authority",
+        "(call $status (call $http_call {idp} {[:method=GET|:path=/keys]} {} {} (i32.const 0) @2))",
+        &["2"],
+    ),
+    (
+        "http call: headers that do not decode are none",
+        "(call $status (call $http_call {idp} {=0100} {} {} (i32.const 0) @2))",
+        &["2"],
+    ),
+    (
+        "http call: a timeout past what a signed number holds",
+        "(call $status (call $http_call {idp} {[:method=GET|:path=/keys|:authority=idp]} {} {} (i32.const -1) @2))",
+        &["2"],
+    ),
+    (
+        "http call: a line break in a header",
+        "(call $status (call $http_call {idp} {[:method=GET|:path=/keys|:authority=idp|x=a\nb]} {} {} (i32.const 0) @2)) (call $status (call $http_call {idp} {[:method=GET|:path=/keys|:authority=idp]} {} {[x=a\r]} (i32.const 0) @2))",
+        &["2", "2"],
+    ),
+    (
+        "http call: bad pointers",
+        "(call $status (call $http_call (i32.const -1) (i32.const 3) {[:path=/]} {} {} (i32.const 0) @2)) (call $status (call $http_call {idp} (i32.const -1) (i32.const 3) {} {} (i32.const 0) @2)) (call $status (call $http_call {idp} {[:method=GET|:path=/keys|:authority=idp]} {} {} (i32.const 0) (i32.const -1)))",
+        &["6", "6", "6"],
+    ),
+    (
+        "the answer of a call, where there is none",
+        "(call $status (call $get_buffer_bytes (i32.const 4) (i32.const 0) (i32.const 99) @R)) (i32.store (i32.const 20) (i32.const 9)) (call $status (call $get_header_map_pairs (i32.const 6) @R)) (call $status (i32.load (i32.const 20))) (call $status (call $get_header_map_size (i32.const 6) (i32.const 16)))",
+        &["1", "0", "0", "2"],
+    ),
     // WASI.
     (
         "fd_write: stdout",

@@ -1,7 +1,7 @@
 //! Small guests written as callback bodies in WAT, and a VM that remembers what they logged.
 //!
 //! In a body, `{text}` stands for a pointer and a size of that text, where `␀` is a zero byte, `{=1A00}` of those bytes (hex), `@R` for a pair of
-//! result pointers, and `@2` for a second result pointer. Helpers: `(call $status X)` logs a status as a number,
+//! result pointers, `{[a=b|c=d]}` of a list of pairs, and `@2` for a second result pointer. Helpers: `(call $status X)` logs a status as a number,
 //! `(call $show)` logs the bytes that the last result pointers name, `(call $show_int)` the 64-bit integer at `@R`.
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 #![allow(
@@ -29,6 +29,7 @@ const CALLBACKS: &[(&str, usize, bool)] = &[
     ("proxy_on_vm_start", 2, true),
     ("proxy_on_configure", 2, true),
     ("proxy_on_tick", 1, false),
+    ("proxy_on_http_call_response", 5, false),
     ("proxy_on_request_headers", 3, true),
     ("proxy_on_request_body", 3, true),
     ("proxy_on_request_trailers", 2, true),
@@ -185,12 +186,15 @@ impl Data {
         let mut rest = body;
         while let Some((before, after)) = rest.split_once('{') {
             let (text, after) = after.split_once('}').expect("a closing brace");
-            let bytes = match text.strip_prefix('=') {
-                Some(hex) => (0..hex.len())
+            let bytes = if let Some(hex) = text.strip_prefix('=') {
+                (0..hex.len())
                     .step_by(2)
                     .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex"))
-                    .collect(),
-                None => text.replace('␀', "\0").into_bytes(),
+                    .collect()
+            } else if let Some(list) = text.strip_prefix('[') {
+                pairs(list.strip_suffix(']').expect("a closing bracket"))
+            } else {
+                text.replace('␀', "\0").into_bytes()
             };
             let at = 0x1000 + self.used;
             self.used += bytes.len();
@@ -205,6 +209,23 @@ impl Data {
             .replace("@R", "(i32.const 16) (i32.const 20)")
             .replace("@2", "(i32.const 24)")
     }
+}
+
+fn pairs(list: &str) -> Vec<u8> {
+    let pairs = list
+        .split('|')
+        .map(|pair| pair.split_once('=').expect("a pair"));
+    let size = |length: usize| u32::try_from(length).expect("a size").to_le_bytes();
+    let mut bytes = size(pairs.clone().count()).to_vec();
+    for (name, value) in pairs.clone() {
+        bytes.extend(size(name.len()));
+        bytes.extend(size(value.len()));
+    }
+    for text in pairs.flat_map(|(name, value)| [name, value]) {
+        bytes.extend(text.as_bytes());
+        bytes.push(0);
+    }
+    bytes
 }
 
 /// A running VM with one plugin and one stream.
