@@ -1,7 +1,7 @@
 //! The calls of a gate that runs in this process: what Envoy does for the module, as plainly as it goes.
 
 use crate::wire;
-use portcullis_host::Headers;
+use portcullis_host::{Headers, HttpCallResponse};
 use std::{
     collections::BTreeMap,
     io::{self, Read, Write},
@@ -14,78 +14,94 @@ use std::{
 /// Calls under way, each on a thread of its own.
 pub struct Callouts<Id> {
     clusters: BTreeMap<String, SocketAddr>,
-    answer: Sender<(Id, Option<CallAnswer>)>,
-    answers: Receiver<(Id, Option<CallAnswer>)>,
+    ended: Sender<(Id, Ended)>,
+    ends: Receiver<(Id, Ended)>,
 }
 
+/// What came of a call: nothing where an answer began and broke off, or there is no such cluster.
+pub type Ended = Option<HttpCallResponse>;
+
 /// A request with `:method`, `:path` and `:authority` among its headers.
-pub struct HttpCall {
+pub struct Call {
     pub cluster: String,
-    pub headers: Vec<(String, Vec<u8>)>,
+    pub headers: Headers,
     pub body: Vec<u8>,
     /// Of the whole call.
     pub timeout: Duration,
 }
 
-/// With `:status` among the headers.
-pub struct CallAnswer {
-    pub headers: Headers,
-    pub body: Vec<u8>,
-}
-
 impl<Id: Send + 'static> Callouts<Id> {
     pub fn new(clusters: BTreeMap<String, SocketAddr>) -> Self {
-        let (answer, answers) = channel();
+        let (ended, ends) = channel();
         Callouts {
             clusters,
-            answer,
-            answers,
+            ended,
+            ends,
         }
     }
 
-    /// Begins a call; one to a cluster that is not there fails at once.
-    pub fn start(&self, id: Id, call: HttpCall) {
-        let answer = self.answer.clone();
+    pub fn start(&self, id: Id, call: Call) {
+        let ended = self.ended.clone();
         let Some(address) = self.clusters.get(&call.cluster).copied() else {
-            let _ = answer.send((id, None));
+            let _ = ended.send((id, None));
             return;
         };
         // Nobody waits for it any more where the other end is gone.
-        thread::spawn(move || answer.send((id, carry_out(address, &call).ok())));
+        thread::spawn(move || ended.send((id, carry_out(address, &call))));
     }
 
-    /// The next call that came to an end, with nothing where it failed.
-    pub fn next(&self, patience: Duration) -> Option<(Id, Option<CallAnswer>)> {
-        self.answers.recv_timeout(patience).ok()
+    /// The next call that comes to an end.
+    pub fn next(&self, patience: Duration) -> Option<(Id, Ended)> {
+        self.ends.recv_timeout(patience).ok()
     }
 }
 
-fn carry_out(address: SocketAddr, call: &HttpCall) -> io::Result<CallAnswer> {
-    let mut stream = Timed {
-        stream: TcpStream::connect_timeout(&address, call.timeout)?,
-        until: Instant::now().checked_add(call.timeout),
-    };
-    stream.stream.set_nodelay(true)?;
-    stream.stream.write_all(&to_wire(call))?;
-    let (status, mut headers, body) = wire::read_answer(&mut stream, false)?;
-    headers.add(":status", status.to_string().as_bytes());
-    Ok(CallAnswer { headers, body })
+/// As Envoy's router does it, which answers itself where no answer begins.
+fn carry_out(address: SocketAddr, call: &Call) -> Ended {
+    let until = Instant::now().checked_add(call.timeout);
+    let begun = TcpStream::connect_timeout(&address, call.timeout).and_then(|stream| {
+        stream.set_nodelay(true)?;
+        let mut stream = Timed { stream, until };
+        stream.stream.write_all(&to_wire(call))?;
+        let head = wire::read_head(&mut stream)?;
+        Ok((stream, head))
+    });
+    match begun {
+        Ok((mut stream, head)) => {
+            let (status, mut headers, body) = wire::read_answer(&mut stream, head, false).ok()?;
+            headers.add(":status", status.to_string().as_bytes());
+            Some(HttpCallResponse {
+                headers,
+                body,
+                trailers: None,
+            })
+        }
+        Err(error) if timed_out(&error) => Some(HttpCallResponse::timed_out()),
+        Err(_) => Some(HttpCallResponse::unreachable()),
+    }
 }
 
-fn to_wire(call: &HttpCall) -> Vec<u8> {
-    let pseudo = |wanted: &str| {
-        let found = call.headers.iter().find(|(name, _)| name == wanted);
-        found.map_or(&b""[..], |(_, value)| value)
-    };
-    let line = [pseudo(":method"), b" ", pseudo(":path"), b" HTTP/1.1\r\nhost: "];
-    let mut request = [line.concat().as_slice(), pseudo(":authority")].concat();
-    request.extend_from_slice(format!("\r\ncontent-length: {}\r\n", call.body.len()).as_bytes());
+fn timed_out(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
+    )
+}
+
+fn to_wire(call: &Call) -> Vec<u8> {
+    let pseudo = |name: &str| call.headers.get(name).unwrap_or_default();
+    let mut request = [
+        pseudo(":method"),
+        b" ",
+        pseudo(":path"),
+        b" HTTP/1.1\r\nhost: ",
+        pseudo(":authority"),
+        format!("\r\ncontent-length: {}\r\n", call.body.len()).as_bytes(),
+    ]
+    .concat();
     let own = |name: &str| name.starts_with(':') || name == "content-length";
     for (name, value) in call.headers.iter().filter(|(name, _)| !own(name)) {
-        request.extend_from_slice(name.as_bytes());
-        request.extend_from_slice(b": ");
-        request.extend_from_slice(value);
-        request.extend_from_slice(b"\r\n");
+        request.extend_from_slice(&[name.as_bytes(), b": ", value, b"\r\n"].concat());
     }
     request.extend_from_slice(b"\r\n");
     request.extend_from_slice(&call.body);

@@ -5,8 +5,9 @@ use crate::{
     envoy_process::{Envoy, Exit},
     error::Error,
     prepare::Prepared,
+    scenario::Fetches,
     servers::Servers,
-    subject::{Observation, Ran, Subject},
+    subject::{Observation, Ran, Received, Subject},
     upstream::Upstream,
     wire,
 };
@@ -133,30 +134,22 @@ impl InEnvoy {
                     of_lines.push(None);
                     continue;
                 }
-                if let Err(error) = servers.before(prepared, number) {
-                    of_scenario.push(Err(error));
-                    of_lines.push(None);
-                    continue;
-                }
-                let sent = wire::send(address, exchange);
+                let ready = servers.before(prepared, number);
+                let sent = match ready {
+                    Ok(wait) => {
+                        thread::sleep(wait);
+                        wire::send(address, exchange).map_err(|error| format!("no answer: {error}"))
+                    }
+                    Err(error) => Err(error),
+                };
                 let mut received = upstream.take();
                 of_lines.push(sent.as_ref().ok().map(|answer| (index, answer.port)));
-                of_scenario.push(match (sent, received.pop(), received.is_empty()) {
+                let seen = match (sent, received.pop(), received.is_empty()) {
                     (_, _, false) => Err("the upstream received more than one request".into()),
-                    (Err(error), _, _) => Err(format!("no answer: {error}")),
-                    (Ok(answer), upstream, _) => Ok(Observation {
-                        status: answer.status,
-                        headers: answer.headers,
-                        body: answer.body,
-                        record: None,
-                        details: None,
-                        upstream: upstream.map(|mut received| {
-                            received.headers = without_envoys_own(&received.headers);
-                            received
-                        }),
-                        fetches: servers.fetches(&case.expect.fetches),
-                    }),
-                });
+                    (Err(error), _, _) => Err(error),
+                    (Ok(answer), upstream, _) => Ok(observation(answer, upstream)),
+                };
+                of_scenario.push(servers.noted(prepared, number, seen));
             }
             answers.push(of_scenario);
             lines.push(of_lines);
@@ -175,6 +168,22 @@ impl InEnvoy {
             }
         }
         Ok(answers)
+    }
+}
+
+/// The access log has what is missing.
+fn observation(answer: wire::Answer, upstream: Option<Received>) -> Observation {
+    Observation {
+        status: answer.status,
+        headers: answer.headers,
+        body: answer.body,
+        record: None,
+        details: None,
+        upstream: upstream.map(|mut received| {
+            received.headers = without_envoys_own(&received.headers);
+            received
+        }),
+        fetches: Fetches::new(),
     }
 }
 

@@ -253,3 +253,7 @@ fn reply(path: &str, shared: &Shared) -> Option<Reply> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@ use crate::{
     prepare::Prepared,
     scenario::{Fetches, ReplySpec, ServerSpec},
     server::{Reply, Server},
+    subject::Observation,
     template::{self, Names},
 };
 use serde_json::json;
@@ -13,7 +14,6 @@ use std::{
     collections::BTreeMap,
     io,
     net::SocketAddr,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -103,15 +103,13 @@ impl Servers {
             .collect()
     }
 
-    /// Makes ready for a case: the servers change, and time passes.
-    pub fn before(&self, prepared: &Prepared<'_>, case: usize) -> Result<(), String> {
+    /// Makes ready for a case, and says for how long to wait then.
+    pub fn before(&self, prepared: &Prepared<'_>, case: usize) -> Result<Duration, String> {
         if let Some(changes) = prepared.before.get(case) {
             self.apply(changes).map_err(|error| error.to_string())?;
         }
-        if let Some(case) = prepared.cases.get(case) {
-            thread::sleep(case.wait);
-        }
-        Ok(())
+        let case = prepared.cases.get(case);
+        Ok(case.map_or(Duration::ZERO, |case| case.wait))
     }
 
     fn apply(&self, Changes(changes): &Changes) -> Result<(), Error> {
@@ -132,8 +130,22 @@ impl Servers {
         Ok(())
     }
 
+    /// What a case's answer lacks: how often they were asked.
+    pub fn noted(
+        &self,
+        prepared: &Prepared<'_>,
+        case: usize,
+        seen: Result<Observation, String>,
+    ) -> Result<Observation, String> {
+        let mut seen = seen?;
+        if let Some(case) = prepared.cases.get(case) {
+            seen.fetches = self.fetches(&case.expect.fetches);
+        }
+        Ok(seen)
+    }
+
     /// How often they were asked for each path that is named, once it is as often as expected.
-    pub fn fetches(&self, wanted: &Fetches) -> Fetches {
+    fn fetches(&self, wanted: &Fetches) -> Fetches {
         let patience = Instant::now();
         let of = |(name, paths): (&String, &BTreeMap<String, u64>)| {
             let asked = |(path, wanted): (&String, &u64)| {

@@ -57,7 +57,8 @@ fn converse<S: Read + Write>(
     exchange: &Exchange,
 ) -> io::Result<(Answer, S)> {
     stream.write_all(&exchange.to_wire())?;
-    let (status, headers, body) = read_answer(&mut stream, exchange.method == "HEAD")?;
+    let head = read_head(&mut stream)?;
+    let (status, headers, body) = read_answer(&mut stream, head, exchange.method == "HEAD")?;
     let answer = Answer {
         port,
         status,
@@ -67,9 +68,12 @@ fn converse<S: Read + Write>(
     Ok((answer, stream))
 }
 
-/// Reads a status, headers and a body, which an answer to HEAD has not.
-pub fn read_answer(stream: &mut impl Read, bodiless: bool) -> io::Result<(u16, Headers, Vec<u8>)> {
-    let head = read_head(stream)?;
+/// Status and headers of a head that was read, and the body after it, which an answer to HEAD has not.
+pub fn read_answer(
+    stream: &mut impl Read,
+    head: Head,
+    bodiless: bool,
+) -> io::Result<(u16, Headers, Vec<u8>)> {
     let mut parsed = [httparse::EMPTY_HEADER; 256];
     let mut response = httparse::Response::new(&mut parsed);
     response.parse(&head.bytes).map_err(odd)?;
