@@ -9,7 +9,7 @@
 )]
 
 use crate::{
-    config::jwt,
+    config::jwks,
     credential::jwt::Jws,
     crypto::{Algorithm, Material, VerificationKey},
     error::Findings,
@@ -165,7 +165,7 @@ fn json_web_signatures() {
             .unwrap();
         let mut findings = Findings::default();
         let set = serde_json::from_value(serde_json::json!({"keys": [public(key)]})).unwrap();
-        let keys = jwt::keys(set, &Algorithm::ALL, "keys", &|_: &str| None, &mut findings);
+        let keys = jwks::keys(set, &Algorithm::ALL, "keys", &|_: &str| None, &mut findings);
         Jws::parse(case["jws"].as_str().unwrap())
             .is_some_and(|jws| jws.verify(&Algorithm::ALL, &keys).is_ok())
     };

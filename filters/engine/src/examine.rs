@@ -13,7 +13,6 @@ use crate::{
     route,
     words::{Reason, check},
 };
-use portcullis_rego::value;
 
 /// A credential that the configuration looks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,13 +55,18 @@ impl Gate {
         let now_ns = moment.now_ns;
         let mut found = Vec::new();
         if !config.providers.is_empty() {
-            let outcomes = match jwt::verify(&config.providers, now_ns, &headers) {
+            let against = jwt::Against {
+                providers: &config.providers,
+                knowledge: self.knowledge(),
+                since_ns: now_ns,
+                now_ns,
+                gives_up: false,
+            };
+            let outcomes = match jwt::verify(&against, &headers, &mut Vec::new()) {
                 Err(reason) => vec![refused(reason)],
                 Ok(tokens) => tokens
                     .into_iter()
                     .map(|token| match token {
-                        // Verified, and yet no document for a policy.
-                        Ok(token) if !is_representable(&token) => refused(Reason::JwtMalformed),
                         Ok(token) => verified(token.provider(), token.subject()),
                         Err(refusal) => refusal.into(),
                     })
@@ -134,13 +138,6 @@ fn shown(source: &Source, headers: &Headers<'_>) -> Option<String> {
         Found::One(text) if !text.is_empty() => Some(text),
         _ => None,
     }
-}
-
-/// Whether Rego can hold what the token says.
-fn is_representable(token: &jwt::VerifiedJwt<'_>) -> bool {
-    [token.header(), token.claims()]
-        .iter()
-        .all(|members| value::from_members(members).is_ok())
 }
 
 /// The values of a parameter with their escapes.

@@ -2,7 +2,10 @@
 
 use crate::{
     config::{Config, peer::Trust, routes::Settings},
-    credential::signature::{self, Report},
+    credential::{
+        jwt::Knowledge,
+        signature::{self, Report},
+    },
     decision::{Decision, Deny, Effect, HeaderEdit, Record},
     enforce::enforce,
     error::{LoadError, LoadErrors},
@@ -11,9 +14,11 @@ use crate::{
     pass::{Asked, Pass},
     request::Request,
     route,
+    wait::Room,
     words::Reason,
 };
 use portcullis_rego::Policy;
+use std::cell::RefCell;
 
 /// Where secrets come from: the environment of the proxy or of the command.
 pub trait Secrets {
@@ -39,6 +44,8 @@ pub struct Moment<'a> {
 pub struct Gate {
     config: Config,
     policy: Policy,
+    knowledge: Knowledge,
+    room: Room,
 }
 
 impl Gate {
@@ -50,7 +57,12 @@ impl Gate {
         let (config, sources) = Config::parse(document, secrets)?;
         let policy = Policy::load(sources, &config.entrypoints())
             .map_err(|errors| LoadErrors::all(errors.into_iter().map(LoadError::Rego)))?;
-        Ok(Gate { config, policy })
+        Ok(Gate {
+            knowledge: Knowledge::new(&config.providers, config.token_cache),
+            room: Room::default(),
+            config,
+            policy,
+        })
     }
 
     /// Whether [`Attributes::peer`](crate::Attributes::peer) can change anything: a host that is
@@ -64,11 +76,21 @@ impl Gate {
         !self.config.self_check.is_none()
     }
 
-    /// Decides. Total: whatever the request holds, there is an answer.
+    /// Decides. Total: whatever the request holds, there is an answer. It waits for nothing: where
+    /// something must be fetched first, [`Gate::step`] says so.
     pub fn decide(&self, request: &Request<'_>, moment: &Moment<'_>) -> Decision {
-        let pass = self.pass(request, moment);
-        match pass.asked() {
-            Ok(Asked::Policy(question)) => enforce(&self.policy, &pass, question),
+        let pass = self.pass(request, moment, moment.now_ns);
+        self.conclude(&pass, pass.asked())
+    }
+
+    /// The decision on what is left to ask.
+    pub(crate) fn conclude(
+        &self,
+        pass: &Pass<'_>,
+        asked: Result<Asked<'_>, Box<Decision>>,
+    ) -> Decision {
+        match asked {
+            Ok(Asked::Policy(question)) => enforce(&self.policy, pass, question),
             Ok(Asked::Off(headers)) => {
                 pass.allow(&headers, Vec::new(), pass.record(Reason::GateOff))
             }
@@ -85,7 +107,7 @@ impl Gate {
         request: &Request<'_>,
         moment: &Moment<'_>,
     ) -> Result<serde_json::Value, Box<Decision>> {
-        match self.pass(request, moment).asked()? {
+        match self.pass(request, moment, moment.now_ns).asked()? {
             Asked::Policy(question) => Ok(portcullis_rego::value::to_json(&question.input)),
             Asked::Off(_) => Err(Box::new(self.decide(request, moment))),
         }
@@ -149,11 +171,28 @@ impl Gate {
         Some(settings.entrypoint.to_string())
     }
 
-    fn pass<'p>(&'p self, request: &'p Request<'p>, moment: &'p Moment<'p>) -> Pass<'p> {
+    pub(crate) fn knowledge(&self) -> &Knowledge {
+        &self.knowledge
+    }
+
+    pub(crate) fn room(&self) -> &Room {
+        &self.room
+    }
+
+    pub(crate) fn pass<'p>(
+        &'p self,
+        request: &'p Request<'p>,
+        moment: &'p Moment<'p>,
+        since_ns: u64,
+    ) -> Pass<'p> {
         Pass {
             config: &self.config,
             request,
             moment,
+            knowledge: &self.knowledge,
+            since_ns,
+            gives_up: false,
+            wants: RefCell::default(),
         }
     }
 }

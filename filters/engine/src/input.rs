@@ -9,7 +9,7 @@ use crate::{
     request::Attributes,
     verified::{Verified, refused_to_value},
 };
-use portcullis_rego::value::{self, Value, ValueError};
+use portcullis_rego::value::{self, Value};
 use std::collections::BTreeMap;
 
 /// Why there is no document.
@@ -18,19 +18,11 @@ pub enum InputError {
     /// A path or query with a broken escape, for which opa-envoy answers 400 too, or a path that an
     /// upstream reads as another.
     Path,
-    /// A claim too deep or too long for Rego.
-    Claims,
 }
 
 impl From<Malformed> for InputError {
     fn from(Malformed: Malformed) -> Self {
         InputError::Path
-    }
-}
-
-impl From<ValueError> for InputError {
-    fn from(_: ValueError) -> Self {
-        InputError::Claims
     }
 }
 
@@ -55,7 +47,7 @@ pub fn build(parts: &Parts<'_>) -> Result<Value, InputError> {
     document.put("parsed_path", parsed_path(path_only)?);
     document.put("parsed_query", parsed_query(query.unwrap_or(""))?);
     document.text("source_principal", principal(parts));
-    document.put("verified", parts.verified.to_value()?);
+    document.put("verified", parts.verified.to_value());
     if !parts.refused.is_empty() {
         document.put("refused", refused_to_value(parts.refused));
     }

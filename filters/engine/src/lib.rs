@@ -29,11 +29,13 @@ mod pass;
 mod path;
 mod query;
 mod refusal;
+mod remote;
 mod request;
 mod route;
 mod sample;
 mod self_check;
 mod verified;
+mod wait;
 pub mod words;
 
 use portcullis_crypto as crypto;
@@ -44,5 +46,7 @@ pub use decision::{Allow, Decision, Deny, Difference, Effect, HeaderEdit, Record
 pub use error::{LoadError, LoadErrors};
 pub use examine::{Credential, CredentialOutcome};
 pub use gate::{Gate, Moment, Secrets, host_failure};
+pub use remote::{Answer, Call, CallId, Fault, MAX_BODY};
 pub use request::{Attributes, PeerCertificate, Request};
+pub use wait::{Step, Waiting};
 pub use words::Reason;

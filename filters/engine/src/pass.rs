@@ -11,18 +11,27 @@ use crate::{
     input::{self, InputError},
     message_signature::Message,
     refusal::{self, Client},
+    remote::Want,
     request::Request,
     route,
     verified::Verified,
     words::Reason,
 };
 use portcullis_rego::Value;
+use std::cell::RefCell;
 
 /// One request on its way through the gate.
 pub struct Pass<'p> {
     pub config: &'p Config,
     pub request: &'p Request<'p>,
     pub moment: &'p Moment<'p>,
+    pub knowledge: &'p jwt::Knowledge,
+    /// When the request came: before `moment`, where it has waited.
+    pub since_ns: u64,
+    /// Whether it has waited long enough.
+    pub gives_up: bool,
+    /// What would have to be fetched for a better answer.
+    pub wants: RefCell<Vec<Want>>,
 }
 
 /// What is left to ask once credentials were verified.
@@ -85,12 +94,7 @@ impl<'p> Pass<'p> {
             refused: &refused,
             now_ns: self.moment.now_ns,
         })
-        .map_err(|error| {
-            refuse(match error {
-                InputError::Path => Reason::RequestMalformed.into(),
-                InputError::Claims => Reason::JwtMalformed.into(),
-            })
-        })?;
+        .map_err(|InputError::Path| refuse(Reason::RequestMalformed.into()))?;
         self.forward(&verified, &mut headers)
             .map_err(|reason| refuse(reason.into()))?;
         Ok(Asked::Policy(Question {
@@ -113,7 +117,14 @@ impl<'p> Pass<'p> {
         let now_ns = self.moment.now_ns;
         let mut refused = Vec::new();
 
-        let tokens = jwt::verify(&config.providers, now_ns, headers)?;
+        let against = jwt::Against {
+            providers: &config.providers,
+            knowledge: self.knowledge,
+            since_ns: self.since_ns,
+            now_ns,
+            gives_up: self.gives_up,
+        };
+        let tokens = jwt::verify(&against, headers, &mut self.wants.borrow_mut())?;
         let keys = match &config.api_keys {
             Some(keys) => api_key::verify(keys, now_ns, headers)?,
             None => None,

@@ -5,7 +5,7 @@ use crate::credential::{
     Refusal, api_key::VerifiedApiKey, jwt::VerifiedJwt, peer::VerifiedPeer,
     signature::VerifiedSignature,
 };
-use portcullis_rego::value::{self, Value, ValueError};
+use portcullis_rego::value::{self, Value};
 
 /// The facts of one request.
 pub struct Verified<'c> {
@@ -35,20 +35,17 @@ impl Verified<'_> {
     }
 
     /// `input.verified`.
-    ///
-    /// # Errors
-    /// A claim that Rego cannot hold exactly.
-    pub fn to_value(&self) -> Result<Value, ValueError> {
+    pub fn to_value(&self) -> Value {
         let mut facts = Vec::new();
+        let (introspected, signed): (Vec<_>, Vec<_>) =
+            self.jwts.iter().partition(|jwt| jwt.is_introspected());
         let mut jwts = Vec::new();
-        for jwt in &self.jwts {
-            let header = value::from_members(jwt.header())?;
-            let claims = value::from_members(jwt.claims())?;
+        for jwt in &signed {
             let parts = [
-                (value::string("header"), header),
-                (value::string("claims"), claims),
+                (value::string("header"), jwt.header().clone()),
+                (value::string("claims"), jwt.claims().clone()),
             ];
-            if self.jwts.len() == 1 {
+            if signed.len() == 1 {
                 let provider = (value::string("provider"), value::string(jwt.provider()));
                 facts.push((
                     value::string("jwt"),
@@ -56,6 +53,15 @@ impl Verified<'_> {
                 ));
             }
             jwts.push((value::string(jwt.provider()), value::object(parts)));
+        }
+        if let [token] = introspected.as_slice() {
+            facts.push((
+                value::string("token"),
+                value::object([
+                    (value::string("provider"), value::string(token.provider())),
+                    (value::string("claims"), token.claims().clone()),
+                ]),
+            ));
         }
         if !jwts.is_empty() {
             facts.push((value::string("jwts"), value::object(jwts)));
@@ -99,7 +105,7 @@ impl Verified<'_> {
                 .filter_map(|(name, text)| Some((value::string(name), value::string(text?))));
             facts.push((value::string("peer"), value::object(known)));
         }
-        Ok(value::object(facts))
+        value::object(facts)
     }
 }
 

@@ -53,6 +53,7 @@ reasons! {
     JwtLifetime = "jwt.lifetime", 401, UNAUTHENTICATED;
     JwtType = "jwt.type", 401, UNAUTHENTICATED;
     JwtBinding = "jwt.binding", 401, UNAUTHENTICATED;
+    TokenInactive = "token.inactive", 401, UNAUTHENTICATED;
 
     ApiKeyMissing = "api_key.missing", 401, UNAUTHENTICATED;
     ApiKeyUnknown = "api_key.unknown", 401, UNAUTHENTICATED;
@@ -72,6 +73,8 @@ reasons! {
 
     HeadersTooLarge = "headers.too_large", 431, RESOURCE_EXHAUSTED;
 
+    JwksUnavailable = "jwks.unavailable", 503, UNAVAILABLE;
+    IntrospectionUnavailable = "introspection.unavailable", 503, UNAVAILABLE;
     PolicyError = "policy.error", 503, UNAVAILABLE;
     PolicyBudget = "policy.budget", 503, UNAVAILABLE;
     HostError = "host.error", 503, UNAVAILABLE;
@@ -128,6 +131,17 @@ pub const FILTER_STATE: &str = "portcullis";
 
 /// The counter of requests on which the evaluators differed: Envoy shows it below `wasmcustom.`.
 pub const SELF_CHECK_DIFFERENCES: &str = "portcullis.policy.self_check.differences";
+
+/// Counters of remembered tokens, and of what is fetched: Envoy shows them below `wasmcustom.`.
+pub mod counter {
+    pub const JWT_CACHE_HITS: &str = "portcullis.jwt.cache.hits";
+    pub const JWT_CACHE_MISSES: &str = "portcullis.jwt.cache.misses";
+    pub const JWKS_FETCHES: &str = "portcullis.jwks.fetches";
+    pub const JWKS_FAILURES: &str = "portcullis.jwks.failures";
+    pub const JWKS_UNUSABLE_KEYS: &str = "portcullis.jwks.unusable_keys";
+    pub const INTROSPECTION_CALLS: &str = "portcullis.introspection.calls";
+    pub const INTROSPECTION_FAILURES: &str = "portcullis.introspection.failures";
+}
 
 /// The query that decides where the configuration names none.
 pub const DEFAULT_ENTRYPOINT: &str = "envoy/authz/allow";

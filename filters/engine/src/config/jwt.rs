@@ -1,14 +1,13 @@
 //! JWT providers: whose tokens are taken, and what they must say.
 
-use super::{raw, secret::Secret, source, source::Source};
-use crate::{
-    crypto::{Algorithm, KeyType, Material, VerificationKey},
-    error::Findings,
-    fields,
-    gate::Secrets,
+use super::{
+    introspection::{self, Introspection},
+    jwks::{self, KeySet, KeySource},
+    raw, source,
+    source::Source,
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use std::{collections::BTreeMap, time::Duration};
+use crate::{crypto::Algorithm, error::Findings, fields, gate::Secrets};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 pub struct Provider {
     /// The key under `jwt.providers`, and under `input.verified.jwts`.
@@ -17,7 +16,7 @@ pub struct Provider {
     /// `None`: any audience will do.
     pub audiences: Option<Vec<String>>,
     pub algorithms: Vec<Algorithm>,
-    pub keys: Vec<ProviderKey>,
+    pub proof: Proof,
     pub from: Vec<Source>,
     pub claim_headers: Vec<ClaimHeader>,
     pub leeway: Duration,
@@ -30,9 +29,12 @@ pub struct Provider {
     pub keep: bool,
 }
 
-pub struct ProviderKey {
-    pub kid: Option<String>,
-    pub key: VerificationKey,
+/// What proves that a token is the provider's.
+pub enum Proof {
+    /// A signature by one of these keys.
+    Signature(KeySource),
+    /// The word of the provider's server.
+    Introspection(Introspection),
 }
 
 /// A claim that the upstream gets as a header.
@@ -102,27 +104,35 @@ fn provider(
         );
     }
     let algorithms = algorithms(raw.algorithms, path, findings);
-    let keys = match raw.jwks.inline {
-        Some(set) => keys(
-            set,
+    let opaque = raw.introspection.is_some();
+    let proof = match (raw.jwks, raw.introspection) {
+        (Some(raw_keys), None) => Proof::Signature(jwks::read(
+            raw_keys,
+            &raw.issuer,
             &algorithms,
-            &format!("{path}.jwks.inline.keys"),
+            &format!("{path}.jwks"),
             secrets,
             findings,
-        ),
-        None => {
+        )),
+        (None, Some(introspection)) => {
+            let path = format!("{path}.introspection");
+            introspection::read(introspection, &path, secrets, findings)
+                .map_or_else(Proof::nothing, Proof::Introspection)
+        }
+        _ => {
             findings.add(
                 format!("{path}.jwks"),
-                "has no `inline` key set: `inline: {keys: [...]}`",
+                "is missing, or stands beside `introspection`: a provider has keys (`jwks`) or is \
+                 asked (`introspection`)",
             );
-            Vec::new()
+            Proof::nothing()
         }
     };
     Provider {
         issuer: raw.issuer,
         audiences,
         algorithms,
-        keys,
+        proof,
         from: source::read(
             raw.from,
             &format!("{path}.from"),
@@ -132,11 +142,27 @@ fn provider(
         claim_headers: claim_headers(raw.claim_headers, path, findings),
         leeway: raw.leeway.map_or(Duration::from_secs(60), |span| span.0),
         max_lifetime: raw.max_lifetime.map(|span| span.0),
-        require: raw.require.unwrap_or_else(|| vec!["exp".into()]),
+        // RFC 7662 section 2.2: of all members only `active` must be there.
+        require: raw.require.unwrap_or_else(|| match opaque {
+            true => Vec::new(),
+            false => vec!["exp".into()],
+        }),
         typ: raw.typ.map(|typ| media_type(&typ)),
         ignore_binding: raw.bind.contains(&raw::Bind::Ignore),
         keep: raw.forward == Some(raw::Forward::Keep),
         name,
+    }
+}
+
+impl Proof {
+    /// Whether it changes while the configuration stays.
+    pub fn is_fetched(&self) -> bool {
+        !matches!(self, Proof::Signature(KeySource::Inline(_)))
+    }
+
+    /// Of a configuration that is refused.
+    fn nothing() -> Proof {
+        Proof::Signature(KeySource::Inline(Arc::new(KeySet { keys: Vec::new() })))
     }
 }
 
@@ -177,130 +203,6 @@ fn algorithms(names: Option<Vec<String>>, path: &str, findings: &mut Findings) -
         }
     }
     algorithms
-}
-
-/// Every usable key of a set.
-pub fn keys(
-    set: raw::JwkSet,
-    algorithms: &[Algorithm],
-    path: &str,
-    secrets: &dyn Secrets,
-    findings: &mut Findings,
-) -> Vec<ProviderKey> {
-    let mut keys = Vec::new();
-    let mut broken = false;
-    for (index, jwk) in set.keys.into_iter().enumerate() {
-        let usable = jwk.usage.as_deref().is_none_or(|usage| usage == "sig")
-            && jwk
-                .key_ops
-                .as_ref()
-                .is_none_or(|ops| ops.iter().any(|op| op == "verify"));
-        if !usable {
-            continue; // An issuer's set may hold encryption keys (RFC 7517 section 4.2).
-        }
-        match parse_jwk(&jwk, algorithms, secrets) {
-            Ok(parsed) => keys.extend(parsed.into_iter().map(|key| ProviderKey {
-                kid: jwk.kid.clone(),
-                key,
-            })),
-            Err(message) => {
-                broken = true;
-                findings.add(format!("{path}[{index}]"), message);
-            }
-        }
-    }
-    if keys.is_empty() && !broken && !algorithms.is_empty() {
-        let names: Vec<_> = algorithms.iter().map(|a| a.name()).collect();
-        findings.add(
-            path,
-            format!("no key here verifies any of {}", names.join(", ")),
-        );
-    }
-    keys
-}
-
-/// One key for every algorithm that it may serve; none where the provider lists none of them.
-fn parse_jwk(
-    jwk: &raw::Jwk,
-    algorithms: &[Algorithm],
-    secrets: &dyn Secrets,
-) -> Result<Vec<VerificationKey>, String> {
-    if jwk.d.is_some() {
-        return Err(
-            "is a private key (it has `d`); put the public one here, and replace this one, \
-                    which is now exposed"
-                .into(),
-        );
-    }
-    let key_type = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-        ("RSA", _) => KeyType::Rsa,
-        ("EC", Some("P-256")) => KeyType::P256,
-        ("EC", Some("P-384")) => KeyType::P384,
-        ("OKP", Some("Ed25519")) => KeyType::Ed25519,
-        ("oct", _) => KeyType::Symmetric,
-        // An issuer's set may hold kinds we do not verify; without them another key must serve.
-        _ => return Ok(Vec::new()),
-    };
-    let own = match &jwk.alg {
-        Some(name) => match Algorithm::parse(name) {
-            Some(algorithm) if algorithm.key_type() == key_type => Some(algorithm),
-            Some(_) => {
-                return Err(format!(
-                    "its `alg` {name} does not go with its `kty` and `crv`"
-                ));
-            }
-            None => return Ok(Vec::new()),
-        },
-        None => None,
-    };
-    let fitting = algorithms
-        .iter()
-        .filter(|a| a.key_type() == key_type && own.is_none_or(|own| own == **a));
-    let mut keys = Vec::new();
-    for algorithm in fitting {
-        let key = match key_type {
-            KeyType::Rsa => {
-                let (n, e) = (member("n", &jwk.n)?, member("e", &jwk.e)?);
-                VerificationKey::new(*algorithm, &Material::Rsa { n: &n, e: &e })
-            }
-            KeyType::P256 | KeyType::P384 => {
-                let (x, y) = (member("x", &jwk.x)?, member("y", &jwk.y)?);
-                VerificationKey::new(*algorithm, &Material::Ec { x: &x, y: &y })
-            }
-            KeyType::Ed25519 => {
-                let x = member("x", &jwk.x)?;
-                VerificationKey::new(*algorithm, &Material::Okp { x: &x })
-            }
-            KeyType::Symmetric => {
-                let secret = shared_secret(jwk, secrets)?;
-                VerificationKey::new(*algorithm, &Material::Octets(&secret))
-            }
-        };
-        keys.push(key.map_err(|fault| format!("the key {fault}"))?);
-    }
-    Ok(keys)
-}
-
-fn member(name: &str, value: &Option<String>) -> Result<Vec<u8>, String> {
-    let value = value
-        .as_ref()
-        .ok_or_else(|| format!("has no `{name}` (RFC 7518 section 6)"))?;
-    URL_SAFE_NO_PAD
-        .decode(value)
-        .map_err(|_| format!("`{name}` is not base64url without padding (RFC 7515 section 2)"))
-}
-
-/// A JWK's `k` is base64url; what comes from the environment is the secret as it stands.
-fn shared_secret(jwk: &raw::Jwk, secrets: &dyn Secrets) -> Result<Vec<u8>, String> {
-    match &jwk.k {
-        None => Err("has no `k` (RFC 7518 section 6.4)".into()),
-        Some(raw::Secret::Text(text)) => URL_SAFE_NO_PAD
-            .decode(text)
-            .map_err(|_| "`k` is not base64url without padding (RFC 7515 section 2)".into()),
-        Some(from_environment) => {
-            Secret::resolve(from_environment, secrets).map(|secret| secret.expose().to_vec())
-        }
-    }
 }
 
 fn claim_headers(

@@ -2,9 +2,12 @@
 
 pub mod api_keys;
 pub mod headers;
+pub mod introspection;
+pub mod jwks;
 pub mod jwt;
 pub mod peer;
 mod raw;
+pub mod remote;
 pub mod routes;
 mod scalar;
 pub mod secret;
@@ -29,6 +32,8 @@ pub struct Config {
     /// The requests of which both evaluators are asked.
     pub self_check: Share,
     pub providers: Vec<jwt::Provider>,
+    /// How many verified tokens are remembered.
+    pub token_cache: usize,
     pub api_keys: Option<api_keys::ApiKeys>,
     pub signatures: Option<signatures::Signatures>,
     pub peer: peer::Trust,
@@ -154,6 +159,7 @@ fn check(
             other => other.unwrap_or(200_000),
         },
         self_check: policy.self_check,
+        token_cache: token_cache(raw.jwt.as_ref(), findings),
         providers: raw
             .jwt
             .map(|jwt| jwt::read(jwt.providers, secrets, findings))
@@ -224,6 +230,18 @@ fn entrypoint(text: &str, path: &str, findings: &mut Findings) -> Option<Entrypo
     Entrypoint::parse(text)
         .map_err(|error| findings.add(path, error.to_string()))
         .ok()
+}
+
+/// A token may take some kilobytes, and each worker has a cache of its own.
+fn token_cache(jwt: Option<&raw::Jwt>, findings: &mut Findings) -> usize {
+    let entries = jwt.and_then(|jwt| jwt.cache.entries).unwrap_or(1000);
+    if entries > 100_000 {
+        findings.add(
+            "jwt.cache.entries",
+            format!("found {entries}; takes a number up to 100000, and 0 for no cache"),
+        );
+    }
+    entries
 }
 
 fn reason_header(name: Option<String>, findings: &mut Findings) -> Option<String> {

@@ -73,7 +73,13 @@ pub struct Jwt {
     pub when_missing: Option<WhenMissing>,
     pub when_invalid: Option<WhenInvalid>,
     #[serde(default)]
-    pub cache: NotYet,
+    pub cache: TokenCache,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct TokenCache {
+    pub entries: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -82,7 +88,8 @@ pub struct Provider {
     pub issuer: String,
     pub audiences: Audiences,
     pub algorithms: Option<Vec<String>>,
-    pub jwks: Jwks,
+    pub jwks: Option<Jwks>,
+    pub introspection: Option<Introspection>,
     pub from: Option<Vec<Source>>,
     #[serde(default)]
     pub claim_headers: BTreeMap<String, String>,
@@ -100,25 +107,39 @@ pub struct Provider {
     pub payload_header: NotYet,
 }
 
-/// A key set. Only one written into the document is served yet.
+/// A key set: in the document, at an endpoint, or where a discovery document says.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Jwks {
     pub inline: Option<JwkSet>,
-    #[serde(default)]
-    pub cluster: NotYet,
-    #[serde(default)]
-    pub authority: NotYet,
-    #[serde(default)]
-    pub path: NotYet,
-    #[serde(default)]
-    pub refresh: NotYet,
-    #[serde(default)]
-    pub timeout: NotYet,
-    #[serde(default)]
-    pub stale_for: NotYet,
-    #[serde(default)]
-    pub discovery: NotYet,
+    pub cluster: Option<String>,
+    pub authority: Option<String>,
+    pub path: Option<String>,
+    pub discovery: Option<Discovery>,
+    pub jwks_cluster: Option<String>,
+    pub refresh: Option<Span>,
+    pub timeout: Option<Span>,
+    pub stale_for: Option<Span>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Discovery {
+    pub cluster: String,
+    pub authority: String,
+    pub path: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Introspection {
+    pub cluster: Option<String>,
+    pub authority: Option<String>,
+    pub path: Option<String>,
+    pub client_id: String,
+    pub client_secret: Secret,
+    pub timeout: Option<Span>,
+    pub cache: Option<Span>,
 }
 
 /// RFC 7517 section 5: members that are not understood are ignored.

@@ -3,32 +3,37 @@
 
 mod claims;
 mod jws;
+mod token;
 
 pub use claims::ClaimsFault;
 pub use jws::Jws;
+pub use token::{Knowledge, Token};
 
 use super::{Found, Refusal, find, strip};
 use crate::{
     config::{
-        jwt::{Provider, media_type},
+        jwt::{Proof, Provider, media_type},
         source::Source,
     },
+    crypto,
     headers::Headers,
     json,
+    remote::{Want, Word},
     words::{Reason, check},
 };
+use portcullis_rego::value;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// Proof that a token is a provider's, whole and in its time. Only [`verify`] makes one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerifiedJwt<'c> {
     provider: &'c str,
-    header: Map<String, Value>,
-    claims: Map<String, Value>,
+    /// By the word of the provider's server (RFC 7662), not by a signature.
+    is_introspected: bool,
+    token: Arc<Token>,
     place: &'c Source,
     keep: bool,
-    /// What `claim_headers` says of it, checked to be fit for a header.
-    claim_headers: Vec<(&'c str, String)>,
 }
 
 impl VerifiedJwt<'_> {
@@ -36,46 +41,61 @@ impl VerifiedJwt<'_> {
         self.provider
     }
 
+    pub fn is_introspected(&self) -> bool {
+        self.is_introspected
+    }
+
     /// The JOSE header, complete.
-    pub fn header(&self) -> &Map<String, Value> {
-        &self.header
+    pub fn header(&self) -> &value::Value {
+        &self.token.header_value
     }
 
     /// The claims set, complete.
-    pub fn claims(&self) -> &Map<String, Value> {
-        &self.claims
+    pub fn claims(&self) -> &value::Value {
+        &self.token.claims_value
     }
 
     pub fn subject(&self) -> Option<&str> {
-        self.claims.get("sub").and_then(Value::as_str)
+        self.token.claims.get("sub").and_then(Value::as_str)
     }
 
     pub fn key_id(&self) -> Option<&str> {
-        self.header.get("kid").and_then(Value::as_str)
+        self.token.header.get("kid").and_then(Value::as_str)
     }
 
     pub fn claim_headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.claim_headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
+        let headers = self.token.claim_headers.iter();
+        headers.map(|(name, value)| (name.as_str(), value.as_str()))
     }
+}
+
+/// What tokens are held against.
+pub struct Against<'c> {
+    pub providers: &'c [Provider],
+    pub knowledge: &'c Knowledge,
+    /// When the request came, and what time it is now: they differ where it has waited.
+    pub since_ns: u64,
+    pub now_ns: u64,
+    /// It has waited long enough: who may be known to keys that are on their way is not unknown.
+    pub gives_up: bool,
 }
 
 /// Looks at every place of every provider. `Err` ends the request whatever `when_invalid` says:
 /// a place with several tokens, two tokens of one provider (RFC 6750 section 2), two subjects.
+/// `wants`: what must be fetched for a better answer.
 pub fn verify<'c>(
-    providers: &'c [Provider],
-    now_ns: u64,
+    against: &Against<'c>,
     headers: &Headers<'_>,
+    wants: &mut Vec<Want>,
 ) -> Result<Vec<Result<VerifiedJwt<'c>, Refusal>>, Reason> {
     let mut results: Vec<Result<VerifiedJwt<'c>, Refusal>> = Vec::new();
-    for place in places(providers) {
+    for place in places(against.providers) {
         let token = match find(place, headers) {
             Found::Nothing => continue,
             Found::Refused(reason) => return Err(reason),
             Found::One(token) => token,
         };
-        let result = verify_one(providers, place, &token, now_ns);
+        let result = verify_one(against, place, &token, wants);
         if let Ok(new) = &result {
             for old in results.iter().flatten() {
                 if old.provider == new.provider || old.subject() != new.subject() {
@@ -116,30 +136,108 @@ fn places(providers: &[Provider]) -> Vec<&Source> {
 }
 
 fn verify_one<'c>(
-    providers: &'c [Provider],
+    against: &Against<'c>,
     place: &'c Source,
-    token: &str,
-    now_ns: u64,
+    text: &str,
+    wants: &mut Vec<Want>,
 ) -> Result<VerifiedJwt<'c>, Reason> {
-    let jws = Jws::parse(token).ok_or(Reason::JwtMalformed)?;
-    let claims = json::parse_object(&jws.payload).ok_or(Reason::JwtMalformed)?;
-    let provider = providers
-        .iter()
-        .find(|provider| claims.get("iss").and_then(Value::as_str) == Some(&provider.issuer))
-        .filter(|provider| provider.from.iter().any(|source| source.same_place(place)))
-        .ok_or(Reason::JwtIssuer)?;
-    check_type(provider, &jws.header)?;
-    jws.verify(&provider.algorithms, &provider.keys)?;
-    claims::check(provider, &claims, now_ns).map_err(ClaimsFault::reason)?;
-    let claim_headers = claims::headers(provider, &claims).ok_or(Reason::JwtMalformed)?;
+    let (index, token) = prove(against, place, text, wants)?;
+    let provider = against.providers.get(index).ok_or(Reason::JwtIssuer)?;
+    if !looks_at(provider, place) {
+        return Err(Reason::JwtIssuer);
+    }
+    claims::check(provider, &token.claims, against.now_ns).map_err(ClaimsFault::reason)?;
     Ok(VerifiedJwt {
         provider: &provider.name,
-        header: jws.header,
-        claims,
+        is_introspected: matches!(provider.proof, Proof::Introspection(_)),
+        token,
         place,
         keep: provider.keep,
-        claim_headers,
     })
+}
+
+/// Whose token it is, as its signature or its server says.
+fn prove(
+    against: &Against<'_>,
+    place: &Source,
+    text: &str,
+    wants: &mut Vec<Want>,
+) -> Result<(usize, Arc<Token>), Reason> {
+    let providers = against.providers;
+    let digest = crypto::sha256(text.as_bytes());
+    if let Some(known) = against.knowledge.recall(&digest, providers, against.now_ns) {
+        return Ok(known);
+    }
+    let Some(jws) = Jws::parse(text) else {
+        let mut asked = providers.iter().enumerate();
+        let (index, provider) = asked
+            .find(|(_, it)| matches!(it.proof, Proof::Introspection(_)) && looks_at(it, place))
+            .ok_or(Reason::JwtMalformed)?;
+        return introspect(against, index, provider, text, wants);
+    };
+    let claims = json::parse_object(&jws.payload).ok_or(Reason::JwtMalformed)?;
+    let issuer = claims.get("iss").and_then(Value::as_str);
+    let mut named = providers.iter().enumerate();
+    let (index, provider) = named
+        .find(|(_, it)| issuer == Some(&it.issuer) && looks_at(it, place))
+        .ok_or(Reason::JwtIssuer)?;
+    if let Proof::Introspection(_) = provider.proof {
+        return introspect(against, index, provider, text, wants);
+    }
+    check_type(provider, &jws.header)?;
+    let Some(keys) = against.knowledge.keys(index, provider, against.now_ns) else {
+        wants.push(Want::Keys { provider: index });
+        return Err(Reason::JwksUnavailable);
+    };
+    let key = jws.verify(&provider.algorithms, &keys.keys);
+    let key = key.map_err(|reason| {
+        let is_fetched = provider.proof.is_fetched();
+        if reason == Reason::JwtKeyUnknown && is_fetched {
+            wants.push(Want::NewerKeys { provider: index });
+            if against.gives_up {
+                return Reason::JwksUnavailable;
+            }
+        }
+        reason
+    })?;
+    let token = Token::new(provider, jws.header, claims).ok_or(Reason::JwtMalformed)?;
+    let token = Arc::new(token);
+    let fingerprint = key.fingerprint;
+    against
+        .knowledge
+        .remember(digest, text, index, fingerprint, &token);
+    Ok((index, token))
+}
+
+/// RFC 7662 section 2.2. What the answer says of itself is checked as a token's claims are.
+fn introspect(
+    against: &Against<'_>,
+    index: usize,
+    provider: &Provider,
+    text: &str,
+    wants: &mut Vec<Want>,
+) -> Result<(usize, Arc<Token>), Reason> {
+    let (since, now) = (against.since_ns, against.now_ns);
+    let members = match against.knowledge.introspect(index, text, since, now) {
+        Ok(Word::Active(members)) => members,
+        Ok(Word::Inactive) => return Err(Reason::TokenInactive),
+        Ok(Word::Failed) => return Err(Reason::IntrospectionUnavailable),
+        Err(want) => {
+            wants.push(want);
+            return Err(Reason::IntrospectionUnavailable);
+        }
+    };
+    let issuer = members.get("iss");
+    if issuer.is_some_and(|issuer| issuer.as_str() != Some(&provider.issuer)) {
+        return Err(Reason::JwtIssuer);
+    }
+    let token = Token::new(provider, Map::new(), Map::clone(&members));
+    let token = token.ok_or(Reason::JwtMalformed)?;
+    Ok((index, Arc::new(token)))
+}
+
+fn looks_at(provider: &Provider, place: &Source) -> bool {
+    provider.from.iter().any(|source| source.same_place(place))
 }
 
 fn check_type(provider: &Provider, header: &Map<String, Value>) -> Result<(), Reason> {

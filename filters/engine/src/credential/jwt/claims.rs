@@ -105,10 +105,7 @@ fn check_audience(provider: &Provider, claims: &Map<String, Value>) -> Result<()
 
 /// The headers that `claim_headers` asks for; `None` where a claim cannot stand in a header.
 /// A claim that is not there writes nothing.
-pub fn headers<'c>(
-    provider: &'c Provider,
-    claims: &Map<String, Value>,
-) -> Option<Vec<(&'c str, String)>> {
+pub fn headers(provider: &Provider, claims: &Map<String, Value>) -> Option<Vec<(String, String)>> {
     let mut headers = Vec::new();
     for wanted in &provider.claim_headers {
         let Some(claim) = lookup(claims, &wanted.claim) else {
@@ -118,7 +115,7 @@ pub fn headers<'c>(
         if !fields::is_value(&value) {
             return None;
         }
-        headers.push((wanted.header.as_str(), value));
+        headers.push((wanted.header.clone(), value));
     }
     Some(headers)
 }

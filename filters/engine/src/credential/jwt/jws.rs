@@ -1,7 +1,7 @@
 //! JSON Web Signatures (RFC 7515), compact: the envelope of a token, and whose seal is on it. What
 //! is inside is nothing to this room.
 
-use crate::{config::jwt::ProviderKey, crypto::Algorithm, json, words::Reason};
+use crate::{config::jwks::ProviderKey, crypto::Algorithm, json, words::Reason};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
@@ -40,9 +40,13 @@ impl Jws<'_> {
         })
     }
 
-    /// Whether one of these keys signed it, with one of these algorithms. Keys that it brings along
+    /// The one of these keys that signed it, with one of these algorithms. Keys that it brings along
     /// or points to (`jwk`, `jku`, `x5c`, `x5u`) are not looked at (RFC 8725 section 3.10).
-    pub fn verify(&self, algorithms: &[Algorithm], keys: &[ProviderKey]) -> Result<(), Reason> {
+    pub fn verify<'k>(
+        &self,
+        algorithms: &[Algorithm],
+        keys: &'k [ProviderKey],
+    ) -> Result<&'k ProviderKey, Reason> {
         let algorithm = self
             .header
             .get("alg")
@@ -62,8 +66,7 @@ impl Jws<'_> {
         }
         let message = self.signed.as_bytes();
         candidates
-            .any(|candidate| candidate.key.verify(message, &self.signature).is_ok())
-            .then_some(())
+            .find(|candidate| candidate.key.verify(message, &self.signature).is_ok())
             .ok_or(Reason::JwtSignature)
     }
 }

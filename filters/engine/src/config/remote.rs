@@ -1,0 +1,131 @@
+//! What is fetched from elsewhere: from where, how often, and how long what was fetched will do.
+
+use super::scalar::Span;
+use crate::{error::Findings, fields};
+use std::time::Duration;
+
+/// A path at a host of a cluster of the proxy's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    pub cluster: String,
+    /// `Host`.
+    pub authority: String,
+    pub path: String,
+}
+
+/// An endpoint as it is written.
+pub struct Raw {
+    pub cluster: Option<String>,
+    pub authority: Option<String>,
+    pub path: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// After this long it is fetched again; sooner where the answer's `Cache-Control` says so.
+    pub refresh: Duration,
+    /// Of one call.
+    pub timeout: Duration,
+    /// How long what was fetched still serves after it should have been fetched again.
+    pub stale_for: Duration,
+}
+
+impl Raw {
+    /// `default`: the path where none is written; without it one must be.
+    pub fn read(self, default: Option<&str>, path: &str, findings: &mut Findings) -> Endpoint {
+        let mut required = |name: &str, found: Option<String>, takes: &str| {
+            let found = found.unwrap_or_default();
+            if found.is_empty() {
+                findings.add(
+                    format!("{path}.{name}"),
+                    format!("is missing; takes {takes}"),
+                );
+            } else if !fields::is_value(&found) || found.contains([' ', '\t']) {
+                findings.add(
+                    format!("{path}.{name}"),
+                    format!("has a character that cannot stand there; takes {takes}"),
+                );
+            }
+            found
+        };
+        let cluster = required(
+            "cluster",
+            self.cluster,
+            "the name of a cluster of the proxy's",
+        );
+        let authority = required(
+            "authority",
+            self.authority,
+            "the host's name, such as `idp.example.com`",
+        );
+        let takes = "the path at the host, such as `/jwks.json`";
+        let target = required("path", self.path.or(default.map(str::to_owned)), takes);
+        if !target.is_empty() && !target.starts_with('/') {
+            findings.add(
+                format!("{path}.path"),
+                format!("does not begin with `/`; takes {takes}"),
+            );
+        }
+        Endpoint {
+            cluster,
+            authority,
+            path: target,
+        }
+    }
+}
+
+pub fn timing(
+    refresh: &Option<Span>,
+    timeout: &Option<Span>,
+    stale_for: &Option<Span>,
+    path: &str,
+    findings: &mut Findings,
+) -> Timing {
+    let or = |span: &Option<Span>, default: u64| {
+        span.map_or(Duration::from_secs(default), |span| span.0)
+    };
+    let timing = Timing {
+        refresh: or(refresh, 300),
+        timeout: or(timeout, 1),
+        stale_for: or(stale_for, 3600),
+    };
+    within(
+        timing.refresh,
+        1,
+        86_400,
+        &format!("{path}.refresh"),
+        findings,
+    );
+    call_timeout(timing.timeout, &format!("{path}.timeout"), findings);
+    within(
+        timing.stale_for,
+        0,
+        30 * 86_400,
+        &format!("{path}.stale_for"),
+        findings,
+    );
+    timing
+}
+
+/// Of one call: a host takes zero for "none".
+pub fn call_timeout(timeout: Duration, path: &str, findings: &mut Findings) {
+    if timeout < Duration::from_millis(10) || timeout > Duration::from_secs(60) {
+        findings.add(path, "takes a duration from `10ms` to `60s`");
+    }
+}
+
+pub fn within(span: Duration, least: u64, most: u64, path: &str, findings: &mut Findings) {
+    let (least, most) = (Duration::from_secs(least), Duration::from_secs(most));
+    if span < least || span > most {
+        let show = humantime::format_duration;
+        findings.add(
+            path,
+            format!(
+                "found `{}`; takes a duration from `{}` to `{}`",
+                show(span),
+                show(least),
+                show(most)
+            ),
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! HTTP calls as values: the shell makes them, through its host.
+
+use crate::config::remote::Endpoint;
+use sfv::{BareItem, ListEntry};
+use std::time::Duration;
+
+/// Which call an answer is to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub(super) u64);
+
+/// A call that is due.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Call {
+    pub id: CallId,
+    /// The proxy's name of where it goes.
+    pub cluster: String,
+    /// With `:method`, `:path` and `:authority`, which come first.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    pub timeout: Duration,
+}
+
+/// What came of a call.
+#[derive(Clone)]
+pub enum Answer {
+    Response {
+        /// With `:status`.
+        headers: Vec<(String, Vec<u8>)>,
+        body: Vec<u8>,
+    },
+    /// No connection, a reset, a timeout, a body past [`MAX_BODY`], or no such cluster.
+    Failed,
+}
+
+/// The most bytes of a body that anything is made of. A shell need not read a longer one.
+pub const MAX_BODY: usize = 256 * 1024;
+
+impl std::fmt::Debug for Call {
+    /// Without headers and body, which may hold credentials.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call")
+            .field("id", &self.id)
+            .field("cluster", &self.cluster)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Call {
+    pub(super) fn get(id: CallId, endpoint: &Endpoint, timeout: Duration) -> Call {
+        Call::new(id, "GET", endpoint, timeout)
+    }
+
+    pub(super) fn new(id: CallId, method: &str, endpoint: &Endpoint, timeout: Duration) -> Call {
+        let headers = [
+            (":method", method),
+            (":path", &endpoint.path),
+            (":authority", &endpoint.authority),
+            ("accept", "application/json"),
+        ];
+        Call {
+            id,
+            cluster: endpoint.cluster.clone(),
+            headers: headers
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            body: Vec::new(),
+            timeout,
+        }
+    }
+}
+
+impl Answer {
+    /// The body of a 200, where it is not too long.
+    pub(super) fn content(&self) -> Option<&[u8]> {
+        match self {
+            Answer::Response { headers, body } if body.len() <= MAX_BODY => {
+                (single(headers, ":status") == Some(b"200")).then_some(body)
+            }
+            _ => None,
+        }
+    }
+
+    /// Seconds for which the answer says that it is fresh (RFC 9111 section 5.2.2): 0 where it is not
+    /// to be kept at all, `None` where it does not say.
+    pub(super) fn max_age(&self) -> Option<u64> {
+        let Answer::Response { headers, .. } = self else {
+            return None;
+        };
+        // Directives have the form of structured fields, but for their case.
+        let text = std::str::from_utf8(single(headers, "cache-control")?).ok()?;
+        let directives = sfv::Parser::new(&text.to_ascii_lowercase())
+            .parse::<sfv::Dictionary>()
+            .ok()?;
+        let none = ["no-store", "no-cache"];
+        if none.iter().any(|name| directives.contains_key(*name)) {
+            return Some(0);
+        }
+        match directives.get("max-age")? {
+            ListEntry::Item(item) => match item.bare_item {
+                BareItem::Integer(seconds) => u64::try_from(i64::from(seconds)).ok(),
+                _ => None,
+            },
+            ListEntry::InnerList(_) => None,
+        }
+    }
+}
+
+fn single<'h>(headers: &'h [(String, Vec<u8>)], name: &str) -> Option<&'h [u8]> {
+    let mut found = headers.iter().filter(|(found, _)| found == name);
+    match (found.next(), found.next()) {
+        (Some((_, value)), None) => Some(value),
+        _ => None,
+    }
+}

@@ -1,0 +1,188 @@
+//! What a provider's server said of opaque tokens (RFC 7662).
+
+use super::{
+    call::{Answer, Call, CallId},
+    schedule::nanoseconds,
+};
+use crate::{config::introspection::Introspection, json, query};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use lru::LruCache;
+use serde_json::{Map, Value};
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
+
+/// SHA-256 of a token.
+pub type Digest = [u8; 32];
+
+pub struct Introspected {
+    known: LruCache<Digest, Known>,
+    /// What is asked about, or about to be. Each is waited for, so there are no more than may wait.
+    open: BTreeMap<Digest, Open>,
+}
+
+struct Known {
+    word: Word,
+    said_at: u64,
+    until: u64,
+}
+
+/// What the server said.
+#[derive(Clone)]
+pub enum Word {
+    /// The members of its answer.
+    Active(Arc<Map<String, Value>>),
+    Inactive,
+    /// Nothing that is an answer.
+    Failed,
+}
+
+struct Open {
+    token: String,
+    call: Option<(CallId, u64)>,
+}
+
+const SECOND: u64 = 1_000_000_000;
+/// How long a failure is remembered, so that one token does not make a flood.
+const FAILED_FOR: u64 = SECOND;
+const GRACE: u64 = 5 * SECOND;
+const MAX_OPEN: usize = 100;
+/// Of answers that are remembered.
+const MAX_KNOWN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
+
+impl Introspected {
+    pub fn new() -> Introspected {
+        Introspected {
+            known: LruCache::new(MAX_KNOWN),
+            open: BTreeMap::new(),
+        }
+    }
+
+    /// `since`: when the request came that shows the token. What was said after that is news to it,
+    /// however short it is kept.
+    pub fn word(&mut self, digest: &Digest, since: u64, now: u64) -> Option<Word> {
+        let known = self.known.get(digest)?;
+        (now < known.until || since <= known.said_at).then(|| known.word.clone())
+    }
+
+    /// Has the server asked. False where too many are open.
+    pub fn want(&mut self, digest: Digest, token: &str) -> bool {
+        if self.open.contains_key(&digest) {
+            return true;
+        }
+        if self.open.len() >= MAX_OPEN {
+            return false;
+        }
+        let token = token.to_owned();
+        self.open.insert(digest, Open { token, call: None });
+        true
+    }
+
+    pub fn calls(
+        &mut self,
+        config: &Introspection,
+        now: u64,
+        next_id: &mut impl FnMut() -> CallId,
+    ) -> Vec<Call> {
+        let lost: Vec<Digest> = self
+            .open
+            .iter()
+            .filter(|(_, open)| open.call.is_some_and(|(_, until)| until <= now))
+            .map(|(digest, _)| *digest)
+            .collect();
+        for digest in lost {
+            self.settle(digest, Word::Failed, now, FAILED_FOR);
+        }
+        let until = now
+            .saturating_add(nanoseconds(config.timeout))
+            .saturating_add(GRACE);
+        let waiting = self.open.values_mut().filter(|open| open.call.is_none());
+        waiting
+            .map(|open| {
+                let id = next_id();
+                open.call = Some((id, until));
+                call(config, id, &open.token)
+            })
+            .collect()
+    }
+
+    pub fn next(&self) -> Option<u64> {
+        self.open
+            .values()
+            .map(|open| open.call.map_or(0, |(_, until)| until))
+            .min()
+    }
+
+    /// Whether the answer was to a call of this, and was none.
+    pub fn answered(
+        &mut self,
+        id: CallId,
+        answer: &Answer,
+        config: &Introspection,
+        now: u64,
+    ) -> Option<Result<(), ()>> {
+        let mut open = self.open.iter();
+        let (digest, _) = open.find(|(_, open)| open.call.is_some_and(|(own, _)| own == id))?;
+        let digest = *digest;
+        let word = answer
+            .content()
+            .and_then(json::parse_object)
+            .and_then(|members| match members.get("active") {
+                Some(Value::Bool(true)) => Some(Word::Active(Arc::new(members))),
+                Some(Value::Bool(false)) => Some(Word::Inactive),
+                _ => None,
+            });
+        let Some(word) = word else {
+            self.settle(digest, Word::Failed, now, FAILED_FOR);
+            return Some(Err(()));
+        };
+        let kept = nanoseconds(config.cache);
+        let kept = match &word {
+            Word::Active(members) => kept.min(expiry(members).saturating_sub(now)),
+            _ => kept,
+        };
+        self.settle(digest, word, now, kept);
+        Some(Ok(()))
+    }
+
+    fn settle(&mut self, digest: Digest, word: Word, now: u64, kept: u64) {
+        self.open.remove(&digest);
+        let known = Known {
+            word,
+            said_at: now,
+            until: now.saturating_add(kept),
+        };
+        self.known.put(digest, known);
+    }
+}
+
+/// `exp`, in nanoseconds.
+fn expiry(members: &Map<String, Value>) -> u64 {
+    let seconds = members.get("exp").and_then(Value::as_f64);
+    let nanoseconds =
+        seconds.map(|seconds| std::time::Duration::try_from_secs_f64(seconds.max(0.0)));
+    match nanoseconds {
+        Some(Ok(span)) => self::nanoseconds(span),
+        _ => u64::MAX,
+    }
+}
+
+/// RFC 7662 section 2.1, and RFC 6749 section 2.3.1 for who asks.
+fn call(config: &Introspection, id: CallId, token: &str) -> Call {
+    let mut call = Call::new(id, "POST", &config.endpoint, config.timeout);
+    let form = "application/x-www-form-urlencoded";
+    let secret = String::from_utf8_lossy(config.client_secret.expose());
+    let (user, password) = (
+        query::form_encode(&config.client_id),
+        query::form_encode(&secret),
+    );
+    let credentials = STANDARD.encode(format!("{user}:{password}"));
+    call.headers.extend([
+        ("content-type".to_owned(), form.to_owned()),
+        ("authorization".to_owned(), format!("Basic {credentials}")),
+    ]);
+    call.body = format!(
+        "token={}&token_type_hint=access_token",
+        query::form_encode(token)
+    )
+    .into_bytes();
+    call
+}

@@ -1,0 +1,211 @@
+//! Everything that is fetched, in one machine: it says which calls are due, takes what comes of them,
+//! and keeps the last good answer. No sockets and no clock: the shell brings both.
+
+mod call;
+mod discovery;
+mod introspected;
+mod key_set;
+mod schedule;
+
+pub use call::{Answer, Call, CallId, MAX_BODY};
+pub use introspected::{Digest, Word};
+
+use crate::{
+    config::{
+        jwks::{KeySet, KeySource},
+        jwt::{Proof, Provider},
+    },
+    words::counter,
+};
+use introspected::Introspected;
+use key_set::{FetchedKeys, Outcome};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// How long a request waits for what is fetched.
+pub const MAX_WAIT_NS: u64 = 2_000_000_000;
+
+/// What is fetched for a configuration, and what came of it.
+pub struct Remote {
+    /// Of each provider, in the order of the configuration.
+    sources: Vec<Source>,
+    last_id: u64,
+    counts: BTreeMap<&'static str, u64>,
+}
+
+enum Source {
+    /// It stands in the configuration.
+    Inline,
+    Keys(FetchedKeys),
+    Introspected(Introspected),
+}
+
+/// What a request lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// A provider's key set.
+    Keys { provider: usize },
+    /// One that is newer: its token names a key that is not there.
+    NewerKeys { provider: usize },
+    /// What a provider's server says of the token.
+    Word {
+        provider: usize,
+        digest: Digest,
+        token: String,
+    },
+}
+
+/// What went wrong with something fetched, for logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The path of the provider's field.
+    pub path: String,
+    pub what: &'static str,
+}
+
+impl Remote {
+    pub fn new(providers: &[Provider]) -> Remote {
+        let source = |provider: &Provider| match &provider.proof {
+            Proof::Signature(KeySource::Inline(_)) => Source::Inline,
+            Proof::Signature(KeySource::Fetched(plan)) => Source::Keys(FetchedKeys::new(plan)),
+            Proof::Introspection(_) => Source::Introspected(Introspected::new()),
+        };
+        Remote {
+            sources: providers.iter().map(source).collect(),
+            last_id: 0,
+            counts: BTreeMap::new(),
+        }
+    }
+
+    /// The provider's key set that was fetched, for as long as it serves.
+    pub fn keys(&self, provider: usize, now: u64) -> Option<Arc<KeySet>> {
+        match self.sources.get(provider)? {
+            Source::Keys(keys) => keys.current(now),
+            _ => None,
+        }
+    }
+
+    /// What the provider's server said of a token.
+    pub fn word(&mut self, provider: usize, digest: &Digest, since: u64, now: u64) -> Option<Word> {
+        match self.sources.get_mut(provider)? {
+            Source::Introspected(introspected) => introspected.word(digest, since, now),
+            _ => None,
+        }
+    }
+
+    /// Has what is lacking fetched. False where a request that came at `since` waits in vain.
+    pub fn want(&mut self, want: &Want, since: u64, now: u64) -> bool {
+        let deadline = since.saturating_add(MAX_WAIT_NS);
+        let (Want::Keys { provider } | Want::NewerKeys { provider } | Want::Word { provider, .. }) =
+            want;
+        match (self.sources.get_mut(*provider), want) {
+            (Some(Source::Keys(keys)), Want::Keys { .. }) => keys.schedule().is_coming(deadline),
+            (Some(Source::Keys(keys)), Want::NewerKeys { .. }) => {
+                keys.schedule().want_newer(since, now, deadline)
+            }
+            (Some(Source::Introspected(introspected)), Want::Word { digest, token, .. }) => {
+                introspected.want(*digest, token)
+            }
+            _ => false,
+        }
+    }
+
+    /// The calls that are due.
+    pub fn calls(&mut self, providers: &[Provider], now: u64, random: u64) -> Vec<Call> {
+        let mut calls = Vec::new();
+        let last_id = &mut self.last_id;
+        let mut next_id = || {
+            *last_id = last_id.wrapping_add(1);
+            CallId(*last_id)
+        };
+        for (source, provider) in self.sources.iter_mut().zip(providers) {
+            match (source, &provider.proof) {
+                (Source::Keys(keys), Proof::Signature(KeySource::Fetched(plan))) => {
+                    if let Some(call) = keys.call(plan, now, random, next_id()) {
+                        count(&mut self.counts, counter::JWKS_FETCHES, 1);
+                        calls.push(call);
+                    }
+                }
+                (Source::Introspected(introspected), Proof::Introspection(config)) => {
+                    let due = introspected.calls(config, now, &mut next_id);
+                    let number = u64::try_from(due.len()).unwrap_or(u64::MAX);
+                    count(&mut self.counts, counter::INTROSPECTION_CALLS, number);
+                    calls.extend(due);
+                }
+                _ => {}
+            }
+        }
+        calls
+    }
+
+    /// Takes what came of a call; an answer to one that was given up changes nothing.
+    pub fn answered(
+        &mut self,
+        providers: &[Provider],
+        id: CallId,
+        answer: &Answer,
+        now: u64,
+        random: u64,
+    ) -> Option<Fault> {
+        for (source, provider) in self.sources.iter_mut().zip(providers) {
+            let what = match (source, &provider.proof) {
+                (Source::Keys(keys), Proof::Signature(KeySource::Fetched(plan))) => {
+                    let of = (provider.issuer.as_str(), provider.algorithms.as_slice());
+                    match keys.answered(id, answer, plan, of, now, random) {
+                        Outcome::NotMine => continue,
+                        Outcome::GoesOn => return None,
+                        Outcome::Set { unusable } => {
+                            count(&mut self.counts, counter::JWKS_UNUSABLE_KEYS, unusable);
+                            return None;
+                        }
+                        Outcome::Failed(fault) => {
+                            count(&mut self.counts, counter::JWKS_FAILURES, 1);
+                            fault
+                        }
+                    }
+                }
+                (Source::Introspected(introspected), Proof::Introspection(config)) => {
+                    match introspected.answered(id, answer, config, now) {
+                        None => continue,
+                        Some(Ok(())) => return None,
+                        Some(Err(())) => {
+                            count(&mut self.counts, counter::INTROSPECTION_FAILURES, 1);
+                            "there was no answer that RFC 7662 knows"
+                        }
+                    }
+                }
+                _ => continue,
+            };
+            let member = match provider.proof {
+                Proof::Signature(_) => "jwks",
+                Proof::Introspection(_) => "introspection",
+            };
+            return Some(Fault {
+                path: format!("jwt.providers.{}.{member}", provider.name),
+                what,
+            });
+        }
+        None
+    }
+
+    /// When there is a call to make, or one to give up; `None` where nothing is ever fetched.
+    pub fn next(&self) -> Option<u64> {
+        let next = |source: &Source| match source {
+            Source::Inline => None,
+            Source::Keys(keys) => Some(keys.next()),
+            Source::Introspected(introspected) => introspected.next(),
+        };
+        self.sources.iter().filter_map(next).min()
+    }
+
+    /// What was counted since it was asked last, by the counters' names.
+    pub fn take_counts(&mut self) -> BTreeMap<&'static str, u64> {
+        std::mem::take(&mut self.counts)
+    }
+}
+
+fn count(counts: &mut BTreeMap<&'static str, u64>, name: &'static str, by: u64) {
+    if by > 0 {
+        let count = counts.entry(name).or_default();
+        *count = count.saturating_add(by);
+    }
+}
