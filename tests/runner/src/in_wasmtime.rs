@@ -5,13 +5,13 @@ use crate::{
     error::Error,
     prepare::Prepared,
     scenario::Fetches,
-    servers::Servers,
+    servers::{self, Servers},
     subject::{Exchange, Observation, Ran, Received, Subject, UPSTREAM_BODY, upstream_response},
 };
 pub use portcullis_host::Module;
 use portcullis_host::{
-    CallToken, Outcome, PeerCertificate, PluginId, PluginOptions, Properties, Response, StreamId, Vm,
-    VmOptions,
+    CallToken, Outcome, PeerCertificate, PluginId, PluginOptions, Properties, Response, StreamId,
+    Vm, VmOptions,
 };
 use std::{
     collections::BTreeMap,
@@ -46,10 +46,7 @@ impl InWasmtime {
 
 impl Subject for InWasmtime {
     fn run(&mut self, scenarios: &[&Prepared<'_>]) -> Result<Vec<Ran>, Error> {
-        scenarios
-            .iter()
-            .map(|prepared| self.scenario(prepared))
-            .collect()
+        servers::side_by_side(scenarios, |prepared| self.scenario(prepared))
     }
 }
 
@@ -179,7 +176,11 @@ impl PluginGate {
         let since = Instant::now();
         while outcome == Outcome::Pause && since.elapsed() < PATIENCE {
             self.go_on(STEP)?;
-            outcome = self.vm.poll(stream).map_err(failed)?.unwrap_or(Outcome::Pause);
+            outcome = self
+                .vm
+                .poll(stream)
+                .map_err(failed)?
+                .unwrap_or(Outcome::Pause);
         }
         match outcome {
             Outcome::LocalReply { reply, response } => {

@@ -41,6 +41,10 @@ fn each_expectation_can_fail() {
         ("upstream", json!({"headers": {"x-missing": "1"}})),
         ("upstream", json!({"absent": ["x-a"]})),
         ("fetches", json!({"idp": {"/jwks.json": 1}})),
+        ("fetches", json!({"idp": {"/jwks.json": 3}})),
+        ("fetches", json!({"idp": {"/jwks.json": {"at_least": 3}}})),
+        ("fetches", json!({"idp": {"/other": 1}})),
+        ("fetches", json!({"other": {"/jwks.json": 2}})),
     ] {
         let mut expect = allowed();
         expect[key] = value.clone();
@@ -134,7 +138,7 @@ fn seen() -> Observation {
                 .collect::<Headers>(),
             body: Vec::new(),
         }),
-        fetches: Fetches::new(),
+        fetches: Fetches::from([("idp".to_owned(), [("/jwks.json".to_owned(), 2)].into())]),
     }
 }
 

@@ -61,7 +61,11 @@ impl<'a> Prepared<'a> {
             None => None,
         };
         let servers = Changes::new(&purse, &scenario.file.servers).map_err(named)?;
-        let before = scenario.file.cases.iter().map(|case| Changes::new(&purse, &case.before));
+        let before = scenario
+            .file
+            .cases
+            .iter()
+            .map(|case| Changes::new(&purse, &case.before));
         let before = before.collect::<Result<_, _>>().map_err(named)?;
         let mut cases = scenario.file.cases.clone();
         let mut exchanges = Vec::new();

@@ -4,7 +4,7 @@ mod request;
 mod servers;
 
 pub use request::{HeaderLines, HeaderText, Replacement, RequestSpec, SignSpec, SignerName};
-pub use servers::{Fetches, ReplySpec, ServerSpec};
+pub use servers::{Count, ExpectFetches, Fetches, ReplySpec, ServerSpec};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
@@ -239,7 +239,7 @@ pub struct Expect {
     #[serde(default)]
     pub upstream: ExpectUpstream,
     #[serde(default)]
-    pub fetches: Fetches,
+    pub fetches: ExpectFetches,
 }
 
 fn ok() -> u16 {

@@ -104,32 +104,30 @@ impl Server {
         Ok(server)
     }
 
-    /// What a path is answered with from now on; what has no reply is a 404.
+    /// What a path is answered with from now on, and its count begins anew; what has no reply is a 404.
     pub fn set(&self, path: &str, reply: Reply) {
-        lock(&self.shared.script)
-            .replies
-            .insert(path.to_owned(), reply);
+        let mut script = lock(&self.shared.script);
+        script.replies.insert(path.to_owned(), reply);
+        script.asked.remove(path);
+        drop(script);
         self.shared.changed.notify_all();
     }
 
-    /// How often a path was asked for, whatever came of it.
+    /// How often a path was asked for since it was set, whatever came of it.
     pub fn asked(&self, path: &str) -> u64 {
         let script = lock(&self.shared.script);
         script.asked.get(path).copied().unwrap_or_default()
     }
 
-    /// How often each path was asked for.
-    pub fn all_asked(&self) -> BTreeMap<String, u64> {
-        lock(&self.shared.script).asked.clone()
-    }
-
     /// Waits until a path was asked for so often, or for as long as `patience`; whether it was.
     pub fn wait_asked(&self, path: &str, count: u64, patience: Duration) -> bool {
         let script = lock(&self.shared.script);
-        let fewer = |script: &mut Script| {
-            script.asked.get(path).copied().unwrap_or_default() < count
-        };
-        let waited = self.shared.changed.wait_timeout_while(script, patience, fewer);
+        let fewer =
+            |script: &mut Script| script.asked.get(path).copied().unwrap_or_default() < count;
+        let waited = self
+            .shared
+            .changed
+            .wait_timeout_while(script, patience, fewer);
         let (script, _) = waited.unwrap_or_else(PoisonError::into_inner);
         script.asked.get(path).copied().unwrap_or_default() >= count
     }
@@ -217,7 +215,9 @@ fn answer(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     for (name, value) in &reply.headers {
         response.push_str(&format!("{name}: {value}\r\n"));
     }
-    response.push_str(&format!("content-length: {length}\r\nconnection: close\r\n\r\n"));
+    response.push_str(&format!(
+        "content-length: {length}\r\nconnection: close\r\n\r\n"
+    ));
     stream.write_all(response.as_bytes())?;
     let sent = reply.cut.unwrap_or(reply.body.len());
     stream.write_all(reply.body.get(..sent).unwrap_or(&reply.body))?;

@@ -4,9 +4,9 @@ use crate::{
     error::Error,
     folder::Scenario,
     prepare::Prepared,
-    scenario::{Fetches, ReplySpec, ServerSpec},
+    scenario::{Count, ExpectFetches, Fetches, ReplySpec, ServerSpec},
     server::{Reply, Server},
-    subject::Observation,
+    subject::{Observation, Ran},
     template::{self, Names},
 };
 use serde_json::json;
@@ -14,6 +14,7 @@ use std::{
     collections::BTreeMap,
     io,
     net::SocketAddr,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -47,7 +48,11 @@ impl Changes {
                     .collect::<Result<_, Error>>()?,
             })
         };
-        servers.iter().map(change).collect::<Result<_, _>>().map(Changes)
+        servers
+            .iter()
+            .map(change)
+            .collect::<Result<_, _>>()
+            .map(Changes)
     }
 }
 
@@ -72,11 +77,39 @@ fn reply(names: &dyn Names, spec: &ReplySpec) -> Result<Reply, Error> {
     reply.delay = spec.delay;
     reply.cut = spec.cut;
     reply.length = spec.content_length;
+    reply.held = spec.held;
     for (name, value) in &spec.headers {
         reply.headers.retain(|(found, _)| found != name);
-        reply.headers.push((name.clone(), template::text(names, value)?));
+        reply
+            .headers
+            .push((name.clone(), template::text(names, value)?));
     }
     Ok(reply)
+}
+
+/// Runs scenarios, those with servers at the same time: they spend it waiting.
+pub fn side_by_side(
+    scenarios: &[&Prepared<'_>],
+    run: impl Fn(&Prepared<'_>) -> Result<Ran, Error> + Sync,
+) -> Result<Vec<Ran>, Error> {
+    thread::scope(|scope| {
+        let run = &run;
+        let started: Vec<_> = scenarios
+            .iter()
+            .map(|prepared| {
+                let waits = !prepared.scenario.file.servers.is_empty();
+                waits.then(|| scope.spawn(move || run(prepared)))
+            })
+            .collect();
+        let ended = scenarios.iter().zip(started).map(|(prepared, started)| {
+            let Some(started) = started else {
+                return run(prepared);
+            };
+            let panicked = |_| Error::Scenario(prepared.scenario.name.clone(), "panicked".into());
+            started.join().map_err(panicked)?
+        });
+        ended.collect()
+    })
 }
 
 /// The servers, started; they end when this is dropped.
@@ -145,13 +178,13 @@ impl Servers {
     }
 
     /// How often they were asked for each path that is named, once it is as often as expected.
-    fn fetches(&self, wanted: &Fetches) -> Fetches {
+    fn fetches(&self, wanted: &ExpectFetches) -> Fetches {
         let patience = Instant::now();
-        let of = |(name, paths): (&String, &BTreeMap<String, u64>)| {
-            let asked = |(path, wanted): (&String, &u64)| {
+        let of = |(name, paths): (&String, &BTreeMap<String, Count>)| {
+            let asked = |(path, wanted): (&String, &Count)| {
                 let asked = self.0.get(name).map_or(0, |server| {
                     let left = PATIENCE.saturating_sub(patience.elapsed());
-                    server.wait_asked(path, *wanted, left);
+                    server.wait_asked(path, wanted.least(), left);
                     server.asked(path)
                 });
                 (path.clone(), asked)

@@ -30,11 +30,46 @@ pub struct ReplySpec {
     pub body: Option<String>,
     #[serde(deserialize_with = "duration")]
     pub delay: Duration,
+    /// There is no answer until the path has another one.
+    pub held: bool,
     /// The connection ends after so many bytes of the body.
     pub cut: Option<usize>,
     /// What `content-length` says, where it is not the truth.
     pub content_length: Option<usize>,
 }
 
-/// How often the paths of a server must have been asked for since the scenario began.
+/// How often the paths of each server must have been asked for since they were last given an answer.
+pub type ExpectFetches = BTreeMap<String, BTreeMap<String, Count>>;
+
+/// How often they were.
 pub type Fetches = BTreeMap<String, BTreeMap<String, u64>>;
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Count {
+    Exactly(u64),
+    /// Where time has a say in it.
+    AtLeast(AtLeast),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AtLeast {
+    pub at_least: u64,
+}
+
+impl Count {
+    pub fn least(self) -> u64 {
+        match self {
+            Count::Exactly(count) => count,
+            Count::AtLeast(AtLeast { at_least }) => at_least,
+        }
+    }
+
+    pub fn is(self, count: u64) -> bool {
+        match self {
+            Count::Exactly(wanted) => count == wanted,
+            Count::AtLeast(AtLeast { at_least }) => count >= at_least,
+        }
+    }
+}
