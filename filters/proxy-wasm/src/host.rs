@@ -3,8 +3,9 @@
 //! caller refuses the request.
 #![expect(unsafe_code, reason = "the ABI is C functions over raw pointers")]
 
-use portcullis_engine::Deny;
-use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType};
+use portcullis_engine::{Call, Deny};
+use proxy_wasm::hostcalls::dispatch_http_call;
+use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
 use std::{
     mem::size_of,
     ptr::{null_mut, slice_from_raw_parts_mut},
@@ -63,6 +64,9 @@ unsafe extern "C" {
         id: *mut u32,
     ) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_continue_stream(stream: StreamType) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -124,10 +128,46 @@ impl Counter {
         Ok(Counter(id))
     }
 
-    pub fn increment(self) -> Result<(), Refused> {
+    pub fn add(self, by: u64) -> Result<(), Refused> {
+        let by = i64::try_from(by).unwrap_or(i64::MAX);
         // SAFETY: nothing is pointed to.
-        accepted(unsafe { proxy_increment_metric(self.0, 1) })
+        accepted(unsafe { proxy_increment_metric(self.0, by) })
     }
+}
+
+/// Has `on_tick` come every so many milliseconds; with each call the time begins anew.
+pub fn set_tick_period(milliseconds: u32) -> Result<(), Refused> {
+    // SAFETY: nothing is pointed to.
+    accepted(unsafe { proxy_set_tick_period_milliseconds(milliseconds) })
+}
+
+/// Has the calls that follow be about this context. Refused where there is none of that id.
+pub fn set_effective_context(context: u32) -> Result<(), Refused> {
+    // SAFETY: nothing is pointed to.
+    accepted(unsafe { proxy_set_effective_context(context) })
+}
+
+/// Lets a request go on whose headers are held.
+pub fn continue_request() -> Result<(), Refused> {
+    // SAFETY: nothing is pointed to.
+    accepted(unsafe { proxy_continue_stream(StreamType::HttpRequest) })
+}
+
+/// Makes a call, and gives the token of its answer. By the SDK, which keeps account of calls and
+/// hands an answer on to the context that was active: this is for the root context's callbacks. It
+/// panics on statuses that are none of Ok, BadArgument and InternalFailure; Envoy has no others here.
+pub fn http_call(call: &Call) -> Result<u32, Refused> {
+    let headers = call.headers.iter();
+    let headers = headers.map(|(name, value)| (name.as_str(), value.as_str()));
+    let body = (!call.body.is_empty()).then_some(call.body.as_slice());
+    dispatch_http_call(
+        &call.cluster,
+        headers.collect(),
+        body,
+        Vec::new(),
+        call.timeout,
+    )
+    .map_err(|_| Refused)
 }
 
 /// Every pair of a header map, as bytes; `None` where the host fails or its answer does not parse.

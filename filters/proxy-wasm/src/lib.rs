@@ -3,10 +3,13 @@
 #![deny(clippy::arithmetic_side_effects)]
 
 mod attributes;
+mod exchange;
+mod fetching;
 mod host;
+mod metrics;
 mod root;
 mod stream;
 
 proxy_wasm::main! {{
-    proxy_wasm::set_root_context(|_| Box::new(root::Root::default()));
+    proxy_wasm::set_root_context(|id| Box::new(root::Root::new(id)));
 }}

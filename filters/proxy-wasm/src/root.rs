@@ -1,44 +1,68 @@
 //! One configuration of the filter on one worker.
 
-use crate::{host, stream::Stream};
-use portcullis_engine::{Gate, words};
+use crate::{fetching::Fetching, host, metrics::Metrics, stream::Stream};
+use portcullis_engine::{Gate, Record};
 use proxy_wasm::{
     traits::{Context, HttpContext, RootContext},
     types::{BufferType, ContextType, LogLevel},
 };
 use std::rc::Rc;
 
-#[derive(Default)]
 pub struct Root {
+    id: u32,
     /// Absent until a configuration was accepted: then every request is refused.
     accepted: Option<Rc<Accepted>>,
+}
+
+impl Root {
+    pub fn new(id: u32) -> Root {
+        Root { id, accepted: None }
+    }
 }
 
 /// A configuration that was accepted.
 pub struct Accepted {
     pub gate: Gate,
-    /// Of requests on which the evaluators differed, where the gate looks for them.
-    pub differences: Option<host::Counter>,
+    pub fetching: Fetching,
+    metrics: Metrics,
 }
 
 impl Accepted {
     fn new(gate: Gate) -> Accepted {
-        // Nothing depends on it but what operators see.
-        let define = || match host::Counter::define(words::SELF_CHECK_DIFFERENCES) {
-            Ok(counter) => Some(counter),
-            Err(host::Refused) => {
-                host::log(LogLevel::Error, "portcullis: the host gave no counter");
-                None
-            }
-        };
         Accepted {
-            differences: gate.self_checks().then(define).flatten(),
+            metrics: Metrics::new(&gate),
+            fetching: Fetching::default(),
             gate,
+        }
+    }
+
+    /// Counts, and says in the log what operators should know of a decision.
+    pub fn tell(&self, record: &Record) {
+        self.metrics.count(&self.gate);
+        if let Some(difference) = &record.self_check {
+            let rule = record.rule.as_deref().unwrap_or_default();
+            host::log(
+                LogLevel::Warn,
+                &format!(
+                    "portcullis: self check: on `{rule}` {difference}; the stricter holds, and this \
+                     worker now leaves the rule to the interpreter (decision {})",
+                    record.decision_id
+                ),
+            );
+            self.metrics.count_difference();
         }
     }
 }
 
-impl Context for Root {}
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body_size: usize, _: usize) {
+        if let Some(accepted) = &self.accepted {
+            let (gate, fetching) = (&accepted.gate, &accepted.fetching);
+            fetching.answered(self.id, gate, token, headers, body_size);
+            accepted.metrics.count(gate);
+        }
+    }
+}
 
 impl RootContext for Root {
     /// Deterministic: the same document and environment always give the same answer, or a worker
@@ -47,7 +71,9 @@ impl RootContext for Root {
         let document = host::buffer(BufferType::PluginConfiguration).unwrap_or_default();
         match Gate::load(&document, &|name: &str| std::env::var(name).ok()) {
             Ok(gate) => {
-                self.accepted = Some(Rc::new(Accepted::new(gate)));
+                let accepted = Accepted::new(gate);
+                accepted.fetching.start(&accepted.gate);
+                self.accepted = Some(Rc::new(accepted));
                 true
             }
             Err(errors) => {
@@ -60,8 +86,15 @@ impl RootContext for Root {
         }
     }
 
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(self.accepted.clone())))
+    fn on_tick(&mut self) {
+        if let Some(accepted) = &self.accepted {
+            accepted.fetching.tick(self.id, &accepted.gate);
+            accepted.metrics.count(&accepted.gate);
+        }
+    }
+
+    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream::new(context_id, self.accepted.clone())))
     }
 
     fn get_type(&self) -> Option<ContextType> {
