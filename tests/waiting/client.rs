@@ -44,6 +44,10 @@ pub struct Sent {
 }
 
 impl Sent {
+    pub fn is_answered(&self) -> bool {
+        self.answer.is_finished()
+    }
+
     pub async fn status(self) -> Result<u16, String> {
         let answer = self.answer.await.map_err(|error| error.to_string())?;
         answer.map_err(|error| error.to_string())
@@ -126,9 +130,8 @@ impl Parts {
         let data = |bytes: &[u8]| Frame::data(Bytes::copy_from_slice(bytes));
         let halves = [data(&body[..half]), data(&body[half..])];
         let trailers = || {
-            let pairs = TRAILERS.map(|(name, value)| {
-                (name.parse().unwrap(), HeaderValue::from_static(value))
-            });
+            let pairs = TRAILERS
+                .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
             Frame::trailers(HeaderMap::from_iter(pairs))
         };
         let (frames, length) = match shape {
@@ -158,6 +161,7 @@ impl Body for Parts {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
+        self.length
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

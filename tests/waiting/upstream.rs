@@ -16,6 +16,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex},
+    time::Instant,
 };
 use tokio::net::TcpListener;
 
@@ -27,6 +28,8 @@ pub struct Upstream {
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub path: String,
+    /// When its head was there.
+    pub at: Instant,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
     pub trailers: Option<HeaderMap>,
@@ -47,16 +50,23 @@ impl Upstream {
                 tokio::spawn(async move {
                     let builder = Builder::new(TokioExecutor::new());
                     // A connection that breaks shows in what was noted.
-                    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+                    let _ = builder
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
                 });
             }
         });
         Ok(Upstream { address, seen })
     }
 
-    /// Everything noted since the last call, whole or not.
-    pub fn take(&self) -> Vec<Seen> {
-        std::mem::take(&mut self.seen.lock().unwrap())
+    /// The requests for a path, whole or not.
+    pub fn seen(&self, path: &str) -> Vec<Seen> {
+        let notes = self.seen.lock().unwrap();
+        notes
+            .iter()
+            .filter(|seen| seen.path == path)
+            .cloned()
+            .collect()
     }
 }
 
@@ -64,18 +74,21 @@ type Notes = Arc<Mutex<Vec<Seen>>>;
 
 async fn answer(request: Request<Incoming>, notes: Notes) -> Result<Response<String>, Infallible> {
     let (head, mut body) = request.into_parts();
-    let path = head.uri.path().to_owned();
-    notes.lock().unwrap().push(Seen {
-        path: path.clone(),
-        headers: head.headers,
-        body: Vec::new(),
-        trailers: None,
-        whole: false,
-    });
-    // Paths are told apart by the tests; a note that was taken is not brought up to date any more.
+    let index = {
+        let mut notes = notes.lock().unwrap();
+        notes.push(Seen {
+            path: head.uri.path().to_owned(),
+            at: Instant::now(),
+            headers: head.headers,
+            body: Vec::new(),
+            trailers: None,
+            whole: false,
+        });
+        notes.len() - 1
+    };
     let note = |change: &dyn Fn(&mut Seen)| {
         let mut notes = notes.lock().unwrap();
-        notes.iter_mut().filter(|seen| seen.path == path).for_each(change);
+        notes.get_mut(index).into_iter().for_each(change);
     };
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         let Ok(frame) = frame else {
@@ -92,4 +105,3 @@ async fn answer(request: Request<Incoming>, notes: Notes) -> Result<Response<Str
     note(&|seen| seen.whole = true);
     Ok(Response::new("from the upstream".to_owned()))
 }
-

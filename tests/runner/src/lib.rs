@@ -53,6 +53,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 use subject::{Ran, Subject};
+use template::Names;
 use token::{Minters, Purse};
 
 /// Where a scenario can run.
@@ -144,6 +145,24 @@ impl Runner {
             .into_iter()
             .map(|claims| purse.like(like, claims))
             .collect()
+    }
+
+    /// A set of the scenario's keys of these names.
+    pub fn key_set(
+        &self,
+        scenario: &Scenario,
+        keys: &[&str],
+    ) -> std::result::Result<Value, Error> {
+        let purse = Purse::new(
+            scenario,
+            &self.keyring,
+            &self.authority,
+            &self.minters,
+            now(),
+        )?;
+        let keys = keys.iter().map(|key| purse.jwk(key));
+        let keys: Vec<Value> = keys.collect::<std::result::Result<_, _>>()?;
+        Ok(serde_json::json!({"keys": keys}))
     }
 
     /// Runs every scenario on every subject and compares.
