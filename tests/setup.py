@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Puts Envoy and what signs for the tests, pinned by hash, into `.venv` and `tests/minter/node_modules`, once."""
+"""Puts Envoy, what signs for the tests and a real issuer, pinned by hash, into `.venv` and the `node_modules` of
+`tests/minter` and `tests/issuer`, once."""
 
 import pathlib
 import shutil
@@ -14,21 +15,22 @@ STAMP = VENV / "requirements.txt"
 
 
 def main():
-    return python() or node()
+    return python() or node("minter", "the signer for Node") or node("issuer", "a real issuer")
 
 
-def node():
-    minter = HERE / "minter"
-    modules = minter / "node_modules"
-    stamp, wanted = modules / "package-lock.json", (minter / "package-lock.json").read_text()
+def node(name, what):
+    folder = HERE / name
+    modules = folder / "node_modules"
+    stamp, wanted = modules / "package-lock.json", (folder / "package-lock.json").read_text()
     if stamp.is_file() and stamp.read_text() == wanted:
         return 0
     npm = shutil.which("npm")
     if npm is None:
-        print("tests/setup.py: there is no npm; the scenarios that Node signs are skipped.", file=sys.stderr)
+        print(f"tests/setup.py: there is no npm; what needs {what} is skipped.", file=sys.stderr)
         return 1
-    print(f"installing the signer for Node into {modules}", flush=True)
-    if subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=minter).returncode != 0:
+    print(f"installing {what} into {modules}", flush=True)
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+    if subprocess.run(command, cwd=folder).returncode != 0:
         return 1
     stamp.write_text(wanted)
     return 0

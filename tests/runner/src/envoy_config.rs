@@ -6,7 +6,11 @@ use crate::{
     scenario::Mtls,
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, net::SocketAddr, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::Path,
+};
 
 pub const LISTENER: &str = "scenario_";
 
@@ -54,17 +58,29 @@ pub fn bootstrap(
         "admin": {"address": address("127.0.0.1", 0)},
         "static_resources": {
             "listeners": listeners,
-            "clusters": [{
-                "name": "upstream",
-                "type": "STATIC",
-                "connect_timeout": "5s",
-                "load_assignment": {
-                    "cluster_name": "upstream",
-                    "endpoints": [{"lb_endpoints": [{"endpoint": {
-                        "address": address(&upstream.ip().to_string(), upstream.port()),
-                    }}]}],
-                },
-            }],
+            "clusters": [cluster("upstream", upstream)],
+        },
+    })
+}
+
+/// Adds what the gate asks to a bootstrap document.
+pub fn add_clusters(bootstrap: &mut Value, clusters: &BTreeMap<String, SocketAddr>) {
+    let all = bootstrap.pointer_mut("/static_resources/clusters");
+    if let Some(all) = all.and_then(Value::as_array_mut) {
+        all.extend(clusters.iter().map(|(name, at)| cluster(name, *at)));
+    }
+}
+
+fn cluster(name: &str, at: SocketAddr) -> Value {
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {
+                "address": address(&at.ip().to_string(), at.port()),
+            }}]}],
         },
     })
 }

@@ -38,6 +38,16 @@ impl Envoy {
         config: &Value,
         environment: &BTreeMap<String, String>,
     ) -> Result<Exit, Error> {
+        Envoy::start_with(binary, config, environment, 1)
+    }
+
+    /// With so many workers.
+    pub fn start_with(
+        binary: &Path,
+        config: &Value,
+        environment: &BTreeMap<String, String>,
+        workers: u32,
+    ) -> Result<Exit, Error> {
         let failed = |error: std::io::Error| Error::Subject(On::Envoy, error.to_string());
         let folder = tempfile::tempdir().map_err(failed)?;
         let [config_file, log, admin] =
@@ -51,7 +61,7 @@ impl Envoy {
             .arg(&admin)
             .args([
                 "--concurrency",
-                "1",
+                &workers.to_string(),
                 "--file-flush-interval-msec",
                 "20",
                 "--log-level",

@@ -26,6 +26,8 @@ pub enum Error {
     Key(String, String),
     #[error("certificate `{0}`: {1}")]
     Certificate(String, String),
+    #[error("server `{0}`: {1}")]
+    Server(String, String),
     #[error("token `{0}`: {1}")]
     Token(String, String),
     /// For want of who signs it: the cases that need it are skipped.

@@ -84,6 +84,39 @@ impl Scenario {
                 ));
             }
         }
+        self.check_servers()
+    }
+
+    fn check_servers(&self) -> Result<(), Error> {
+        let wrong = |message: String| Err(Error::Scenario(self.name.clone(), message));
+        let cases = &self.file.cases;
+        let named = cases
+            .iter()
+            .flat_map(|case| case.before.keys().chain(case.expect.fetches.keys()));
+        for name in named {
+            if !self.file.servers.contains_key(name) {
+                return wrong(format!("`{name}` is not among the `servers`"));
+            }
+        }
+        let changes = cases.iter().flat_map(|case| &case.before);
+        for (name, server) in self.file.servers.iter().chain(changes) {
+            for (path, reply) in &server.paths {
+                let bodies = [
+                    reply.keys.is_some(),
+                    reply.json.is_some(),
+                    reply.body.is_some(),
+                ];
+                let bodies = bodies.into_iter().filter(|there| *there).count();
+                if bodies > 1 {
+                    return wrong(format!(
+                        "`{name}` has more than one body for `{path}`: one of keys, json, body"
+                    ));
+                }
+                if reply.padding.is_some() && reply.keys.is_none() {
+                    return wrong(format!("`{name}` pads a body for `{path}` without `keys`"));
+                }
+            }
+        }
         Ok(())
     }
 }

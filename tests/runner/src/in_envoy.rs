@@ -5,7 +5,9 @@ use crate::{
     envoy_process::{Envoy, Exit},
     error::Error,
     prepare::Prepared,
-    subject::{Observation, Ran, Subject},
+    scenario::Fetches,
+    servers::Servers,
+    subject::{Exchange, Observation, Ran, Received, Subject},
     upstream::Upstream,
     wire,
 };
@@ -13,6 +15,7 @@ use portcullis_host::Headers;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -100,8 +103,14 @@ impl InEnvoy {
         let failed = |message: String| Error::Subject(On::Envoy, message);
         let folder = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
         let access_log = folder.path().join("access.jsonl");
-        let config =
+        let mut config =
             envoy_config::bootstrap(scenarios, &self.module, upstream.address, &access_log);
+        let mut servers = Vec::new();
+        for prepared in scenarios {
+            let started = Servers::start(prepared)?;
+            envoy_config::add_clusters(&mut config, &started.addresses(prepared.scenario));
+            servers.push(started);
+        }
         let envoy = match Envoy::start(&self.binary, &config, &environment(scenarios)?)? {
             Exit::Serving(envoy) => envoy,
             Exit::Ended { status, log } => {
@@ -111,57 +120,102 @@ impl InEnvoy {
             }
         };
         let ports = envoy.listeners()?;
-        let mut answers: Vec<Vec<Result<Observation, String>>> = Vec::new();
-        let mut lines: Vec<Vec<Option<Line>>> = Vec::new();
-        for (index, prepared) in scenarios.iter().enumerate() {
+        let each = scenarios.iter().zip(&servers).enumerate();
+        // First those whose servers Envoy asks from its start on: what they count is nearer to it.
+        let (asked, others): (Vec<_>, Vec<_>) =
+            each.partition(|(_, (prepared, _))| !prepared.scenario.file.servers.is_empty());
+        let mut ran: Vec<(usize, Vec<Sent>)> = Vec::new();
+        for (index, (prepared, servers)) in asked.into_iter().chain(others) {
             let name = envoy_config::listener(index);
-            let address = *ports
-                .get(&name)
-                .ok_or_else(|| failed(format!("no listener `{name}`")))?;
-            let mut of_scenario = Vec::new();
-            let mut of_lines = Vec::new();
-            for (case, exchange) in prepared.cases.iter().zip(&prepared.exchanges) {
-                if case.skip.contains_key(On::Envoy.as_str()) {
-                    of_scenario.push(Err("skipped".into()));
-                    of_lines.push(None);
-                    continue;
-                }
-                let sent = wire::send(address, exchange);
-                let mut received = upstream.take();
-                of_lines.push(sent.as_ref().ok().map(|answer| (index, answer.port)));
-                of_scenario.push(match (sent, received.pop(), received.is_empty()) {
-                    (_, _, false) => Err("the upstream received more than one request".into()),
-                    (Err(error), _, _) => Err(format!("no answer: {error}")),
-                    (Ok(answer), upstream, _) => Ok(Observation {
-                        status: answer.status,
-                        headers: answer.headers,
-                        body: answer.body,
-                        record: None,
-                        details: None,
-                        upstream: upstream.map(|mut received| {
-                            received.headers = without_envoys_own(&received.headers);
-                            received
-                        }),
-                    }),
-                });
-            }
-            answers.push(of_scenario);
-            lines.push(of_lines);
+            let listener = ports.get(&name).copied();
+            let behind = Behind {
+                listener: listener.ok_or_else(|| failed(format!("no listener `{name}`")))?,
+                index,
+                servers,
+                upstream: &upstream,
+            };
+            let cases = prepared.exchanges.iter().enumerate();
+            let sent = cases.map(|(case, exchange)| behind.send(prepared, case, exchange));
+            ran.push((index, sent.collect()));
         }
-        let wanted: Vec<Line> = lines.iter().flatten().flatten().copied().collect();
+        ran.sort_by_key(|(index, _)| *index);
+        let all = ran.iter().flat_map(|(_, sent)| sent);
+        let wanted: Vec<Line> = all.filter_map(|sent| sent.line).collect();
         let log = access_lines(&access_log, &wanted);
-        for (answer, line) in answers.iter_mut().flatten().zip(lines.iter().flatten()) {
-            if let (Ok(observation), Some(line)) = (answer.as_mut(), line) {
-                match log.get(line) {
-                    Some(logged) => {
-                        observation.record.clone_from(&logged.record);
-                        observation.details.clone_from(&logged.details);
-                    }
-                    None => *answer = Err("no line in the access log".into()),
-                }
-            }
+        let answers = ran
+            .into_iter()
+            .map(|(_, sent)| sent.into_iter().map(|sent| sent.logged(&log)).collect());
+        Ok(answers.collect())
+    }
+}
+
+/// A scenario's listener and what stands behind it.
+struct Behind<'a> {
+    index: usize,
+    listener: SocketAddr,
+    servers: &'a Servers,
+    upstream: &'a Upstream,
+}
+
+/// A request that was sent, and where its line in the access log will be.
+struct Sent {
+    line: Option<Line>,
+    seen: Result<Observation, String>,
+}
+
+impl Behind<'_> {
+    fn send(&self, prepared: &Prepared<'_>, number: usize, exchange: &Exchange) -> Sent {
+        let case = prepared.cases.get(number);
+        if case.is_some_and(|case| case.skip.contains_key(On::Envoy.as_str())) {
+            return Sent {
+                line: None,
+                seen: Err("skipped".into()),
+            };
         }
-        Ok(answers)
+        let sent = self.servers.before(prepared, number).and_then(|wait| {
+            thread::sleep(wait);
+            let sent = wire::send(self.listener, exchange);
+            sent.map_err(|error| format!("no answer: {error}"))
+        });
+        let mut received = self.upstream.take();
+        let line = sent.as_ref().ok().map(|answer| (self.index, answer.port));
+        let seen = match (sent, received.pop(), received.is_empty()) {
+            (_, _, false) => Err("the upstream received more than one request".into()),
+            (Err(error), _, _) => Err(error),
+            (Ok(answer), upstream, _) => Ok(observation(answer, upstream)),
+        };
+        Sent {
+            line,
+            seen: self.servers.noted(prepared, number, seen),
+        }
+    }
+}
+
+impl Sent {
+    /// With what the access log says of it.
+    fn logged(self, log: &BTreeMap<Line, Logged>) -> Result<Observation, String> {
+        let mut seen = self.seen?;
+        let logged = self.line.and_then(|line| log.get(&line));
+        let logged = logged.ok_or("no line in the access log")?;
+        seen.record.clone_from(&logged.record);
+        seen.details.clone_from(&logged.details);
+        Ok(seen)
+    }
+}
+
+/// The access log has what is missing.
+fn observation(answer: wire::Answer, upstream: Option<Received>) -> Observation {
+    Observation {
+        status: answer.status,
+        headers: answer.headers,
+        body: answer.body,
+        record: None,
+        details: None,
+        upstream: upstream.map(|mut received| {
+            received.headers = without_envoys_own(&received.headers);
+            received
+        }),
+        fetches: Fetches::new(),
     }
 }
 

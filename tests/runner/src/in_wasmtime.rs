@@ -1,19 +1,23 @@
 //! The shipped module in `portcullis-host`: compiled once, an instance for each scenario.
 
 use crate::{
+    callouts::{Call, Callouts},
     error::Error,
     prepare::Prepared,
+    scenario::Fetches,
+    servers::{self, Servers},
     subject::{Exchange, Observation, Ran, Received, Subject, UPSTREAM_BODY, upstream_response},
 };
 pub use portcullis_host::Module;
 use portcullis_host::{
-    Outcome, PeerCertificate, PluginId, PluginOptions, Properties, Response, StreamId, Vm,
-    VmOptions,
+    CallToken, Outcome, PeerCertificate, PluginId, PluginOptions, Properties, Response, StreamId,
+    Vm, VmOptions,
 };
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::Path,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 pub struct InWasmtime {
@@ -24,7 +28,13 @@ pub struct InWasmtime {
 pub struct PluginGate {
     vm: Vm,
     plugin: PluginId,
+    callouts: Callouts<CallToken>,
+    ticked: Instant,
 }
+
+/// How long a request may wait for a decision, which is longer than the gate lets it.
+const PATIENCE: Duration = Duration::from_secs(10);
+const STEP: Duration = Duration::from_millis(10);
 
 impl InWasmtime {
     pub fn new(module: &Path) -> Result<InWasmtime, String> {
@@ -36,30 +46,46 @@ impl InWasmtime {
 
 impl Subject for InWasmtime {
     fn run(&mut self, scenarios: &[&Prepared<'_>]) -> Result<Vec<Ran>, Error> {
-        scenarios
-            .iter()
-            .map(|prepared| match PluginGate::load(&self.module, prepared) {
-                Err(message) => Ok(Ran::Refused(message)),
-                Ok(mut gate) => {
-                    let answers = prepared
-                        .exchanges
-                        .iter()
-                        .map(|exchange| gate.exchange(exchange));
-                    Ok(Ran::Cases(answers.collect()))
-                }
-            })
-            .collect()
+        servers::side_by_side(scenarios, |prepared| self.scenario(prepared))
+    }
+}
+
+impl InWasmtime {
+    fn scenario(&self, prepared: &Prepared<'_>) -> Result<Ran, Error> {
+        let servers = Servers::start(prepared)?;
+        let clusters = servers.addresses(prepared.scenario);
+        let mut gate = match PluginGate::load_with(&self.module, prepared, clusters) {
+            Err(message) => return Ok(Ran::Refused(message)),
+            Ok(gate) => gate,
+        };
+        let case = |(case, exchange)| {
+            let wait = servers.before(prepared, case)?;
+            gate.idle(wait)?;
+            servers.noted(prepared, case, gate.exchange(exchange))
+        };
+        let answers = prepared.exchanges.iter().enumerate().map(case);
+        Ok(Ran::Cases(answers.collect()))
     }
 }
 
 impl PluginGate {
     /// Starts an instance and configures it; the error is what it logged.
     pub fn load(module: &Module, prepared: &Prepared<'_>) -> Result<PluginGate, String> {
+        PluginGate::load_with(module, prepared, BTreeMap::new())
+    }
+
+    /// With clusters that it may call.
+    pub fn load_with(
+        module: &Module,
+        prepared: &Prepared<'_>,
+        clusters: BTreeMap<String, SocketAddr>,
+    ) -> Result<PluginGate, String> {
         let options = VmOptions {
             vm_id: "portcullis-scenarios".into(),
             environment: prepared.scenario.file.environment.clone(),
             // A hang is a failure, not a hung run.
             time_limit: Some(Duration::from_secs(20)),
+            clusters: clusters.keys().cloned().collect(),
             ..VmOptions::default()
         };
         let mut vm =
@@ -72,16 +98,61 @@ impl PluginGate {
                 allow_on_headers_stop_iteration: true,
             })
             .map_err(|error| error.to_string())?;
-        Ok(PluginGate { vm, plugin })
+        Ok(PluginGate {
+            vm,
+            plugin,
+            callouts: Callouts::new(clusters),
+            ticked: Instant::now(),
+        })
+    }
+
+    /// Lets time pass, in which the gate's calls go on.
+    pub fn idle(&mut self, time: Duration) -> Result<(), String> {
+        let until = Instant::now().checked_add(time);
+        while until.is_some_and(|until| Instant::now() < until) {
+            self.go_on(STEP)?;
+        }
+        Ok(())
+    }
+
+    /// What a proxy does between requests: ticks, calls and their answers.
+    fn go_on(&mut self, patience: Duration) -> Result<(), String> {
+        let failed = |error: portcullis_host::VmError| error.to_string();
+        let period = self.vm.tick_period(self.plugin);
+        if period.is_some_and(|period| self.ticked.elapsed() >= period) {
+            self.ticked = Instant::now();
+            self.vm.tick(self.plugin).map_err(failed)?;
+        }
+        self.start_calls();
+        if let Some((token, ended)) = self.callouts.next(patience) {
+            self.vm.answer_call(token, ended).map_err(failed)?;
+            self.start_calls();
+        }
+        Ok(())
+    }
+
+    fn start_calls(&mut self) {
+        for call in self.vm.take_calls() {
+            let token = call.token;
+            let call = Call {
+                cluster: call.cluster,
+                headers: call.headers,
+                body: call.body,
+                timeout: call.timeout.unwrap_or(PATIENCE),
+            };
+            self.callouts.start(token, call);
+        }
     }
 
     /// One request, from its bytes on the wire to the answer.
     pub fn exchange(&mut self, exchange: &Exchange) -> Result<Observation, String> {
+        self.go_on(Duration::ZERO)?;
         let stream = self
             .vm
             .open_stream(self.plugin, properties(exchange))
             .map_err(|error| error.to_string())?;
         let seen = self.drive(stream, exchange);
+        self.start_calls();
         let closed = self.vm.log(stream).and_then(|()| self.vm.close(stream));
         let seen = seen?;
         closed.map_err(|error| error.to_string())?;
@@ -101,6 +172,15 @@ impl PluginGate {
                 .vm
                 .request_body(stream, &exchange.body, true)
                 .map_err(failed)?;
+        }
+        let since = Instant::now();
+        while outcome == Outcome::Pause && since.elapsed() < PATIENCE {
+            self.go_on(STEP)?;
+            outcome = self
+                .vm
+                .poll(stream)
+                .map_err(failed)?
+                .unwrap_or(Outcome::Pause);
         }
         match outcome {
             Outcome::LocalReply { reply, response } => {
@@ -166,6 +246,7 @@ impl PluginGate {
             record: record.and_then(|bytes| serde_json::from_slice(bytes).ok()),
             details,
             upstream,
+            fetches: Fetches::new(),
         }
     }
 }

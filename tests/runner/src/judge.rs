@@ -156,6 +156,17 @@ pub fn against_expectation(case: &Case, seen: &Observation) -> Vec<String> {
     }
     body(&mut faults, expect.body.as_ref(), &seen.body);
     upstream(&mut faults, expect, seen.upstream.as_ref());
+    for (server, paths) in &expect.fetches {
+        for (path, wanted) in paths {
+            let asked = seen.fetches.get(server).and_then(|paths| paths.get(path));
+            let asked = asked.copied().unwrap_or_default();
+            if !wanted.is(asked) {
+                faults.say(format!(
+                    "`{server}` was asked for `{path}` {asked} times: expected {wanted:?}"
+                ));
+            }
+        }
+    }
     faults.0
 }
 

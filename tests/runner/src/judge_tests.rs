@@ -3,7 +3,7 @@
 use super::{against_each_other, against_expectation, against_silence};
 use crate::{
     On,
-    scenario::Case,
+    scenario::{Case, Fetches},
     subject::{Observation, Received},
 };
 use portcullis_host::Headers;
@@ -40,6 +40,11 @@ fn each_expectation_can_fail() {
         ("upstream", json!({"headers": {"x-a": ["2", "1"]}})),
         ("upstream", json!({"headers": {"x-missing": "1"}})),
         ("upstream", json!({"absent": ["x-a"]})),
+        ("fetches", json!({"idp": {"/jwks.json": 1}})),
+        ("fetches", json!({"idp": {"/jwks.json": 3}})),
+        ("fetches", json!({"idp": {"/jwks.json": {"at_least": 3}}})),
+        ("fetches", json!({"idp": {"/other": 1}})),
+        ("fetches", json!({"other": {"/jwks.json": 2}})),
     ] {
         let mut expect = allowed();
         expect[key] = value.clone();
@@ -133,6 +138,7 @@ fn seen() -> Observation {
                 .collect::<Headers>(),
             body: Vec::new(),
         }),
+        fetches: Fetches::from([("idp".to_owned(), [("/jwks.json".to_owned(), 2)].into())]),
     }
 }
 
@@ -144,5 +150,6 @@ fn refused() -> Observation {
         record: Some(json!({"decision_id": "d", "allowed": false, "reason": "policy.denied"})),
         details: Some("portcullis{policy.denied}".into()),
         upstream: None,
+        fetches: Fetches::new(),
     }
 }

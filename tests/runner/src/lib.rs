@@ -1,6 +1,7 @@
 //! Runs scenario folders on the native engine, on the shipped module in wasmtime and on the shipped
 //! module in a real Envoy, and holds the three to agree.
 
+mod callouts;
 mod certificates;
 mod envoy_config;
 mod envoy_process;
@@ -16,6 +17,8 @@ mod pipe;
 mod prepare;
 mod report;
 mod scenario;
+mod server;
+mod servers;
 mod sign;
 mod subject;
 mod template;
@@ -24,23 +27,24 @@ mod upstream;
 mod wire;
 
 pub use envoy_config::{
-    bootstrap as envoy_bootstrap, listener as envoy_listener,
+    add_clusters as envoy_clusters, bootstrap as envoy_bootstrap, listener as envoy_listener,
     transport_socket as envoy_transport_socket,
 };
 pub use envoy_process::{Envoy, Exit, find as find_envoy};
 pub use error::Error;
 pub use folder::Scenario;
 pub use in_wasmtime::{Module, PluginGate};
+pub use pipe::Pipe;
 pub use prepare::Prepared;
 pub use report::{Report, Result, Verdict};
 pub use scenario::Case;
+pub use server::{Reply, Server};
 pub use subject::{Exchange, Observation, Received};
 pub use upstream::Upstream;
 pub use wire::{Answer, send};
 
 use certificates::Authority;
 use keys::Keyring;
-use pipe::Pipe;
 use serde_json::{Map, Value};
 use std::{
     cell::RefCell,
@@ -49,6 +53,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 use subject::{Ran, Subject};
+use template::Names;
 use token::{Minters, Purse};
 
 /// Where a scenario can run.
@@ -130,7 +135,7 @@ impl Runner {
         claims: impl IntoIterator<Item = Map<String, Value>>,
     ) -> std::result::Result<Vec<String>, Error> {
         let purse = Purse::new(
-            &scenario.file,
+            scenario,
             &self.keyring,
             &self.authority,
             &self.minters,
@@ -140,6 +145,20 @@ impl Runner {
             .into_iter()
             .map(|claims| purse.like(like, claims))
             .collect()
+    }
+
+    /// A set of the scenario's keys of these names.
+    pub fn key_set(&self, scenario: &Scenario, keys: &[&str]) -> std::result::Result<Value, Error> {
+        let purse = Purse::new(
+            scenario,
+            &self.keyring,
+            &self.authority,
+            &self.minters,
+            now(),
+        )?;
+        let keys = keys.iter().map(|key| purse.jwk(key));
+        let keys: Vec<Value> = keys.collect::<std::result::Result<_, _>>()?;
+        Ok(serde_json::json!({"keys": keys}))
     }
 
     /// Runs every scenario on every subject and compares.

@@ -2,35 +2,145 @@
 //! refusal) is `portcullis-host`'s, so that only the engine differs from the other subjects.
 
 use crate::{
+    callouts::{Call, Callouts},
     error::Error,
     prepare::Prepared,
+    scenario::Fetches,
+    servers::{self, Servers},
     subject::{Exchange, Observation, Ran, Received, Subject, UPSTREAM_BODY, upstream_response},
 };
 use portcullis_engine::{
-    Attributes, Decision, Deny, Effect, Gate, HeaderEdit, Moment, PeerCertificate, Request,
+    Answer, Attributes, CallId, Decision, Deny, Effect, Gate, HeaderEdit, Moment, PeerCertificate,
+    Request, Step,
 };
 use portcullis_host::{Headers, LocalReply, Response};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 pub struct Native;
 
 impl Subject for Native {
     fn run(&mut self, scenarios: &[&Prepared<'_>]) -> Result<Vec<Ran>, Error> {
-        Ok(scenarios.iter().map(|prepared| run(prepared)).collect())
+        servers::side_by_side(scenarios, run)
     }
 }
 
-fn run(prepared: &Prepared<'_>) -> Ran {
-    match load(prepared) {
-        Err(message) => Ran::Refused(message),
-        Ok(gate) => Ran::Cases(
-            prepared
-                .exchanges
-                .iter()
-                .map(|exchange| exchange_with(&gate, exchange))
-                .collect(),
-        ),
+fn run(prepared: &Prepared<'_>) -> Result<Ran, Error> {
+    let servers = Servers::start(prepared)?;
+    let gate = match load(prepared) {
+        Err(message) => return Ok(Ran::Refused(message)),
+        Ok(gate) => Calling::new(gate, servers.addresses(prepared.scenario)),
+    };
+    let case = |(case, exchange)| {
+        let wait = servers.before(prepared, case)?;
+        gate.idle(wait)?;
+        servers.noted(prepared, case, gate.exchange(exchange))
+    };
+    let answers = prepared.exchanges.iter().enumerate().map(case);
+    Ok(Ran::Cases(answers.collect()))
+}
+
+/// A gate whose calls are made.
+struct Calling {
+    gate: Gate,
+    callouts: Callouts<CallId>,
+}
+
+/// The longest that a call is waited for before the time is looked at.
+const STEP: Duration = Duration::from_millis(10);
+
+impl Calling {
+    fn new(gate: Gate, clusters: BTreeMap<String, SocketAddr>) -> Calling {
+        let callouts = Callouts::new(clusters);
+        Calling { gate, callouts }
     }
+
+    fn exchange(&self, exchange: &Exchange) -> Result<Observation, String> {
+        self.go_on(Duration::ZERO)?;
+        let headers = exchange.filter_headers()?;
+        let decision = ask(exchange, &headers, |request, moment| {
+            self.decide(request, moment)
+        })?;
+        self.start_calls()?;
+        Ok(enforced(decision, exchange, headers))
+    }
+
+    fn decide(&self, request: &Request<'_>, first: &Moment<'_>) -> Result<Decision, String> {
+        let mut moment = *first;
+        let mut waited = None;
+        loop {
+            match self.gate.step(request, &moment, waited.take()) {
+                Step::Decided(decision) => return Ok(decision),
+                Step::Waiting(waiting) => {
+                    while !self.go_on(STEP)? && now_ns() < waiting.deadline_ns() {}
+                    waited = Some(waiting);
+                }
+            }
+            moment.now_ns = now_ns();
+        }
+    }
+
+    /// Lets time pass, in which the gate's calls go on.
+    fn idle(&self, time: Duration) -> Result<(), String> {
+        let until = Instant::now().checked_add(time);
+        while until.is_some_and(|until| Instant::now() < until) {
+            self.go_on(STEP)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the calls that are due, and takes an answer if one comes; whether one came.
+    fn go_on(&self, patience: Duration) -> Result<bool, String> {
+        self.start_calls()?;
+        let Some((id, ended)) = self.callouts.next(patience) else {
+            return Ok(false);
+        };
+        let answer = match ended {
+            None => Answer::Failed,
+            Some(response) => Answer::Response {
+                headers: response
+                    .headers
+                    .iter()
+                    .map(|(name, value)| (name.to_owned(), value.to_vec()))
+                    .collect(),
+                body: response.body,
+            },
+        };
+        self.gate.answered(id, &answer, now_ns(), random()?);
+        self.start_calls()?;
+        Ok(true)
+    }
+
+    fn start_calls(&self) -> Result<(), String> {
+        for call in self.gate.calls(now_ns(), random()?) {
+            let id = call.id;
+            let headers = call.headers.iter();
+            let call = Call {
+                headers: headers.map(|(name, value)| (name, value)).collect(),
+                cluster: call.cluster,
+                body: call.body,
+                timeout: call.timeout,
+            };
+            self.callouts.start(id, call);
+        }
+        Ok(())
+    }
+}
+
+fn random() -> Result<u64, String> {
+    getrandom::u64().map_err(|error| error.to_string())
+}
+
+fn now_ns() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .as_ref()
+        .map_or(u64::MAX, |since: &Duration| {
+            u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+        })
 }
 
 /// The gate of a scenario, or what is wrong with its configuration.
@@ -40,13 +150,17 @@ pub fn load(prepared: &Prepared<'_>) -> Result<Gate, String> {
     Gate::load(&prepared.document, &secrets).map_err(|errors| errors.to_string())
 }
 
-/// One request, from its bytes on the wire to the answer.
+/// One request, from its bytes on the wire to the answer. It waits for nothing.
 pub fn exchange_with(gate: &Gate, exchange: &Exchange) -> Result<Observation, String> {
     let headers = exchange.filter_headers()?;
     let decision = decide(gate, exchange, &headers);
+    Ok(enforced(decision, exchange, headers))
+}
+
+fn enforced(decision: Decision, exchange: &Exchange, headers: Headers) -> Observation {
     let record = Some(decision.record.to_json());
     let details = decision.record.reason.code().to_owned();
-    Ok(match decision.effect {
+    match decision.effect {
         Effect::Deny(deny) => {
             let response = reply(deny, details.clone()).into_response(&headers);
             observe(response, record, details, None)
@@ -61,7 +175,7 @@ pub fn exchange_with(gate: &Gate, exchange: &Exchange) -> Result<Observation, St
             };
             observe(Response { headers, body }, record, details, Some(upstream))
         }
-    })
+    }
 }
 
 /// The engine's decision on headers as a filter sees them.
@@ -78,12 +192,7 @@ pub fn ask<T>(
     question: impl FnOnce(&Request<'_>, &Moment<'_>) -> T,
 ) -> T {
     let pairs: Vec<(&str, &[u8])> = headers.iter().collect();
-    let now_ns = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .as_ref()
-        .map_or(u64::MAX, |since: &Duration| {
-            u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-        });
+    let now_ns = now_ns();
     let decision_id = uuid::Uuid::new_v4().to_string();
     let attributes = Attributes {
         source_address: Some("127.0.0.1"),
@@ -154,5 +263,6 @@ fn observe(
         record,
         details: Some(details),
         upstream,
+        fetches: Fetches::new(),
     }
 }

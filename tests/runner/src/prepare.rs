@@ -8,6 +8,7 @@ use crate::{
     folder::Scenario,
     keys::Keyring,
     scenario::{Case, Expect, HeaderLines, HeaderText, Mtls, OneOrMany, Replacement, RequestSpec},
+    servers::Changes,
     subject::{Exchange, Tls},
     template::{self, Names},
     token::{Minters, Purse},
@@ -23,6 +24,9 @@ pub struct Prepared<'a> {
     pub exchanges: Vec<Exchange>,
     /// The cases, with the templates in what they expect expanded.
     pub cases: Vec<Case>,
+    /// What the servers begin with, and what they do otherwise from each case on.
+    pub(crate) servers: Changes,
+    pub(crate) before: Vec<Changes>,
     pub(crate) mtls: Option<Listener>,
 }
 
@@ -43,7 +47,7 @@ impl<'a> Prepared<'a> {
         now: u64,
     ) -> Result<Prepared<'a>, Error> {
         let named = |error: Error| Error::Scenario(scenario.name.clone(), error.to_string());
-        let purse = Purse::new(&scenario.file, keyring, authority, minters, now).map_err(named)?;
+        let purse = Purse::new(scenario, keyring, authority, minters, now).map_err(named)?;
         let gate = template::document(&purse, &scenario.gate).map_err(named)?;
         let document = rendered(scenario, &gate)?;
         let mtls = scenario.file.envoy.mtls.map(|mtls| Listener {
@@ -56,6 +60,13 @@ impl<'a> Prepared<'a> {
             Some(_) => Some(authority.nobody().map_err(named)?),
             None => None,
         };
+        let servers = Changes::new(&purse, &scenario.file.servers).map_err(named)?;
+        let before = scenario
+            .file
+            .cases
+            .iter()
+            .map(|case| Changes::new(&purse, &case.before));
+        let before = before.collect::<Result<_, _>>().map_err(named)?;
         let mut cases = scenario.file.cases.clone();
         let mut exchanges = Vec::new();
         for case in &mut cases {
@@ -87,6 +98,8 @@ impl<'a> Prepared<'a> {
             document,
             exchanges,
             cases,
+            servers,
+            before,
             mtls,
         })
     }

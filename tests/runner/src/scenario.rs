@@ -1,12 +1,14 @@
 //! `cases.yaml` as it is written. Nothing is expanded or minted here.
 
 mod request;
+mod servers;
 
 pub use request::{HeaderLines, HeaderText, Replacement, RequestSpec, SignSpec, SignerName};
+pub use servers::{Count, ExpectFetches, Fetches, ReplySpec, ServerSpec};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// `cases.yaml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,6 +30,9 @@ pub struct CasesFile {
     /// Clients' certificates by name, made once in a run.
     #[serde(default)]
     pub certificates: BTreeMap<String, CertificateSpec>,
+    /// Servers that the gate asks, by name; `{{cluster NAME}}` is what the gate knows one by.
+    #[serde(default)]
+    pub servers: BTreeMap<String, ServerSpec>,
     /// Envoy's names of what a request matches, for `routes` entries that go by them.
     #[serde(default)]
     pub envoy: EnvoyNames,
@@ -194,6 +199,12 @@ pub struct NamedRoute {
 #[serde(deny_unknown_fields)]
 pub struct Case {
     pub name: String,
+    /// What the servers do otherwise from here on.
+    #[serde(default)]
+    pub before: BTreeMap<String, ServerSpec>,
+    /// What passes then, before the request is sent.
+    #[serde(default, deserialize_with = "duration")]
+    pub wait: Duration,
     #[serde(default)]
     pub request: RequestSpec,
     pub expect: Expect,
@@ -227,10 +238,18 @@ pub struct Expect {
     pub grpc_status: Option<u32>,
     #[serde(default)]
     pub upstream: ExpectUpstream,
+    #[serde(default)]
+    pub fetches: ExpectFetches,
 }
 
 fn ok() -> u16 {
     200
+}
+
+/// As `1s 200ms`.
+fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(from)?;
+    humantime::parse_duration(&text).map_err(D::Error::custom)
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -1,6 +1,6 @@
 //! What every subject is given and what it must answer, whether it is a function call or a proxy.
 
-use crate::{certificates::Facts, error::Error, prepare::Prepared};
+use crate::{certificates::Facts, error::Error, prepare::Prepared, scenario::Fetches};
 use portcullis_host::Headers;
 use rustls::ClientConfig;
 use serde_json::Value;
@@ -72,6 +72,8 @@ pub struct Observation {
     /// Envoy's `%RESPONSE_CODE_DETAILS%`.
     pub details: Option<String>,
     pub upstream: Option<Received>,
+    /// What the scenario's servers were asked so far, where the case expects something of it.
+    pub fetches: Fetches,
 }
 
 /// What the upstream got.

@@ -15,6 +15,7 @@ pub trait Names {
     fn fingerprint(&self, certificate: &str) -> Result<String, Error>;
     /// The JWK's thumbprint (RFC 7638), as `cnf.jkt` has it.
     fn thumbprint(&self, key: &str) -> Result<String, Error>;
+    fn cluster(&self, server: &str) -> Result<String, Error>;
     /// Seconds since the Unix epoch, the same for the whole scenario.
     fn now(&self) -> u64;
 }
@@ -143,6 +144,7 @@ fn evaluate(names: &dyn Names, inner: &str) -> Result<Value, Error> {
                 .ok_or_else(|| fault(inner, "is no token in parts"))?
                 .into()
         }
+        "cluster" => names.cluster(argument)?.into(),
         "sha256" => hex(&hmac_sha256::Hash::hash(argument.as_bytes())).into(),
         "hmac_sha256" => {
             let (key, text) = argument
@@ -171,7 +173,7 @@ fn evaluate(names: &dyn Names, inner: &str) -> Result<Value, Error> {
         _ => {
             return Err(fault(
                 inner,
-                "is none of now, rfc3339, jwk, pem, token, fingerprint, thumbprint, x5t, ath, payload, sha256, hmac_sha256, dpop_nonce, base64, repeat",
+                "is none of now, rfc3339, jwk, pem, token, fingerprint, cluster, thumbprint, x5t, ath, payload, sha256, hmac_sha256, dpop_nonce, base64, repeat",
             ));
         }
     })

@@ -3,10 +3,12 @@
 use crate::{
     certificates::Authority,
     error::Error,
+    folder::Scenario,
     keys::{Key, Keyring, Private},
     mint::{self, Content, Minter, Order},
     pipe::Pipe,
     scenario::{CasesFile, MinterName, SecretSpec, SignSpec, SignerName, Tamper, TokenSpec},
+    servers,
     sign::{self, Fields, SignOrder, Signer},
     subject::{Exchange, Tls},
     template::{self, Names},
@@ -23,6 +25,7 @@ use std::{
 
 /// What templates of one scenario stand for.
 pub struct Purse<'a> {
+    scenario: &'a Scenario,
     file: &'a CasesFile,
     keys: BTreeMap<String, Key>,
     clients: BTreeMap<String, Tls>,
@@ -60,12 +63,13 @@ impl Minters {
 
 impl<'a> Purse<'a> {
     pub fn new(
-        file: &'a CasesFile,
+        scenario: &'a Scenario,
         keyring: &Keyring,
         authority: &Authority,
         minters: &'a RefCell<Minters>,
         now: u64,
     ) -> Result<Self, Error> {
+        let file = &scenario.file;
         let keys = file
             .keys
             .iter()
@@ -77,6 +81,7 @@ impl<'a> Purse<'a> {
             .map(|(name, spec)| Ok((name.clone(), authority.somebody(name, spec)?)))
             .collect::<Result<_, Error>>()?;
         Ok(Purse {
+            scenario,
             file,
             keys,
             clients,
@@ -303,6 +308,17 @@ impl Names for Purse<'_> {
             .collect();
         let text = Value::Object(members).to_string();
         Ok(BASE64_URL_SAFE_NO_PAD.encode(hmac_sha256::Hash::hash(text.as_bytes())))
+    }
+
+    fn cluster(&self, server: &str) -> Result<String, Error> {
+        let known = &self.file.servers;
+        match known.contains_key(server) {
+            true => Ok(servers::cluster(self.scenario, server)),
+            false => {
+                let message = format!("is not among the servers {:?}", known.keys());
+                Err(Error::Server(server.to_owned(), message))
+            }
+        }
     }
 
     fn now(&self) -> u64 {

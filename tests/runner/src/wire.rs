@@ -58,6 +58,22 @@ fn converse<S: Read + Write>(
 ) -> io::Result<(Answer, S)> {
     stream.write_all(&exchange.to_wire())?;
     let head = read_head(&mut stream)?;
+    let (status, headers, body) = read_answer(&mut stream, head, exchange.method == "HEAD")?;
+    let answer = Answer {
+        port,
+        status,
+        headers,
+        body,
+    };
+    Ok((answer, stream))
+}
+
+/// Status and headers of a head that was read, and the body after it, which an answer to HEAD has not.
+pub fn read_answer(
+    stream: &mut impl Read,
+    head: Head,
+    bodiless: bool,
+) -> io::Result<(u16, Headers, Vec<u8>)> {
     let mut parsed = [httparse::EMPTY_HEADER; 256];
     let mut response = httparse::Response::new(&mut parsed);
     response.parse(&head.bytes).map_err(odd)?;
@@ -67,19 +83,12 @@ fn converse<S: Read + Write>(
         .iter()
         .map(|line| (line.name, line.value))
         .collect();
-    let bodiless = exchange.method == "HEAD" || matches!(status, 100..=199 | 204 | 304);
-    let body = if bodiless {
+    let body = if bodiless || matches!(status, 100..=199 | 204 | 304) {
         Vec::new()
     } else {
-        read_body(&mut stream, &headers, head.rest)?
+        read_body(stream, &headers, head.rest)?
     };
-    let answer = Answer {
-        port,
-        status,
-        headers,
-        body,
-    };
-    Ok((answer, stream))
+    Ok((status, headers, body))
 }
 
 /// Reads up to the empty line.
@@ -137,6 +146,12 @@ pub fn read_body(
         .ok_or_else(|| odd("content-length"))?;
     let missing = length.saturating_sub(body.len()) as u64;
     stream.take(missing).read_to_end(&mut body)?;
+    if body.len() < length {
+        let message = format!("closed after {} of {length} bytes", body.len());
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+    }
+    // What follows is no part of it.
+    body.truncate(length);
     Ok(body)
 }
 

@@ -1,0 +1,75 @@
+//! The servers of a scenario, which the gate asks by the names of their clusters.
+
+use super::duration;
+use serde::Deserialize;
+use serde_json::Value;
+use std::{collections::BTreeMap, time::Duration};
+
+/// A server, or what changes about one before a case.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSpec {
+    /// Whether it refuses connections.
+    pub dead: Option<bool>,
+    /// What it answers by path; a path that is not here is a 404.
+    pub paths: BTreeMap<String, ReplySpec>,
+}
+
+/// An answer: one of `keys`, `json` and `body`, or no body.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReplySpec {
+    /// 200, where it is not said.
+    pub status: Option<u16>,
+    pub headers: BTreeMap<String, String>,
+    /// A key set of the scenario's keys; of an HMAC key it has the secret.
+    pub keys: Option<Vec<String>>,
+    /// So many bytes more in the key set, in a member that means nothing.
+    pub padding: Option<usize>,
+    pub json: Option<Value>,
+    pub body: Option<String>,
+    #[serde(deserialize_with = "duration")]
+    pub delay: Duration,
+    /// There is no answer until the path has another one.
+    pub held: bool,
+    /// The connection ends after so many bytes of the body.
+    pub cut: Option<usize>,
+    /// What `content-length` says, where it is not the truth.
+    pub content_length: Option<usize>,
+}
+
+/// How often the paths of each server must have been asked for since they were last given an answer.
+pub type ExpectFetches = BTreeMap<String, BTreeMap<String, Count>>;
+
+/// How often they were.
+pub type Fetches = BTreeMap<String, BTreeMap<String, u64>>;
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Count {
+    Exactly(u64),
+    /// Where time has a say in it.
+    AtLeast(AtLeast),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AtLeast {
+    pub at_least: u64,
+}
+
+impl Count {
+    pub fn least(self) -> u64 {
+        match self {
+            Count::Exactly(count) => count,
+            Count::AtLeast(AtLeast { at_least }) => at_least,
+        }
+    }
+
+    pub fn is(self, count: u64) -> bool {
+        match self {
+            Count::Exactly(wanted) => count == wanted,
+            Count::AtLeast(AtLeast { at_least }) => count >= at_least,
+        }
+    }
+}

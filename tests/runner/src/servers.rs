@@ -1,0 +1,196 @@
+//! A scenario's servers while it runs on a subject, and what its cases change about them.
+
+use crate::{
+    error::Error,
+    folder::Scenario,
+    prepare::Prepared,
+    scenario::{Count, ExpectFetches, Fetches, ReplySpec, ServerSpec},
+    server::{Reply, Server},
+    subject::{Observation, Ran},
+    template::{self, Names},
+};
+use serde_json::json;
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// What the gate, and Envoy, know a server by: one Envoy has those of all scenarios.
+pub fn cluster(scenario: &Scenario, server: &str) -> String {
+    format!("{}/{server}", scenario.name)
+}
+
+/// Specifications with their templates expanded and their keys written out.
+#[derive(Default)]
+pub struct Changes(Vec<Change>);
+
+struct Change {
+    server: String,
+    dead: Option<bool>,
+    replies: Vec<(String, Reply)>,
+}
+
+impl Changes {
+    pub fn new(
+        names: &dyn Names,
+        servers: &BTreeMap<String, ServerSpec>,
+    ) -> Result<Changes, Error> {
+        let change = |(server, spec): (&String, &ServerSpec)| {
+            let replies = spec.paths.iter();
+            Ok(Change {
+                server: server.clone(),
+                dead: spec.dead,
+                replies: replies
+                    .map(|(path, spec)| Ok((path.clone(), reply(names, spec)?)))
+                    .collect::<Result<_, Error>>()?,
+            })
+        };
+        servers
+            .iter()
+            .map(change)
+            .collect::<Result<_, _>>()
+            .map(Changes)
+    }
+}
+
+fn reply(names: &dyn Names, spec: &ReplySpec) -> Result<Reply, Error> {
+    let mut reply = match (&spec.keys, &spec.json, &spec.body) {
+        (Some(keys), ..) => {
+            let keys = keys.iter().map(|key| names.jwk(key));
+            let keys = keys.collect::<Result<Vec<_>, _>>()?;
+            Reply::json(&match spec.padding {
+                Some(padding) => json!({"padding": "p".repeat(padding), "keys": keys}),
+                None => json!({"keys": keys}),
+            })
+        }
+        (_, Some(document), _) => Reply::json(&template::deep(names, document)?),
+        (.., Some(body)) => Reply {
+            body: template::text(names, body)?.into_bytes(),
+            ..Reply::default()
+        },
+        _ => Reply::default(),
+    };
+    reply.status = spec.status.unwrap_or(reply.status);
+    reply.delay = spec.delay;
+    reply.cut = spec.cut;
+    reply.length = spec.content_length;
+    reply.held = spec.held;
+    for (name, value) in &spec.headers {
+        reply.headers.retain(|(found, _)| found != name);
+        reply
+            .headers
+            .push((name.clone(), template::text(names, value)?));
+    }
+    Ok(reply)
+}
+
+/// Runs scenarios, those with servers at the same time: they spend it waiting.
+pub fn side_by_side(
+    scenarios: &[&Prepared<'_>],
+    run: impl Fn(&Prepared<'_>) -> Result<Ran, Error> + Sync,
+) -> Result<Vec<Ran>, Error> {
+    thread::scope(|scope| {
+        let run = &run;
+        let started: Vec<_> = scenarios
+            .iter()
+            .map(|prepared| {
+                let waits = !prepared.scenario.file.servers.is_empty();
+                waits.then(|| scope.spawn(move || run(prepared)))
+            })
+            .collect();
+        let ended = scenarios.iter().zip(started).map(|(prepared, started)| {
+            let Some(started) = started else {
+                return run(prepared);
+            };
+            let panicked = |_| Error::Scenario(prepared.scenario.name.clone(), "panicked".into());
+            started.join().map_err(panicked)?
+        });
+        ended.collect()
+    })
+}
+
+/// The servers, started; they end when this is dropped.
+pub struct Servers(BTreeMap<String, Server>);
+
+/// How long a fetch that nobody waits for may take to begin.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Servers {
+    pub fn start(prepared: &Prepared<'_>) -> Result<Servers, Error> {
+        let started = prepared.scenario.file.servers.keys().map(|name| {
+            let failed = |error: io::Error| Error::Server(name.clone(), error.to_string());
+            Ok((name.clone(), Server::start().map_err(failed)?))
+        });
+        let servers = Servers(started.collect::<Result<_, Error>>()?);
+        servers.apply(&prepared.servers)?;
+        Ok(servers)
+    }
+
+    /// Where each cluster is.
+    pub fn addresses(&self, scenario: &Scenario) -> BTreeMap<String, SocketAddr> {
+        let all = self.0.iter();
+        all.map(|(name, server)| (cluster(scenario, name), server.address))
+            .collect()
+    }
+
+    /// Makes ready for a case, and says for how long to wait then.
+    pub fn before(&self, prepared: &Prepared<'_>, case: usize) -> Result<Duration, String> {
+        if let Some(changes) = prepared.before.get(case) {
+            self.apply(changes).map_err(|error| error.to_string())?;
+        }
+        let case = prepared.cases.get(case);
+        Ok(case.map_or(Duration::ZERO, |case| case.wait))
+    }
+
+    fn apply(&self, Changes(changes): &Changes) -> Result<(), Error> {
+        for change in changes {
+            let failed = |error: io::Error| Error::Server(change.server.clone(), error.to_string());
+            let Some(server) = self.0.get(&change.server) else {
+                continue;
+            };
+            for (path, reply) in &change.replies {
+                server.set(path, reply.clone());
+            }
+            match change.dead {
+                Some(true) => server.kill().map_err(failed)?,
+                Some(false) => server.revive().map_err(failed)?,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What a case's answer lacks: how often they were asked.
+    pub fn noted(
+        &self,
+        prepared: &Prepared<'_>,
+        case: usize,
+        seen: Result<Observation, String>,
+    ) -> Result<Observation, String> {
+        let mut seen = seen?;
+        if let Some(case) = prepared.cases.get(case) {
+            seen.fetches = self.fetches(&case.expect.fetches);
+        }
+        Ok(seen)
+    }
+
+    /// How often they were asked for each path that is named, once it is as often as expected.
+    fn fetches(&self, wanted: &ExpectFetches) -> Fetches {
+        let patience = Instant::now();
+        let of = |(name, paths): (&String, &BTreeMap<String, Count>)| {
+            let asked = |(path, wanted): (&String, &Count)| {
+                let asked = self.0.get(name).map_or(0, |server| {
+                    let left = PATIENCE.saturating_sub(patience.elapsed());
+                    server.wait_asked(path, wanted.least(), left);
+                    server.asked(path)
+                });
+                (path.clone(), asked)
+            };
+            (name.clone(), paths.iter().map(asked).collect())
+        };
+        wanted.iter().map(of).collect()
+    }
+}
