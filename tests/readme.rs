@@ -98,7 +98,10 @@ fn what_it_signs_verifies() {
 fn its_api_keys_are_made_and_rotated() {
     let page = page("README.md");
     let blocks = fenced(&page, "yaml");
-    let gate = blocks.iter().find(|it| it.contains("acme-2026-09")).unwrap();
+    let gate = blocks
+        .iter()
+        .find(|it| it.contains("acme-2026-09"))
+        .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys.yaml");
     fs::write(&file, gate).unwrap();
@@ -164,8 +167,16 @@ fn its_make_targets_exist() {
 
 #[test]
 fn every_shell_block_is_run() {
-    let known = ["make", "ten-minutes", "shell", "keys", "signed", "eval", "course"]
-        .map(|name| format!("<!-- test: {name} -->"));
+    let known = [
+        "make",
+        "ten-minutes",
+        "shell",
+        "keys",
+        "signed",
+        "eval",
+        "course",
+    ]
+    .map(|name| format!("<!-- test: {name} -->"));
     for name in pages() {
         let page = page(&name);
         let lines: Vec<&str> = page.lines().collect();

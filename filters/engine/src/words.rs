@@ -183,10 +183,14 @@ mod tests {
         let mut ids = vec![String::new()];
         for _ in 0..5 {
             let longer = |id: &String| "a2df-_./ ".chars().map(|c| format!("{id}{c}")).collect();
-            ids = ids.iter().flat_map(|id| -> Vec<String> { longer(id) }).collect();
+            ids = ids
+                .iter()
+                .flat_map(|id| -> Vec<String> { longer(id) })
+                .collect();
             for id in &ids {
                 let name = metric_segment(id);
-                let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+                let is_safe =
+                    |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
                 assert!(name.bytes().all(is_safe), "{name}");
                 let twin = names.insert(name.replace('-', "_"), id.clone());
                 assert_eq!(twin, None, "{id}");

@@ -109,7 +109,8 @@ impl Document {
 }
 
 fn is_json(file: &Path) -> bool {
-    file.extension().is_some_and(|extension| extension == "json")
+    file.extension()
+        .is_some_and(|extension| extension == "json")
 }
 
 /// A file's value alone, such as an input document.

@@ -107,9 +107,10 @@ fn textual(document: &Document, edit: &Edit<'_>) -> Option<String> {
 
 fn child<'n>(node: &'n Node, step: &Step) -> Option<&'n Node> {
     match (step, &node.kind) {
-        (Step::Field(name), Kind::Map(fields)) => {
-            fields.iter().find(|(key, _)| key.text() == Some(name)).map(|(_, value)| value)
-        }
+        (Step::Field(name), Kind::Map(fields)) => fields
+            .iter()
+            .find(|(key, _)| key.text() == Some(name))
+            .map(|(_, value)| value),
         (Step::Item(index), Kind::List(items)) => items.get(*index),
         _ => None,
     }
@@ -132,13 +133,7 @@ impl Piece {
     }
 }
 
-fn set(
-    layout: &Layout<'_>,
-    item: &Node,
-    style: Style,
-    name: &str,
-    value: &Value,
-) -> Option<Piece> {
+fn set(layout: &Layout<'_>, item: &Node, style: Style, name: &str, value: &Value) -> Option<Piece> {
     let Kind::Map(fields) = &item.kind else {
         return None;
     };
@@ -200,12 +195,7 @@ fn insert(
 }
 
 /// In braces, laid out as the item is.
-fn flow_record(
-    layout: &Layout<'_>,
-    item: &Node,
-    style: Style,
-    fields: &[Field],
-) -> Option<String> {
+fn flow_record(layout: &Layout<'_>, item: &Node, style: Style, fields: &[Field]) -> Option<String> {
     let gap = flow_gap(layout, item)?;
     if !gap.contains('\n') {
         return Some(style.line(fields));
@@ -226,7 +216,10 @@ fn flow_gap<'t>(layout: &Layout<'t>, item: &Node) -> Option<&'t str> {
         return None;
     };
     let (first, _) = fields.first()?;
-    let opened = layout.text.get(item.start..first.start)?.strip_prefix('{')?;
+    let opened = layout
+        .text
+        .get(item.start..first.start)?
+        .strip_prefix('{')?;
     match opened.contains('\n') && opened.trim().is_empty() {
         true => Some(opened),
         false => Some(" "),
@@ -279,7 +272,10 @@ fn is_plain(text: &str) -> bool {
     let is_word = text
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/'));
-    let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
+    let begins = text
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphabetic());
     let is_time = text.len() == "2026-12-01T00:00:00Z".len()
         && text.bytes().enumerate().all(|(at, byte)| match at {
             4 | 7 => byte == b'-',

@@ -19,7 +19,10 @@ fn every_case() {
     for case in fs::read_dir(cases).unwrap() {
         let case = case.unwrap().path();
         let text = fs::read_to_string(&case).unwrap();
-        let mut sections = text.split("-- ").skip(1).map(|it| it.split_once(" --\n").unwrap());
+        let mut sections = text
+            .split("-- ")
+            .skip(1)
+            .map(|it| it.split_once(" --\n").unwrap());
         let ((name, before), (kind, after)) = (sections.next().unwrap(), sections.next().unwrap());
         let found = edited(name, before);
         let wanted = match kind {
@@ -45,7 +48,8 @@ fn ends_of_lines_stay_as_they_are() {
                  - id: next\r\n    scopes: [r, \"w:x\"]\r\n  - {id: b}\r\n";
     assert_eq!(edited("gate.yaml", before).unwrap(), after);
     let before = "keys:\n  - {id: a}";
-    let after = "keys:\n  - {id: a, expires: 2027-01-01T00:00:00Z}\n  - {id: next, scopes: [r, \"w:x\"]}";
+    let after =
+        "keys:\n  - {id: a, expires: 2027-01-01T00:00:00Z}\n  - {id: next, scopes: [r, \"w:x\"]}";
     assert_eq!(edited("gate.yaml", before).unwrap(), after);
 }
 
@@ -96,8 +100,15 @@ fn way(value: &Value) -> Option<Vec<Step>> {
         return Some(Vec::new());
     }
     let below: Vec<(Step, &Value)> = match value {
-        Value::Array(items) => items.iter().enumerate().map(|(at, it)| (Step::Item(at), it)).collect(),
-        Value::Object(fields) => fields.iter().map(|(name, it)| (Step::Field(name.clone()), it)).collect(),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(at, it)| (Step::Item(at), it))
+            .collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, it)| (Step::Field(name.clone()), it))
+            .collect(),
         _ => Vec::new(),
     };
     below.into_iter().find_map(|(step, value)| {

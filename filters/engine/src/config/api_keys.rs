@@ -121,7 +121,9 @@ impl Hash {
             .iter()
             .any(|none| bytes == crypto::sha256(none.as_bytes()))
         {
-            return Err("is the hash of no key at all; was the variable that should hold it empty?");
+            return Err(
+                "is the hash of no key at all; was the variable that should hold it empty?",
+            );
         }
         match keyed {
             false => Ok(Hash::Sha256(bytes)),

@@ -106,7 +106,9 @@ fn checksum(text: &str) -> String {
 
 /// The last digit of a number.
 fn digit(number: u32) -> char {
-    let last = number.checked_rem(BASE).and_then(|it| usize::try_from(it).ok());
+    let last = number
+        .checked_rem(BASE)
+        .and_then(|it| usize::try_from(it).ok());
     let found = last.and_then(|it| DIGITS.get(it)).copied();
     char::from(found.unwrap_or(b'0'))
 }
@@ -123,7 +125,10 @@ mod tests {
 
     /// The expression that the README gives to scanners.
     fn scanner() -> regex::Regex {
-        regex::Regex::new(r"\bpclkey_[0-9A-Za-z]{49}\b").unwrap()
+        let expression = r"\bpclkey_[0-9A-Za-z]{49}\b";
+        let readme = include_str!("../../../../README.md");
+        assert!(readme.contains(&format!("\n{expression}\n")));
+        regex::Regex::new(expression).unwrap()
     }
 
     fn key(prefix: &str) -> String {
@@ -145,7 +150,11 @@ mod tests {
     #[test]
     fn a_scanner_knows_a_key_wherever_it_stands() {
         let key = key(DEFAULT_PREFIX);
-        for around in [format!("KEY={key}\n"), format!("\"{key}\","), format!("x-api-key: {key}")] {
+        for around in [
+            format!("KEY={key}\n"),
+            format!("\"{key}\","),
+            format!("x-api-key: {key}"),
+        ] {
             assert_eq!(scanner().find(&around).unwrap().as_str(), key);
         }
         assert!(!scanner().is_match(&key.replace("pclkey", "pclkeys")));
@@ -164,13 +173,26 @@ mod tests {
         // 1387 each; ten standard deviations are 370.
         for digit in DIGITS {
             let count = counts[usize::from(*digit)];
-            assert!((1_017..1_757).contains(&count), "{}: {count}", char::from(*digit));
+            assert!(
+                (1_017..1_757).contains(&count),
+                "{}: {count}",
+                char::from(*digit)
+            );
         }
     }
 
     #[test]
     fn others_are_left_alone() {
-        for text in ["", "key", "ghp_abc", "a_b", "sk_live_0123", "acme_short", "Acme_x", "_"] {
+        for text in [
+            "",
+            "key",
+            "ghp_abc",
+            "a_b",
+            "sk_live_0123",
+            "acme_short",
+            "Acme_x",
+            "_",
+        ] {
             assert_eq!(kind(text), Kind::Foreign, "{text}");
         }
         for text in ["pclkey_", "pclkey_short", "pclkey_é"] {
@@ -186,7 +208,16 @@ mod tests {
         for text in ["ab", "acme2", "abcdefghijklmnop"] {
             assert!(Prefix::parse(text).is_ok(), "{text}");
         }
-        for text in ["", "a", "2a", "Acme", "a_b", "a-b", "abcdefghijklmnopq", "é2"] {
+        for text in [
+            "",
+            "a",
+            "2a",
+            "Acme",
+            "a_b",
+            "a-b",
+            "abcdefghijklmnopq",
+            "é2",
+        ] {
             assert!(Prefix::parse(text).is_err(), "{text}");
         }
     }

@@ -42,13 +42,15 @@ impl Hash {
         let pepper = self.pepper.named()?;
         let key = read()?;
         if !self.foreign && format::kind(&key) == Kind::Damaged {
-            return Err(
-                Failure::new("this is not the key you were given: its checksum does not match")
-                    .hint("copy it again, whole; `--foreign` for a key of another maker"),
-            );
+            return Err(Failure::new(
+                "this is not the key you were given: its checksum does not match",
+            )
+            .hint("copy it again, whole; `--foreign` for a key of another maker"));
         }
         if key.chars().count() < SHORT {
-            terminal::warn("a key this short can be guessed; `portcullis keys new` makes a good one");
+            terminal::warn(
+                "a key this short can be guessed; `portcullis keys new` makes a good one",
+            );
         }
         let hash = portcullis_engine::api_key_hash(&key, pepper.as_deref());
         terminal::print(&match self.format {

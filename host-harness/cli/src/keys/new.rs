@@ -57,7 +57,9 @@ impl New {
         let hand = self.handing.hand()?;
         let now = when::now();
         let month: String = when::written(now).chars().take("2026-12".len()).collect();
-        let id = self.id.unwrap_or_else(|| format!("{}-{month}", self.subject));
+        let id = self
+            .id
+            .unwrap_or_else(|| format!("{}-{month}", self.subject));
         if id.is_empty() || self.subject.is_empty() {
             return Err(Failure::new("--id and --subject take some text"));
         }

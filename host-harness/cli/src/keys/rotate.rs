@@ -132,7 +132,10 @@ impl Rotate {
         ));
         let json = Map::from_iter([
             ("record".to_owned(), next.to_json()),
-            ("replaces".to_owned(), json!({"id": self.id, "expires": end})),
+            (
+                "replaces".to_owned(),
+                json!({"id": self.id, "expires": end}),
+            ),
         ]);
         hand.print(self.handing.format, &key, "", json)
     }
@@ -147,8 +150,10 @@ impl Rotate {
             return Ok(());
         };
         let id = &self.id;
-        Err(Failure::new(format!("the key `{id}` {over}, so there is nothing to overlap with"))
-            .hint("`portcullis keys new` makes a key"))
+        Err(Failure::new(format!(
+            "the key `{id}` {over}, so there is nothing to overlap with"
+        ))
+        .hint("`portcullis keys new` makes a key"))
     }
 
     /// The new hash is of the old one's kind, or of the pepper that was named.
@@ -158,7 +163,8 @@ impl Rotate {
             return Ok(named);
         }
         let hint = "`--pepper-env NAME` names its variable";
-        let config = Document::read(&self.config).map_err(|error| Failure::from(error).hint(hint))?;
+        let config =
+            Document::read(&self.config).map_err(|error| Failure::from(error).hint(hint))?;
         match config.value.pointer("/api_keys/pepper") {
             Some(secret) => pepper::resolved(secret).map(Some),
             None => {
@@ -192,16 +198,24 @@ impl Rotate {
     /// `acme-2026-11` becomes `acme-2026-12`, or, where there is such a key, `acme-2026-12-24`.
     fn next_id(&self, found: &Found<'_>, now: SystemTime) -> Result<String, Failure> {
         let is_taken = |id: &str| {
-            let ids = found.list.iter().filter_map(|item| item.get("id")?.as_str());
+            let ids = found
+                .list
+                .iter()
+                .filter_map(|item| item.get("id")?.as_str());
             ids.into_iter().any(|other| other == id)
         };
         if let Some(id) = &self.new_id {
             return match is_taken(id) {
-                true => Err(Failure::new(format!("--new-id: there is a key `{id}` already"))),
+                true => Err(Failure::new(format!(
+                    "--new-id: there is a key `{id}` already"
+                ))),
                 false => Ok(id.clone()),
             };
         }
-        let day: String = when::written(now).chars().take("2026-12-24".len()).collect();
+        let day: String = when::written(now)
+            .chars()
+            .take("2026-12-24".len())
+            .collect();
         let month: String = day.chars().take("2026-12".len()).collect();
         let base = match Regex::new(r"-\d{4}-\d{2}(-\d{2})?$") {
             Ok(date) => date.replace(&self.id, "").into_owned(),
@@ -218,17 +232,16 @@ impl Rotate {
     }
 
     /// What to do where the file is laid out so that it is not edited.
-    fn by_hand(
-        &self,
-        document: &Document,
-        found: &Found<'_>,
-        next: &Record,
-        end: &str,
-    ) -> Failure {
+    fn by_hand(&self, document: &Document, found: &Found<'_>, next: &Record, end: &str) -> Failure {
         let place = document.place(&search::shown(&found.way));
-        let mut command = format!("portcullis keys new --id {} --subject {}", next.id, next.subject);
+        let mut command = format!(
+            "portcullis keys new --id {} --subject {}",
+            next.id, next.subject
+        );
         let times = [("not-before", &next.not_before), ("expires", &next.expires)];
-        let times = times.into_iter().filter_map(|(name, time)| Some((name, time.as_ref()?)));
+        let times = times
+            .into_iter()
+            .filter_map(|(name, time)| Some((name, time.as_ref()?)));
         let scopes = next.scopes.iter().map(|scope| ("scope", scope));
         for (name, value) in scopes.chain(times) {
             command.push_str(&format!(" --{name} {value}"));
@@ -257,7 +270,11 @@ impl Old {
             scopes: scopes.map(str::to_owned).collect(),
             not_before: time("not_before"),
             expires: time("expires"),
-            is_revoked: revoked || item.get("revoked").map(Value::to_string).is_some_and(|it| it.trim_matches('"') == "true"),
+            is_revoked: revoked
+                || item
+                    .get("revoked")
+                    .map(Value::to_string)
+                    .is_some_and(|it| it.trim_matches('"') == "true"),
         }
     }
 }

@@ -24,8 +24,10 @@ pub fn find<'d>(document: &'d Document, id: &str) -> Result<Found<'d>, Failure> 
         (Some(_), false) => Err(Failure::new(format!(
             "{file}: several records have the id `{id}`"
         ))),
-        (None, _) => Err(Failure::new(format!("{file}: no API key has the id `{id}`"))
-            .hint("`--file FILE` names the file of the policy's data that has the record")),
+        (None, _) => Err(
+            Failure::new(format!("{file}: no API key has the id `{id}`"))
+                .hint("`--file FILE` names the file of the policy's data that has the record"),
+        ),
     }
 }
 

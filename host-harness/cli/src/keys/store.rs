@@ -13,10 +13,12 @@ use std::{fs, io::Write, path::Path};
 /// All that is wrong with it.
 pub fn check(document: &Document, record: &[Step]) -> Result<(), Failure> {
     let way = record.split_last().map_or(record, |(_, list)| list);
-    let list = way.iter().try_fold(&document.value, |here, step| match step {
-        Step::Field(name) => here.get(name),
-        Step::Item(index) => here.get(index),
-    });
+    let list = way
+        .iter()
+        .try_fold(&document.value, |here, step| match step {
+            Step::Field(name) => here.get(name),
+            Step::Item(index) => here.get(index),
+        });
     let alone = json!({
         "policy": {
             "modules": {"none.rego": "package none\n\nx := true"},
