@@ -30,8 +30,9 @@ const USES: &[(&str, u64)] = &[
 
 #[test]
 fn the_host_shows_the_counters() {
+    // Before the scenario's tokens are made: a debug build takes minutes for it.
+    let module = Module::compile(&std::fs::read(portcullis_tests::module()).unwrap()).unwrap();
     with_scenario(|prepared| {
-        let module = Module::compile(&std::fs::read(portcullis_tests::module()).unwrap()).unwrap();
         let proxy = Proxy::new();
         let options = VmOptions {
             proxy: proxy.clone(),
