@@ -234,7 +234,7 @@ fn what_is_no_key_has_no_hash() {
             "a-key\0of-mine",
             "error: stdin: the key has white space or a control",
         ),
-        (&format!("{start}{}", &end[1..]), damaged),
+        (&format!("{start}{}", end.split_at(1).1), damaged),
         (&format!("{start}{end}x"), damaged),
         (&whole.replace("pclkey", "pclkez"), damaged),
     ] {
@@ -303,7 +303,7 @@ fn a_rotation_overlaps_and_keeps_everything_else() {
         "{after}"
     );
     assert!(
-        after.ends_with(&before[before.find("    # of bolt").unwrap()..]),
+        after.ends_with(before.split_at(before.find("    # of bolt").unwrap()).1),
         "{after}"
     );
     let wanted = json!({"id": "acme-next", "subject": "acme", "scopes": ["orders:read"]});
@@ -366,6 +366,16 @@ fn an_old_key_never_gets_longer_than_it_has() {
     );
     // And the new one lives as long as the old one was to.
     assert_eq!(after.matches("      expires: ").count(), 2, "{after}");
+
+    let folder =
+        folder_with("      not_before: 2026-01-01T00:00:00Z\n      expires: 9999-12-31T00:00:00Z");
+    let ran = rotate(&folder, &["--overlap", "7000y"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(
+        folder
+            .read("gate.yaml")
+            .contains("expires: 9999-12-31T23:59:59Z")
+    );
 
     let folder = folder_with(&format!("      expires: {LATER}"));
     let before = folder.read("gate.yaml");

@@ -25,9 +25,18 @@ pub fn now() -> SystemTime {
     after(UNIX_EPOCH, Duration::from_secs(moment::now().as_secs()))
 }
 
-/// `time` itself where there is no such time.
+/// At most the last second that RFC 3339 can write.
 pub fn after(time: SystemTime, duration: Duration) -> SystemTime {
-    time.checked_add(duration).unwrap_or(time)
+    let last = UNIX_EPOCH.checked_add(LAST).unwrap_or(UNIX_EPOCH);
+    time.checked_add(duration)
+        .map_or(last, |time| time.min(last))
+}
+
+/// 9999-12-31T23:59:59Z, since the Unix epoch.
+const LAST: Duration = Duration::from_secs(253_402_300_799);
+
+pub fn duration(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text).map_err(|_| "expected a duration such as 7d")
 }
 
 pub fn written(time: SystemTime) -> String {
@@ -52,15 +61,11 @@ impl End {
     }
 }
 
-/// Ten thousand years on there is no way to write a time.
-const LONGEST: Duration = Duration::from_secs(1_000 * 365 * 24 * 3_600);
-
 impl FromStr for When {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<When, Self::Err> {
-        let duration = humantime::parse_duration(text).ok();
-        if let Some(duration) = duration.filter(|it| *it <= LONGEST) {
+        if let Ok(duration) = duration(text) {
             return Ok(When::In(duration));
         }
         let time = humantime::parse_rfc3339(text).ok();
