@@ -25,15 +25,18 @@ pub fn now() -> SystemTime {
     after(UNIX_EPOCH, Duration::from_secs(moment::now().as_secs()))
 }
 
-/// At most the last second that RFC 3339 can write.
+/// At most the last time that the gate takes.
 pub fn after(time: SystemTime, duration: Duration) -> SystemTime {
-    let last = UNIX_EPOCH.checked_add(LAST).unwrap_or(UNIX_EPOCH);
+    let last = last();
     time.checked_add(duration)
         .map_or(last, |time| time.min(last))
 }
 
-/// 9999-12-31T23:59:59Z, since the Unix epoch.
-const LAST: Duration = Duration::from_secs(253_402_300_799);
+/// As far as 64 bits of nanoseconds go, in whole seconds: 2554-07-21T23:34:33Z.
+fn last() -> SystemTime {
+    let since = Duration::from_secs(18_446_744_073);
+    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
+}
 
 pub fn duration(text: &str) -> Result<Duration, &'static str> {
     humantime::parse_duration(text).map_err(|_| "expected a duration such as 7d")
@@ -69,7 +72,7 @@ impl FromStr for When {
             return Ok(When::In(duration));
         }
         let time = humantime::parse_rfc3339(text).ok();
-        time.filter(|time| *time > UNIX_EPOCH)
+        time.filter(|time| *time > UNIX_EPOCH && *time <= last())
             .map(When::At)
             .ok_or("expected a duration such as 90d, or a time such as 2027-02-01T00:00:00Z")
     }
