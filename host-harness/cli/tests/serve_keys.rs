@@ -230,7 +230,7 @@ fn opaque_tokens_are_asked_about_and_told_of() {
     );
     folder.write(
         "policies/authz.rego",
-        "package envoy.authz\n\ndefault allow := false\n\nallow if input.verified.token.active\n",
+        "package envoy.authz\n\ndefault allow := false\n\nallow if input.verified.token.claims.sub == \"alice\"\n",
     );
     let said = "{\"active\": true, \"iss\": \"https://dev.example.com\", \"aud\": \"demo\", \"sub\": \"alice\", \"exp\": 4102444800}";
     let issuer = issuer(&[("/ask", said.to_owned())]);

@@ -62,7 +62,7 @@ fn what_is_edited_says_what_it_should() {
         let (name, rest) = rest.split_once(" --\n").unwrap();
         let (before, _) = rest.split_once("\n-- ").unwrap();
         for (at, _) in before.char_indices() {
-            let cut = &before[..at];
+            let cut = before.get(..at).unwrap();
             let Ok(document) = Document::parse(Path::new(name), cut.to_owned()) else {
                 continue;
             };

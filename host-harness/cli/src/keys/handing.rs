@@ -63,11 +63,7 @@ impl Hand<'_> {
         };
         let mut options = OpenOptions::new();
         let opened = options.write(true).create_new(true).mode(0o600).open(file);
-        let written = opened.and_then(|mut it| {
-            writeln!(it, "{}", key.expose())?;
-            it.sync_all()
-        });
-        written.map_err(|error| {
+        let mut opened = opened.map_err(|error| {
             let failure = Failure::io(file.display(), &error);
             match error.kind() {
                 ErrorKind::AlreadyExists => {
@@ -75,6 +71,11 @@ impl Hand<'_> {
                 }
                 _ => failure,
             }
+        })?;
+        let written = writeln!(opened, "{}", key.expose()).and_then(|()| opened.sync_all());
+        written.map_err(|error| {
+            self.drop_it();
+            Failure::io(file.display(), &error)
         })
     }
 

@@ -46,7 +46,7 @@ pub struct Rotate {
     #[arg(long, value_name = "ID")]
     new_id: Option<String>,
     /// How long both keys are good; the old one never gets longer than it has
-    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = when::duration)]
     overlap: Duration,
     /// When the new key ends: `90d` from now, a time, or `never` [default: it lives as long as the
     /// old one was to]
@@ -85,7 +85,7 @@ impl Rotate {
         let document = Document::read(file)?;
         let found = search::find(&document, &self.id)?;
         store::check(&document, &found.way)?;
-        let old = Old::read(found.item);
+        let old = Old::read(found.item, now);
         self.is_worth_it(&old, now)?;
         let pepper = self.pepper_of(&old)?;
         let key = generate(&self.prefix)?;
@@ -258,23 +258,20 @@ impl Rotate {
 
 impl Old {
     /// Of a record that was checked.
-    fn read(item: &Value) -> Old {
+    fn read(item: &Value, now: SystemTime) -> Old {
         let text = |name: &str| item.get(name).and_then(Value::as_str);
         let time = |name: &str| text(name).and_then(|it| humantime::parse_rfc3339(it).ok());
         let scopes = item.get("scopes").and_then(Value::as_array);
         let scopes = scopes.into_iter().flatten().filter_map(Value::as_str);
-        let revoked = time("revoked").is_some_and(|from| from <= when::now());
         Old {
             hash: text("hash").unwrap_or_default().to_owned(),
             subject: text("subject").unwrap_or_default().to_owned(),
             scopes: scopes.map(str::to_owned).collect(),
             not_before: time("not_before"),
             expires: time("expires"),
-            is_revoked: revoked
-                || item
-                    .get("revoked")
-                    .map(Value::to_string)
-                    .is_some_and(|it| it.trim_matches('"') == "true"),
+            is_revoked: item.get("revoked") == Some(&Value::Bool(true))
+                || text("revoked") == Some("true")
+                || time("revoked").is_some_and(|from| from <= now),
         }
     }
 }

@@ -25,9 +25,21 @@ pub fn now() -> SystemTime {
     after(UNIX_EPOCH, Duration::from_secs(moment::now().as_secs()))
 }
 
-/// `time` itself where there is no such time.
+/// At most the last time that the gate takes.
 pub fn after(time: SystemTime, duration: Duration) -> SystemTime {
-    time.checked_add(duration).unwrap_or(time)
+    let last = last();
+    time.checked_add(duration)
+        .map_or(last, |time| time.min(last))
+}
+
+/// As far as 64 bits of nanoseconds go, in whole seconds: 2554-07-21T23:34:33Z.
+fn last() -> SystemTime {
+    let since = Duration::from_secs(18_446_744_073);
+    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
+}
+
+pub fn duration(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text).map_err(|_| "expected a duration such as 7d")
 }
 
 pub fn written(time: SystemTime) -> String {
@@ -52,19 +64,15 @@ impl End {
     }
 }
 
-/// Ten thousand years on there is no way to write a time.
-const LONGEST: Duration = Duration::from_secs(1_000 * 365 * 24 * 3_600);
-
 impl FromStr for When {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<When, Self::Err> {
-        let duration = humantime::parse_duration(text).ok();
-        if let Some(duration) = duration.filter(|it| *it <= LONGEST) {
+        if let Ok(duration) = duration(text) {
             return Ok(When::In(duration));
         }
         let time = humantime::parse_rfc3339(text).ok();
-        time.filter(|time| *time > UNIX_EPOCH)
+        time.filter(|time| *time > UNIX_EPOCH && *time <= last())
             .map(When::At)
             .ok_or("expected a duration such as 90d, or a time such as 2027-02-01T00:00:00Z")
     }

@@ -7,6 +7,7 @@
 )]
 
 pub mod gate;
+pub mod keys;
 pub mod server;
 
 use std::{

@@ -395,8 +395,8 @@ pub const CASES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "verify_signature: half a key",
-        "(call $status (call $call_foreign_function {verify_signature} {=0a0673686132353612283059301306072a8648ce3d020106082a8648ce3d0301070342000419055c5be4b8fa592c5e2ba2421a47304502205cc75effcd1ddb112156a0ae18d6aecfe97a2f0ac41cdec39118455465ee27b30221009518a925b1552033627cfa185b9f1a58d399ec7aed2328045c382d78603f633c22016d} @R))",
-        &["2"],
+        "(call $status (call $call_foreign_function {verify_signature} {=0a0673686132353612283059301306072a8648ce3d020106082a8648ce3d0301070342000419055c5be4b8fa592c5e2ba2421a47304502205cc75effcd1ddb112156a0ae18d6aecfe97a2f0ac41cdec39118455465ee27b30221009518a925b1552033627cfa185b9f1a58d399ec7aed2328045c382d78603f633c22016d} @R)) (call $show)",
+        &["0", "\u{12}#Failed to initialize digest verify."],
     ),
     (
         "verify_signature: no message",

@@ -102,7 +102,7 @@ pub fn check(
 
 /// That the peer holds the certificate's key is proven by TLS itself, whoever issued the certificate;
 /// and whose token it may be the issuer has said. So nobody's trust in the certificate is needed, and a
-/// self-signed one will do (RFC 8705 sections 3 and 7.2): `peer.trust` has no say here.
+/// self-signed one will do (RFC 8705 section 6.2): `peer.trust` has no say here.
 fn certificate(claims: &Map<String, Value>, attributes: &Attributes<'_>) -> Result<(), String> {
     let bound = thumbprint(claims, CERTIFICATE)?;
     let shown = attributes

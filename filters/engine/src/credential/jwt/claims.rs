@@ -69,12 +69,13 @@ fn mistyped(name: &str) -> Fault {
     Fault::new(Reason::JwtMalformed, why)
 }
 
-/// Of seconds, in words: no finer than they are.
+/// Of seconds, in the largest unit that there is one of: `5m`.
 fn length(seconds: f64) -> String {
-    match Duration::try_from_secs_f64(seconds.floor()) {
-        Ok(length) => humantime::format_duration(length).to_string(),
-        Err(_) => "a long time".into(),
-    }
+    let Ok(length) = Duration::try_from_secs_f64(seconds.floor()) else {
+        return "a long time".into();
+    };
+    let text = humantime::format_duration(length).to_string();
+    text.split(' ').next().unwrap_or(&text).to_owned()
 }
 
 /// Seconds since the epoch, fractions allowed (RFC 7519 section 2).
