@@ -21,7 +21,7 @@ const MAX_WAITING: usize = 100;
 /// What became of a request.
 #[derive(Debug)]
 pub enum Step {
-    Decided(Decision),
+    Decided(Box<Decision>),
     /// It is to be held, and [`Gate::step`] asked again after an answer has come, or the time is up.
     Waiting(Waiting),
 }
@@ -101,9 +101,9 @@ impl Gate {
         if comes {
             let mut pass = self.pass(request, moment, since_ns);
             pass.gives_up = true;
-            return Step::Decided(self.conclude(&pass, pass.asked()));
+            return Step::Decided(Box::new(self.conclude(&pass, pass.asked())));
         }
-        Step::Decided(self.conclude(&pass, asked))
+        Step::Decided(Box::new(self.conclude(&pass, asked)))
     }
 
     /// The calls that are due: after a step that waits, after an answer, and whenever

@@ -87,7 +87,7 @@ impl Exchange {
 
     fn step(&self, asked: Box<Asked>, waited: Option<Waiting>) {
         match asked.step(self.accepted.as_deref(), waited) {
-            Ok(Step::Decided(decision)) => self.enforce(decision),
+            Ok(Step::Decided(decision)) => self.enforce(*decision),
             Ok(Step::Waiting(waiting)) => {
                 self.state.replace(State::Waiting(asked, waiting));
             }

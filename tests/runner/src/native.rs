@@ -73,7 +73,7 @@ impl Calling {
         let mut waited = None;
         loop {
             match self.gate.step(request, &moment, waited.take()) {
-                Step::Decided(decision) => return Ok(decision),
+                Step::Decided(decision) => return Ok(*decision),
                 Step::Waiting(waiting) => {
                     while !self.go_on(STEP)? && now_ns() < waiting.deadline_ns() {}
                     waited = Some(waiting);
