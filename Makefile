@@ -38,6 +38,7 @@ conformance:
 	@test -n "$$CONFORMANCE_DIR" || { echo "set CONFORMANCE_DIR to a folder with rego/ (OPA's cases, as JSON: test/cases/testdata/v1 of open-policy-agent/opa), wycheproof/ (C2SP/wycheproof, testvectors_v1) and structured-fields/ (httpwg/structured-field-tests)" >&2; exit 2; }
 	$(CARGO) test $(HOST) -p portcullis-engine --lib -- --nocapture --test-threads 1 conformance
 	$(CARGO) test $(HOST) -p portcullis-rego --test conformance
+	$(CARGO) test $(HOST) --test native_crypto -- --nocapture hosts
 
 # What needs Debian packages comes with the issues that need them; until then there is nothing.
 test-system:
