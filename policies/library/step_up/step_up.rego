@@ -83,5 +83,5 @@ is_count(number) if {
 
 default scheme := "Bearer"
 
-# The one that the client used.
-scheme := "DPoP" if startswith(lower(input.attributes.request.http.headers.authorization), "dpop ")
+# That of a token which is bound to a key (RFC 9449 section 7.1).
+scheme := "DPoP" if input.verified.jwt.claims.cnf.jkt
