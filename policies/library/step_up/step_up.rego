@@ -7,9 +7,7 @@ import data.portcullis.acl
 # Every entry that lists the request must be met, so that a broad one cannot loosen a narrow one.
 permitted if {
 	count(matching) > 0
-	every index in matching {
-		met(data.step_up.entries[index])
-	}
+	count(unmet) == 0
 }
 
 # The answer to a token that says too little (RFC 9470 section 3). Of several entries that are not met
