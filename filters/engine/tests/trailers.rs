@@ -12,6 +12,8 @@ fn what_clients_may_not_send_goes_from_trailers_too() {
             "algorithms": ["HS256"],
             "jwks": {"inline": {"keys": [{"kty": "oct", "k": {"env": "SECRET"}}]}},
             "claim_headers": {"x-user": "sub"},
+            "payload_header": "x-claims",
+            "bind": ["dpop"],
         }}},
         "headers": {"remove": ["x-internal-*"]},
     });
@@ -23,9 +25,18 @@ fn what_clients_may_not_send_goes_from_trailers_too() {
         "x_user",
         "x-internal-a",
         "authorization",
+        "dpop",
+        "x-claims",
         "x-users",
     ];
-    let gone = ["x-user", "x_user", "x-internal-a", "authorization"];
+    let gone = [
+        "x-user",
+        "x_user",
+        "x-internal-a",
+        "authorization",
+        "dpop",
+        "x-claims",
+    ];
     assert_eq!(
         gate.trailers(sent),
         gone.map(|name| HeaderEdit::Remove(name.to_owned()))

@@ -7,9 +7,7 @@ import data.portcullis.acl
 # Every entry that lists the request must be met, so that a broad one cannot loosen a narrow one.
 permitted if {
 	count(matching) > 0
-	every index in matching {
-		met(data.step_up.entries[index])
-	}
+	count(unmet) == 0
 }
 
 # The answer to a token that says too little (RFC 9470 section 3). Of several entries that are not met
@@ -83,5 +81,5 @@ is_count(number) if {
 
 default scheme := "Bearer"
 
-# The one that the client used.
-scheme := "DPoP" if startswith(lower(input.attributes.request.http.headers.authorization), "dpop ")
+# That of a token which is bound to a key (RFC 9449 section 7.1).
+scheme := "DPoP" if input.verified.jwt.claims.cnf.jkt
