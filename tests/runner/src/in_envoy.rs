@@ -36,6 +36,9 @@ struct Logged {
 }
 
 const LOG_PATIENCE: Duration = Duration::from_secs(10);
+/// The instances of the gate, of which Envoy's main thread has one, have asked for what they start with
+/// by then: they begin within half a second.
+const STARTED: Duration = Duration::from_secs(1);
 
 impl Subject for InEnvoy {
     fn run(&mut self, scenarios: &[&Prepared<'_>]) -> Result<Vec<Ran>, Error> {
@@ -124,6 +127,9 @@ impl InEnvoy {
         // First those whose servers Envoy asks from its start on: what they count is nearer to it.
         let (asked, others): (Vec<_>, Vec<_>) =
             each.partition(|(_, (prepared, _))| !prepared.scenario.file.servers.is_empty());
+        if !asked.is_empty() {
+            thread::sleep(STARTED);
+        }
         let mut ran: Vec<(usize, Vec<Sent>)> = Vec::new();
         for (index, (prepared, servers)) in asked.into_iter().chain(others) {
             let name = envoy_config::listener(index);
