@@ -11,14 +11,16 @@ use std::{
 const TIMEOUT: Duration = Duration::from_millis(300);
 const BODY: &[u8] = b"{\"keys\": []}";
 
+/// What a caller sees: a status and a body, or nothing where an answer broke off.
+type Seen<'a> = Option<(u16, &'a [u8])>;
+
 #[test]
 fn what_is_told_is_done() {
     let body = || Reply {
         body: BODY.to_vec(),
         ..Reply::default()
     };
-    // What the caller sees: a status and a body, or nothing where an answer broke off.
-    let cases: [(&str, Reply, Option<(u16, &[u8])>); 8] = [
+    let cases: [(&str, Reply, Seen<'_>); 8] = [
         ("plain", body(), Some((200, BODY))),
         (
             "a status",
