@@ -152,3 +152,7 @@ fn find(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "folder_tests.rs"]
+mod tests;
