@@ -46,7 +46,8 @@ pub struct Gate {
     config: Config,
     policy: Policy,
     knowledge: Knowledge,
-    room: Room,
+    /// Of each provider, for those who wait for it.
+    rooms: Vec<Room>,
 }
 
 impl Gate {
@@ -60,7 +61,7 @@ impl Gate {
             .map_err(|errors| LoadErrors::all(errors.into_iter().map(LoadError::Rego)))?;
         Ok(Gate {
             knowledge: Knowledge::new(&config.providers, config.token_cache),
-            room: Room::default(),
+            rooms: config.providers.iter().map(|_| Room::default()).collect(),
             config,
             policy,
         })
@@ -193,8 +194,8 @@ impl Gate {
         &self.knowledge
     }
 
-    pub(crate) fn room(&self) -> &Room {
-        &self.room
+    pub(crate) fn rooms(&self) -> &[Room] {
+        &self.rooms
     }
 
     pub(crate) fn pass<'p>(

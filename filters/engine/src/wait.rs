@@ -1,11 +1,13 @@
 //! Waiting as a value: a request that lacks something which is on its way is asked again when it has
-//! come. It waits for two seconds at most, and so do a hundred at most.
+//! come. It waits for two seconds at most, and so do a hundred at most for one provider.
 
 use crate::{
     decision::Decision,
     gate::{Gate, Moment},
-    remote::{Answer, Call, CallId, Fault, MAX_WAIT_NS, Want},
+    pass::Asked,
+    remote::{Answer, Call, CallId, Fault, MAX_WAIT_NS, Outlook, Want},
     request::Request,
+    words::Reason,
 };
 use std::{
     collections::BTreeMap,
@@ -14,6 +16,21 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
 };
+
+/// Whether what is fetched could change the answer: a request that is refused for something else need
+/// not wait.
+fn is_open(asked: &Result<Asked<'_>, Box<Decision>>) -> bool {
+    match asked {
+        Ok(_) => true,
+        Err(refused) => matches!(
+            refused.record.reason,
+            Reason::JwksUnavailable
+                | Reason::IntrospectionUnavailable
+                | Reason::JwtKeyUnknown
+                | Reason::JwtSignature
+        ),
+    }
+}
 
 /// How many requests may wait at once.
 const MAX_WAITING: usize = 100;
@@ -26,11 +43,13 @@ pub enum Step {
     Waiting(Waiting),
 }
 
-/// A request that waits. A stream that goes away drops it, and that is all.
+/// A request that waits. A stream that goes away drops it: its place is free again.
 #[derive(Debug)]
 pub struct Waiting {
     since_ns: u64,
-    _ticket: Ticket,
+    /// What it waits for, and the marks of it.
+    wants: Vec<(Want, u64)>,
+    ticket: Ticket,
 }
 
 impl Waiting {
@@ -73,37 +92,66 @@ impl Gate {
         moment: &Moment<'_>,
         waited: Option<Waiting>,
     ) -> Step {
+        self.knowledge().remote().tell_time(moment.now_ns);
         let since_ns = waited.as_ref().map_or(moment.now_ns, |it| it.since_ns);
         let pass = self.pass(request, moment, since_ns);
         let asked = pass.asked();
         let wants = pass.wants.take();
-        let mut comes = false;
-        if !wants.is_empty() {
-            let in_time = moment.now_ns < since_ns.saturating_add(MAX_WAIT_NS);
-            let waiting = match waited {
-                Some(waiting) => in_time.then_some(waiting),
-                None => self.room().enter().map(|ticket| Waiting {
+        let decided = |decision| Step::Decided(Box::new(decision));
+        if wants.is_empty() || !is_open(&asked) {
+            return decided(self.conclude(&pass, asked));
+        }
+        let in_time = moment.now_ns < since_ns.saturating_add(MAX_WAIT_NS);
+        let ticket = match waited {
+            Some(waiting) => in_time.then_some(waiting.ticket),
+            None => self.enter(&wants),
+        };
+        let mut remote = self.knowledge().remote();
+        let mut outlook = Outlook::Settled;
+        for want in &wants {
+            // A token is asked about only where somebody waits for the answer.
+            if ticket.is_some() || !matches!(want, Want::Word { .. }) {
+                outlook = outlook.better(remote.want(want, since_ns, moment.now_ns));
+            }
+        }
+        match (outlook, ticket) {
+            (Outlook::Coming, Some(ticket)) => {
+                let marked = wants.into_iter().map(|want| {
+                    let mark = remote.mark(&want);
+                    (want, mark)
+                });
+                Step::Waiting(Waiting {
                     since_ns,
-                    _ticket: ticket,
-                }),
-            };
-            let mut remote = self.knowledge().remote();
-            for want in &wants {
-                // A token is asked about only where somebody waits for the answer.
-                if waiting.is_some() || !matches!(want, Want::Word { .. }) {
-                    comes |= remote.want(want, since_ns, moment.now_ns);
-                }
+                    wants: marked.collect(),
+                    ticket,
+                })
             }
-            if let Some(waiting) = waiting.filter(|_| comes) {
-                return Step::Waiting(waiting);
+            (Outlook::Settled, _) => {
+                drop(remote);
+                decided(self.conclude(&pass, asked))
+            }
+            // What it shows may be good: that cannot be told now.
+            (Outlook::Coming | Outlook::Failing, _) => {
+                drop(remote);
+                let mut pass = self.pass(request, moment, since_ns);
+                pass.gives_up = true;
+                decided(self.conclude(&pass, pass.asked()))
             }
         }
-        if comes {
-            let mut pass = self.pass(request, moment, since_ns);
-            pass.gives_up = true;
-            return Step::Decided(Box::new(self.conclude(&pass, pass.asked())));
-        }
-        Step::Decided(Box::new(self.conclude(&pass, asked)))
+    }
+
+    /// Whether a request that waits is to be asked about again: something became of what it lacks, or
+    /// its time is up.
+    pub fn is_ready(&self, waiting: &Waiting, now_ns: u64) -> bool {
+        let remote = self.knowledge().remote();
+        let has_changed = |(want, mark): &(Want, u64)| remote.mark(want) != *mark;
+        now_ns >= waiting.deadline_ns() || waiting.wants.iter().any(has_changed)
+    }
+
+    /// A place among those who wait for the same provider.
+    fn enter(&self, wants: &[Want]) -> Option<Ticket> {
+        let provider = wants.first()?.provider();
+        self.rooms().get(provider)?.enter()
     }
 
     /// The calls that are due: after a step that waits, after an answer, and whenever

@@ -83,7 +83,29 @@ pub fn read(
         }
         providers.push(provider(name, &path, raw, secrets, findings));
     }
+    check_asked(&providers, findings);
     providers
+}
+
+/// Nothing of an opaque token says whose it is but the place where it is found.
+fn check_asked(providers: &[Provider], findings: &mut Findings) {
+    let asked = |it: &&Provider| matches!(it.proof, Proof::Introspection(_));
+    for (index, provider) in providers.iter().enumerate().filter(|(_, it)| asked(it)) {
+        let before = providers.iter().take(index).filter(asked);
+        let mut twins = before.filter(|other| {
+            let looks = |source: &Source| other.from.iter().any(|it| it.same_place(source));
+            provider.from.iter().any(looks)
+        });
+        if let Some(twin) = twins.next() {
+            findings.add(
+                format!("jwt.providers.{}.from", provider.name),
+                format!(
+                    "looks for opaque tokens where `{}` does, and nothing would tell them apart",
+                    twin.name
+                ),
+            );
+        }
+    }
 }
 
 fn provider(
@@ -131,6 +153,7 @@ fn provider(
         binding.default_sources(),
         findings,
     );
+    let named_algorithms = raw.algorithms.is_some();
     let algorithms = algorithms(raw.algorithms, path, findings);
     let opaque = raw.introspection.is_some();
     let proof = match (raw.jwks, raw.introspection) {
@@ -143,6 +166,14 @@ fn provider(
             findings,
         )),
         (None, Some(introspection)) => {
+            for (name, is_given) in [("type", typ.is_some()), ("algorithms", named_algorithms)] {
+                if is_given {
+                    findings.add(
+                        format!("{path}.{name}"),
+                        "goes with `jwks`: of an opaque token only its server knows what it is",
+                    );
+                }
+            }
             let path = format!("{path}.introspection");
             introspection::read(introspection, &path, secrets, findings)
                 .map_or_else(Proof::nothing, Proof::Introspection)

@@ -74,20 +74,20 @@ impl Answer {
     pub(super) fn content(&self) -> Option<&[u8]> {
         match self {
             Answer::Response { headers, body } if body.len() <= MAX_BODY => {
-                (single(headers, ":status") == Some(b"200")).then_some(body)
+                (combined(headers, ":status") == b"200").then_some(body)
             }
             _ => None,
         }
     }
 
-    /// Seconds for which the answer says that it is fresh (RFC 9111 section 5.2.2): 0 where it is not
-    /// to be kept at all, `None` where it does not say.
+    /// Seconds for which the answer is still fresh by what it says (RFC 9111 section 4.2): 0 where it
+    /// is not to be kept at all, `None` where it does not say.
     pub(super) fn max_age(&self) -> Option<u64> {
         let Answer::Response { headers, .. } = self else {
             return None;
         };
         // Directives have the form of structured fields, but for their case.
-        let text = std::str::from_utf8(single(headers, "cache-control")?).ok()?;
+        let text = String::from_utf8(combined(headers, "cache-control")).ok()?;
         let directives = sfv::Parser::new(&text.to_ascii_lowercase())
             .parse::<sfv::Dictionary>()
             .ok()?;
@@ -97,7 +97,11 @@ impl Answer {
         }
         match directives.get("max-age")? {
             ListEntry::Item(item) => match item.bare_item {
-                BareItem::Integer(seconds) => u64::try_from(i64::from(seconds)).ok(),
+                BareItem::Integer(seconds) => {
+                    let seconds = u64::try_from(i64::from(seconds)).ok()?;
+                    let age = String::from_utf8(combined(headers, "age")).ok()?;
+                    Some(seconds.saturating_sub(age.trim().parse().unwrap_or(0)))
+                }
                 _ => None,
             },
             ListEntry::InnerList(_) => None,
@@ -105,10 +109,9 @@ impl Answer {
     }
 }
 
-fn single<'h>(headers: &'h [(String, Vec<u8>)], name: &str) -> Option<&'h [u8]> {
-    let mut found = headers.iter().filter(|(found, _)| found == name);
-    match (found.next(), found.next()) {
-        (Some((_, value)), None) => Some(value),
-        _ => None,
-    }
+/// The lines of that name as one (RFC 9110 section 5.3).
+fn combined(headers: &[(String, Vec<u8>)], name: &str) -> Vec<u8> {
+    let lines = headers.iter().filter(|(found, _)| found == name);
+    let lines: Vec<&[u8]> = lines.map(|(_, value)| value.as_slice()).collect();
+    lines.join(b", ".as_slice())
 }

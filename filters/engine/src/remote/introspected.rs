@@ -14,13 +14,18 @@ use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
 pub type Digest = [u8; 32];
 
 pub struct Introspected {
-    known: LruCache<Digest, Known>,
-    /// What is asked about, or about to be. Each is waited for, so there are no more than may wait.
+    /// Apart from the others, so that made-up tokens do not drive good ones out.
+    active: LruCache<Digest, Known>,
+    /// Bytes of the answers that are kept in it.
+    active_bytes: usize,
+    others: LruCache<Digest, Known>,
+    /// What is asked about, or about to be.
     open: BTreeMap<Digest, Open>,
 }
 
 struct Known {
     word: Word,
+    bytes: usize,
     said_at: u64,
     until: u64,
 }
@@ -44,14 +49,20 @@ const SECOND: u64 = 1_000_000_000;
 /// How long a failure is remembered, so that one token does not make a flood.
 const FAILED_FOR: u64 = SECOND;
 const GRACE: u64 = 5 * SECOND;
+/// How many are asked about at once, whoever still waits for them.
 const MAX_OPEN: usize = 100;
 /// Of answers that are remembered.
 const MAX_KNOWN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
+/// Of one answer, and of all that are remembered: parsed, they take many times as much.
+const MAX_BODY: usize = 16 * 1024;
+const MAX_ACTIVE_BYTES: usize = 1024 * 1024;
 
 impl Introspected {
     pub fn new() -> Introspected {
         Introspected {
-            known: LruCache::new(MAX_KNOWN),
+            active: LruCache::new(MAX_KNOWN),
+            active_bytes: 0,
+            others: LruCache::new(MAX_KNOWN),
             open: BTreeMap::new(),
         }
     }
@@ -59,7 +70,10 @@ impl Introspected {
     /// `since`: when the request came that shows the token. What was said after that is news to it,
     /// however short it is kept.
     pub fn word(&mut self, digest: &Digest, since: u64, now: u64) -> Option<Word> {
-        let known = self.known.get(digest)?;
+        let known = match self.active.get(digest) {
+            Some(known) => known,
+            None => self.others.get(digest)?,
+        };
         (now < known.until || since <= known.said_at).then(|| known.word.clone())
     }
 
@@ -76,6 +90,22 @@ impl Introspected {
         true
     }
 
+    pub fn is_open(&self, digest: &Digest) -> bool {
+        self.open.contains_key(digest)
+    }
+
+    /// The clock was set back by so much: what was measured by the old one moves with it.
+    pub fn set_back(&mut self, by: u64) {
+        let known = self.active.iter_mut().chain(self.others.iter_mut());
+        for (_, known) in known {
+            known.said_at = known.said_at.saturating_sub(by);
+            known.until = known.until.saturating_sub(by);
+        }
+        for (_, until) in self.open.values_mut().filter_map(|open| open.call.as_mut()) {
+            *until = until.saturating_sub(by);
+        }
+    }
+
     pub fn calls(
         &mut self,
         config: &Introspection,
@@ -89,7 +119,7 @@ impl Introspected {
             .map(|(digest, _)| *digest)
             .collect();
         for digest in lost {
-            self.settle(digest, Word::Failed, now, FAILED_FOR);
+            self.settle(digest, Word::Failed, 0, now, FAILED_FOR);
         }
         let until = now
             .saturating_add(nanoseconds(config.timeout))
@@ -122,16 +152,16 @@ impl Introspected {
         let mut open = self.open.iter();
         let (digest, _) = open.find(|(_, open)| open.call.is_some_and(|(own, _)| own == id))?;
         let digest = *digest;
-        let word = answer
-            .content()
-            .and_then(json::parse_object)
-            .and_then(|members| match members.get("active") {
-                Some(Value::Bool(true)) => Some(Word::Active(Arc::new(members))),
-                Some(Value::Bool(false)) => Some(Word::Inactive),
-                _ => None,
-            });
-        let Some(word) = word else {
-            self.settle(digest, Word::Failed, now, FAILED_FOR);
+        let body = answer.content().filter(|body| body.len() <= MAX_BODY);
+        let word =
+            body.and_then(json::parse_object)
+                .and_then(|members| match members.get("active") {
+                    Some(Value::Bool(true)) => Some(Word::Active(Arc::new(members))),
+                    Some(Value::Bool(false)) => Some(Word::Inactive),
+                    _ => None,
+                });
+        let (Some(word), Some(body)) = (word, body) else {
+            self.settle(digest, Word::Failed, 0, now, FAILED_FOR);
             return Some(Err(()));
         };
         let kept = nanoseconds(config.cache);
@@ -139,18 +169,35 @@ impl Introspected {
             Word::Active(members) => kept.min(expiry(members).saturating_sub(now)),
             _ => kept,
         };
-        self.settle(digest, word, now, kept);
+        self.settle(digest, word, body.len(), now, kept);
         Some(Ok(()))
     }
 
-    fn settle(&mut self, digest: Digest, word: Word, now: u64, kept: u64) {
+    fn settle(&mut self, digest: Digest, word: Word, bytes: usize, now: u64, kept: u64) {
         self.open.remove(&digest);
+        if let Some(known) = self.active.pop(&digest) {
+            self.active_bytes = self.active_bytes.saturating_sub(known.bytes);
+        }
+        self.others.pop(&digest);
         let known = Known {
             word,
+            bytes,
             said_at: now,
             until: now.saturating_add(kept),
         };
-        self.known.put(digest, known);
+        if !matches!(known.word, Word::Active(_)) {
+            self.others.put(digest, known);
+            return;
+        }
+        self.active_bytes = self.active_bytes.saturating_add(bytes);
+        if let Some((_, old)) = self.active.push(digest, known) {
+            self.active_bytes = self.active_bytes.saturating_sub(old.bytes);
+        }
+        while self.active_bytes > MAX_ACTIVE_BYTES
+            && let Some((_, old)) = self.active.pop_lru()
+        {
+            self.active_bytes = self.active_bytes.saturating_sub(old.bytes);
+        }
     }
 }
 

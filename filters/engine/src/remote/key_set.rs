@@ -67,7 +67,11 @@ impl FetchedKeys {
         }
     }
 
-    pub fn schedule(&mut self) -> &mut Schedule {
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    pub fn schedule_mut(&mut self) -> &mut Schedule {
         &mut self.schedule
     }
 

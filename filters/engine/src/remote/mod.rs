@@ -9,6 +9,7 @@ mod schedule;
 
 pub use call::{Answer, Call, CallId, MAX_BODY};
 pub use introspected::{Digest, Word};
+pub use schedule::Outlook;
 
 use crate::{
     config::{
@@ -19,7 +20,7 @@ use crate::{
 };
 use introspected::Introspected;
 use key_set::{FetchedKeys, Outcome};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// How long a request waits for what is fetched.
 pub const MAX_WAIT_NS: u64 = 2_000_000_000;
@@ -28,6 +29,8 @@ pub const MAX_WAIT_NS: u64 = 2_000_000_000;
 pub struct Remote {
     /// Of each provider, in the order of the configuration.
     sources: Vec<Source>,
+    /// The latest time there was.
+    latest: u64,
     last_id: u64,
     counts: BTreeMap<&'static str, u64>,
 }
@@ -40,7 +43,7 @@ enum Source {
 }
 
 /// What a request lacks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Want {
     /// A provider's key set.
     Keys { provider: usize },
@@ -52,6 +55,28 @@ pub enum Want {
         digest: Digest,
         token: String,
     },
+}
+
+impl fmt::Debug for Want {
+    /// Without the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self {
+            Want::Keys { .. } => "keys",
+            Want::NewerKeys { .. } => "newer keys",
+            Want::Word { .. } => "a word on a token",
+        };
+        write!(f, "{what} of provider {}", self.provider())
+    }
+}
+
+impl Want {
+    pub fn provider(&self) -> usize {
+        match self {
+            Want::Keys { provider }
+            | Want::NewerKeys { provider }
+            | Want::Word { provider, .. } => *provider,
+        }
+    }
 }
 
 /// What went wrong with something fetched, for logs.
@@ -71,6 +96,7 @@ impl Remote {
         };
         Remote {
             sources: providers.iter().map(source).collect(),
+            latest: 0,
             last_id: 0,
             counts: BTreeMap::new(),
         }
@@ -92,25 +118,60 @@ impl Remote {
         }
     }
 
-    /// Has what is lacking fetched. False where a request that came at `since` waits in vain.
-    pub fn want(&mut self, want: &Want, since: u64, now: u64) -> bool {
+    /// Has what is lacking fetched, for a request that came at `since`.
+    pub fn want(&mut self, want: &Want, since: u64, now: u64) -> Outlook {
         let deadline = since.saturating_add(MAX_WAIT_NS);
-        let (Want::Keys { provider } | Want::NewerKeys { provider } | Want::Word { provider, .. }) =
-            want;
-        match (self.sources.get_mut(*provider), want) {
-            (Some(Source::Keys(keys)), Want::Keys { .. }) => keys.schedule().is_coming(deadline),
+        let coming = |comes: bool| match comes {
+            true => Outlook::Coming,
+            false => Outlook::Failing,
+        };
+        match (self.sources.get_mut(want.provider()), want) {
+            (Some(Source::Keys(keys)), Want::Keys { .. }) => {
+                coming(keys.schedule().is_coming(deadline))
+            }
             (Some(Source::Keys(keys)), Want::NewerKeys { .. }) => {
-                keys.schedule().want_newer(since, now, deadline)
+                keys.schedule_mut().want_newer(since, now, deadline)
             }
             (Some(Source::Introspected(introspected)), Want::Word { digest, token, .. }) => {
-                introspected.want(*digest, token)
+                coming(introspected.want(*digest, token))
             }
-            _ => false,
+            _ => Outlook::Settled,
+        }
+    }
+
+    /// Changes when something has become of what is lacking.
+    pub fn mark(&self, want: &Want) -> u64 {
+        match (self.sources.get(want.provider()), want) {
+            (Some(Source::Keys(keys)), _) => keys.schedule().ended(),
+            (Some(Source::Introspected(introspected)), Want::Word { digest, .. }) => {
+                u64::from(!introspected.is_open(digest))
+            }
+            _ => 0,
+        }
+    }
+
+    /// Where the clock was set back, what was measured by the old one moves with it: else keys and
+    /// answers would serve for as long again.
+    pub fn tell_time(&mut self, now: u64) {
+        let by = self.latest.saturating_sub(now);
+        self.latest = now;
+        // Clocks of several cores may differ by a little.
+        if by < 1_000_000_000 {
+            self.latest = self.latest.saturating_add(by);
+            return;
+        }
+        for source in &mut self.sources {
+            match source {
+                Source::Inline => {}
+                Source::Keys(keys) => keys.schedule_mut().set_back(by),
+                Source::Introspected(introspected) => introspected.set_back(by),
+            }
         }
     }
 
     /// The calls that are due.
     pub fn calls(&mut self, providers: &[Provider], now: u64, random: u64) -> Vec<Call> {
+        self.tell_time(now);
         let mut calls = Vec::new();
         let last_id = &mut self.last_id;
         let mut next_id = || {
@@ -146,6 +207,7 @@ impl Remote {
         now: u64,
         random: u64,
     ) -> Option<Fault> {
+        self.tell_time(now);
         for (source, provider) in self.sources.iter_mut().zip(providers) {
             let what = match (source, &provider.proof) {
                 (Source::Keys(keys), Proof::Signature(KeySource::Fetched(plan))) => {

@@ -28,6 +28,30 @@ pub struct Schedule {
     wanted: bool,
     failures: u32,
     good: Option<Good>,
+    /// How many fetches have come to an end.
+    ended: u64,
+}
+
+/// What becomes of something that a request lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// It is on its way.
+    Coming,
+    /// It cannot be had now, though it may be there.
+    Failing,
+    /// There is no more than there is.
+    Settled,
+}
+
+impl Outlook {
+    /// The better of two.
+    pub fn better(self, other: Outlook) -> Outlook {
+        match (self, other) {
+            (Outlook::Coming, _) | (_, Outlook::Coming) => Outlook::Coming,
+            (Outlook::Failing, _) | (_, Outlook::Failing) => Outlook::Failing,
+            _ => Outlook::Settled,
+        }
+    }
 }
 
 /// The last that could be used.
@@ -50,7 +74,27 @@ impl Schedule {
             wanted: false,
             failures: 0,
             good: None,
+            ended: 0,
         }
+    }
+
+    /// The clock was set back by so much: what was measured by the old one moves with it.
+    pub fn set_back(&mut self, by: u64) {
+        let back = |at: &mut u64| *at = at.saturating_sub(by);
+        back(&mut self.next);
+        back(&mut self.bucket.since);
+        if let Some((asked_at, until)) = &mut self.flight {
+            back(asked_at);
+            back(until);
+        }
+        if let Some(good) = &mut self.good {
+            back(&mut good.asked_at);
+            back(&mut good.stale_at);
+        }
+    }
+
+    pub fn ended(&self) -> u64 {
+        self.ended
     }
 
     /// Whether what was fetched last still serves: stale as it may be, for a while (RFC 5861
@@ -65,20 +109,22 @@ impl Schedule {
         self.flight.is_some() || self.wanted || self.next < deadline
     }
 
-    /// Asks for one that is newer than what `since` could know. False where there is none to be had:
-    /// what there is, is newer already, or too many have asked.
-    pub fn want_newer(&mut self, since: u64, now: u64, deadline: u64) -> bool {
+    /// Asks for one that is newer than what `since` could know. There is none to be had where what
+    /// there is, is newer already, or too many have asked.
+    pub fn want_newer(&mut self, since: u64, now: u64, deadline: u64) -> Outlook {
         if self.good.is_some_and(|good| good.asked_at >= since) {
-            return false;
+            return Outlook::Settled;
         }
-        if self.flight.is_some() || self.wanted {
-            return true;
-        }
-        if self.failures > 0 {
-            return self.next < deadline;
+        let is_failing = self.failures > 0;
+        if self.flight.is_some() || self.wanted || (is_failing && self.next < deadline) {
+            return Outlook::Coming;
         }
         self.wanted = self.bucket.take(now);
-        self.wanted
+        match (self.wanted, is_failing) {
+            (true, _) => Outlook::Coming,
+            (false, true) => Outlook::Failing,
+            (false, false) => Outlook::Settled,
+        }
     }
 
     pub fn is_due(&self, now: u64) -> bool {
@@ -119,6 +165,7 @@ impl Schedule {
             seconds.saturating_mul(SECOND).clamp(least, self.refresh)
         });
         let asked_at = self.flight.take().map_or(now, |(asked_at, _)| asked_at);
+        self.ended = self.ended.wrapping_add(1);
         self.good = Some(Good {
             asked_at,
             stale_at: now.saturating_add(interval),
@@ -130,6 +177,7 @@ impl Schedule {
 
     pub fn failed(&mut self, now: u64, random: u64) {
         self.flight = None;
+        self.ended = self.ended.wrapping_add(1);
         let (first, most) = BACKOFF;
         let doubled = first.checked_shl(self.failures.min(16)).unwrap_or(most);
         self.failures = self.failures.saturating_add(1);

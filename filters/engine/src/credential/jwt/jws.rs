@@ -20,6 +20,9 @@ pub struct Jws<'t> {
     signature: Vec<u8>,
 }
 
+/// How many keys are tried for a token that names none of them: each costs.
+const MOST_TRIED: usize = 8;
+
 impl Jws<'_> {
     /// Compact serialization (section 3.1): three parts of base64url without padding, the first a
     /// JSON object that names no member twice and asks for nothing that is not known here.
@@ -74,6 +77,7 @@ impl Jws<'_> {
             .iter()
             .filter(|key| key.key.algorithm() == algorithm)
             .filter(|key| kid.is_none() || key.kid.is_none() || key.kid.as_deref() == kid)
+            .take(MOST_TRIED)
             .peekable();
         if candidates.peek().is_none() {
             let why = format!("the provider has no key for {}", which());
@@ -85,6 +89,12 @@ impl Jws<'_> {
                 let why = format!("it verifies with no key for {}", which());
                 Fault::new(Reason::JwtSignature, why)
             })
+    }
+
+    /// Whether it names a key that is among these.
+    pub fn names_one_of(&self, keys: &[ProviderKey]) -> bool {
+        let kid = self.header.get("kid").and_then(Value::as_str);
+        kid.is_some() && keys.iter().any(|key| key.kid.as_deref() == kid)
     }
 
     /// Whether this key signed it. That its algorithm is the token's is the caller's to see to.

@@ -40,11 +40,9 @@ pub fn prove<'c>(
         all.filter(|(_, provider)| looks_at(provider, place))
     };
     let Some(jws) = Jws::parse(text) else {
-        let asked = looking().find(|(_, it)| matches!(it.proof, Proof::Introspection(_)));
-        let (index, provider) = asked.ok_or_else(|| {
-            malformed("it is not three parts of base64url with a header that is understood")
-        })?;
-        return introspect(against, index, provider, text, wants);
+        let why = "it is not three parts of base64url with a header that is understood";
+        let (index, provider) = opaque(text, looking()).ok_or_else(|| malformed(why))?;
+        return introspect(against, index, provider, text, None, wants);
     };
     let claims = json::parse_object(&jws.payload)
         .ok_or_else(|| malformed("its claims are no JSON object, or name a member twice"))?;
@@ -52,7 +50,7 @@ pub fn prove<'c>(
         .find(|(_, provider)| issuer(&claims) == Some(&provider.issuer))
         .ok_or_else(|| foreign(against.providers, place, issuer(&claims)))?;
     if let Proof::Introspection(_) = provider.proof {
-        return introspect(against, index, provider, text, wants);
+        return introspect(against, index, provider, text, claims.get("cnf"), wants);
     }
     check_type(provider, &jws.header)?;
     let Some(keys) = against.knowledge.keys(index, provider, against.now_ns) else {
@@ -61,7 +59,13 @@ pub fn prove<'c>(
     };
     let key = jws.verify(&provider.algorithms, &keys.keys, &provider.verifier);
     let key = key.map_err(|fault| {
-        if fault.reason != Reason::JwtKeyUnknown || !provider.proof.is_fetched() {
+        let is_new = match fault.reason {
+            Reason::JwtKeyUnknown => true,
+            // The key that is meant may be one that is not there, where none is named.
+            Reason::JwtSignature => !jws.names_one_of(&keys.keys),
+            _ => false,
+        };
+        if !is_new || !provider.proof.is_fetched() {
             return fault;
         }
         wants.push(Want::NewerKeys { provider: index });
@@ -76,12 +80,38 @@ pub fn prove<'c>(
     Ok((provider, token))
 }
 
-/// RFC 7662 section 2.2. What the answer says of itself is checked as a token's claims are.
+/// Who is asked about a token that is no JWT: one provider at most looks at a place for such. Where
+/// signed ones are looked for too, a text in three parts is one of those, and broken.
+fn opaque<'c>(
+    text: &str,
+    mut looking: impl Iterator<Item = (usize, &'c Provider)> + Clone,
+) -> Option<(usize, &'c Provider)> {
+    let is_asked = |it: &(usize, &Provider)| matches!(it.1.proof, Proof::Introspection(_));
+    let in_parts = text.split('.').count() == 3 && !looking.clone().all(|it| is_asked(&it));
+    if in_parts || text.len() > MAX_OPAQUE || !is_b64token(text) {
+        return None;
+    }
+    looking.find(is_asked)
+}
+
+/// Nobody's opaque tokens are longer, and each is sent on.
+const MAX_OPAQUE: usize = 4096;
+
+/// RFC 6750 section 2.1.
+fn is_b64token(text: &str) -> bool {
+    let plain = text.trim_end_matches('=');
+    let is_of_it = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    !plain.is_empty() && plain.bytes().all(is_of_it)
+}
+
+/// RFC 7662 section 2.2. What the answer says of itself is checked as a token's claims are. `cnf` is
+/// what the token says, where it is a JWT.
 fn introspect<'c>(
     against: &Against<'c>,
     index: usize,
     provider: &'c Provider,
     text: &str,
+    cnf: Option<&Value>,
     wants: &mut Vec<Want>,
 ) -> Result<(&'c Provider, Arc<Token>), Fault> {
     let (since, now) = (against.since_ns, against.now_ns);
@@ -102,6 +132,13 @@ fn introspect<'c>(
     if named.is_some_and(|issuer| issuer.as_str() != Some(&provider.issuer)) {
         let why = "its server says that another issued it";
         return Err(Fault::new(Reason::JwtIssuer, why));
+    }
+    // A server that knows less of the token's binding than the token does not set it free.
+    let is_proof = members.get("token_type").and_then(Value::as_str);
+    let is_proof = is_proof.is_some_and(|kind| kind.eq_ignore_ascii_case("dpop"));
+    if (cnf.is_some() && cnf != members.get("cnf")) || (is_proof && !members.contains_key("cnf")) {
+        let why = "it is bound, and its server does not say to what (`cnf`)";
+        return Err(Fault::binding(why));
     }
     let payload = Value::Object(Map::clone(&members)).to_string();
     let token = Token::new(
