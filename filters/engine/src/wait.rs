@@ -126,16 +126,16 @@ impl Gate {
                     ticket,
                 })
             }
-            (Outlook::Settled, _) => {
-                drop(remote);
-                decided(self.conclude(&pass, asked))
-            }
-            // What it shows may be good: that cannot be told now.
-            (Outlook::Coming | Outlook::Failing, _) => {
+            // The token may be by a key that is not there yet: that cannot be told now.
+            (Outlook::Coming | Outlook::Failing, _) if wants.iter().any(Want::is_doubt) => {
                 drop(remote);
                 let mut pass = self.pass(request, moment, since_ns);
                 pass.gives_up = true;
                 decided(self.conclude(&pass, pass.asked()))
+            }
+            _ => {
+                drop(remote);
+                decided(self.conclude(&pass, asked))
             }
         }
     }

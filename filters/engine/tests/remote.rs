@@ -40,6 +40,10 @@ struct Event {
     calls: Option<Vec<String>>,
     /// To the last call that is open, or to the one of this number.
     answer: Option<Reply>,
+    /// So many calls are due.
+    some_calls: Option<usize>,
+    /// So many tokens are shown that nobody issued, and the server says so.
+    made_up: Option<usize>,
     /// A request with a token, or with none.
     ask: Option<Ask>,
     /// Everybody who waits asks again; in the order in which they came, what became of them.
@@ -62,6 +66,8 @@ struct Reply {
     status: u16,
     /// A key set of these keys.
     keys: Option<Vec<String>>,
+    /// The same, without their ids.
+    nameless: Option<Vec<String>>,
     /// Members of the set as they stand, beside or instead of keys.
     #[serde(default)]
     jwks: Vec<Value>,
@@ -69,6 +75,8 @@ struct Reply {
     text: Option<String>,
     /// A body of so many bytes.
     huge: Option<usize>,
+    /// The JSON with spaces up to so many.
+    padding: Option<usize>,
     #[serde(default)]
     failed: bool,
     #[serde(default)]
@@ -174,6 +182,25 @@ impl Course {
             let found: Vec<String> = calls.iter().map(shown).collect();
             self.open.extend(calls.iter().map(|call| call.id));
             same("calls", &found, wanted)?;
+        }
+        if let Some(number) = event.some_calls {
+            let calls = self.gate.calls(now, self.random);
+            self.open.extend(calls.iter().map(|call| call.id));
+            same("number of calls", &calls.len(), &number)?;
+        }
+        for number in 0..event.made_up.unwrap_or(0) {
+            let became = self.ask(format!("made-up-{number}"), now, None);
+            same("reason", &became.as_str(), &"waits")?;
+            let calls = self.gate.calls(now, self.random);
+            let inactive = json!({"active": false}).to_string().into_bytes();
+            let answer = Answer::Response {
+                headers: vec![(":status".to_owned(), b"200".to_vec())],
+                body: inactive,
+            };
+            for call in calls {
+                self.gate.answered(call.id, &answer, now, self.random);
+            }
+            self.waiting.clear();
         }
         if let Some(ask) = &event.ask {
             let token = match (&ask.key, &ask.opaque) {
@@ -296,9 +323,14 @@ impl Reply {
         let own = self.headers.iter();
         headers.extend(own.map(|(name, value)| (name.clone(), value.clone().into_bytes())));
         let mut set: Vec<Value> = self.keys.iter().flatten().map(|name| jwk(name)).collect();
+        set.extend(self.nameless.iter().flatten().map(|name| nameless(name)));
         set.extend(self.jwks.iter().cloned());
         let body = match (&self.json, &self.text, self.huge) {
-            (Some(json), ..) => json.to_string().into_bytes(),
+            (Some(json), ..) => {
+                let mut body = json.to_string().into_bytes();
+                body.resize(self.padding.unwrap_or(body.len()), b' ');
+                body
+            }
             (_, Some(text), _) => text.clone().into_bytes(),
             (.., Some(bytes)) => {
                 let mut body = json!({"keys": set}).to_string().into_bytes();
@@ -323,6 +355,12 @@ fn key(name: &str) -> SigningKey {
 fn jwk(name: &str) -> Value {
     let x = URL_SAFE_NO_PAD.encode(key(name).verifying_key().as_bytes());
     json!({"kty": "OKP", "crv": "Ed25519", "kid": name, "x": x})
+}
+
+fn nameless(name: &str) -> Value {
+    let mut jwk = jwk(name);
+    drop(jwk.as_object_mut().unwrap().remove("kid"));
+    jwk
 }
 
 fn token(name: &str, claims: &serde_json::Map<String, Value>) -> String {

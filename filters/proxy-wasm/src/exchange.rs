@@ -63,6 +63,14 @@ impl Exchange {
         }
     }
 
+    /// Whether the gate is to be asked again: of a request that waits, and not in vain.
+    pub fn is_ready(&self, now_ns: u64) -> bool {
+        match (&*self.state.borrow(), &self.accepted) {
+            (State::Waiting(_, waiting), Some(accepted)) => accepted.gate.is_ready(waiting, now_ns),
+            _ => false,
+        }
+    }
+
     /// Reads the request and decides, or has it wait.
     pub fn begin(&self) {
         match Asked::read(self.accepted.as_deref()) {

@@ -111,7 +111,7 @@ impl Fetching {
         host::log(
             LogLevel::Error,
             &format!(
-                "portcullis: the host made no call to the cluster `{}`: is there one of that name?",
+                "portcullis: the host made no call to the cluster `{}`: there is none of that name, or no host in it",
                 call.cluster
             ),
         );
@@ -136,13 +136,17 @@ impl Fetching {
         waiting.iter().filter_map(alive).collect()
     }
 
-    /// Asks again for every request that waits. Each is told of in its own context.
+    /// Asks again for every request whose wait is over. Each is told of in its own context.
     fn resume(&self, root: u32) {
-        let waiting = self.waiting();
-        if waiting.is_empty() {
+        let Some(now) = host::now_ns() else {
+            return;
+        };
+        let mut ready = self.waiting();
+        ready.retain(|(_, exchange)| exchange.is_ready(now));
+        if ready.is_empty() {
             return;
         }
-        for (id, exchange) in &waiting {
+        for (id, exchange) in &ready {
             if host::set_effective_context(*id).is_err() {
                 // It is on its way out.
                 continue;

@@ -70,6 +70,11 @@ impl fmt::Debug for Want {
 }
 
 impl Want {
+    /// Whether without it a good token looks like a bad one.
+    pub fn is_doubt(&self) -> bool {
+        matches!(self, Want::NewerKeys { .. })
+    }
+
     pub fn provider(&self) -> usize {
         match self {
             Want::Keys { provider }
