@@ -85,6 +85,13 @@ impl Gate {
         self.config.peer != Trust::None || providers.any(|provider| provider.binding.mtls)
     }
 
+    /// Whether [`Attributes::route`](crate::Attributes::route) and
+    /// [`Attributes::virtual_host`](crate::Attributes::virtual_host) can change anything.
+    pub fn reads_route_names(&self) -> bool {
+        let mut routes = self.config.routes.iter();
+        routes.any(|route| route.matches.route.is_some() || route.matches.virtual_host.is_some())
+    }
+
     /// Whether a [`Difference`](crate::Difference) can come of any request.
     pub fn self_checks(&self) -> bool {
         !self.config.self_check.is_none()

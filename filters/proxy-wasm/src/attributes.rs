@@ -1,7 +1,7 @@
 //! Envoy's attributes, read once per request. What the host does not know stays absent.
 
 use crate::host;
-use portcullis_engine::{Attributes, PeerCertificate};
+use portcullis_engine::{Attributes, Gate, PeerCertificate};
 use std::net::SocketAddr;
 
 /// The attributes as the host gave them, so that [`Attributes`] can borrow from it.
@@ -34,20 +34,29 @@ struct Certificate {
 }
 
 impl Known {
-    /// `peer`: whether the configuration wants to know of the peer's certificate.
-    pub fn read(peer: bool) -> Known {
+    /// As far as the gate goes by them: every question costs about as much as a small policy. What
+    /// Envoy itself reads from the request's headers is read there.
+    pub fn read(gate: &Gate, headers: &[(Vec<u8>, Vec<u8>)]) -> Known {
+        let has = |name: &[u8]| headers.iter().any(|(found, _)| found == name);
+        let unless = |known: bool, path: &[&str]| if known { None } else { text(path) };
+        let named = gate.reads_route_names();
         Known {
             source: endpoint("source"),
             destination: endpoint("destination"),
-            request_id: text(&["request", "id"]),
+            request_id: request_id(headers),
             request_time_ns: bytes8(&["request", "time"]).map(u64::from_le_bytes),
             protocol: text(&["request", "protocol"]),
-            scheme: text(&["request", "scheme"]),
-            size: bytes8(&["request", "size"]).map(i64::from_le_bytes),
+            scheme: unless(has(b":scheme"), &["request", "scheme"]),
+            size: has(b"content-length")
+                .then(|| bytes8(&["request", "size"]).map(i64::from_le_bytes))
+                .flatten(),
             server_name: text(&["connection", "requested_server_name"]),
-            peer: if peer { Certificate::read() } else { None },
-            route: text(&["xds", "route_name"]),
-            virtual_host: text(&["xds", "virtual_host_name"]),
+            peer: match gate.reads_peer() {
+                true => Certificate::read(),
+                false => None,
+            },
+            route: unless(!named, &["xds", "route_name"]),
+            virtual_host: unless(!named, &["xds", "virtual_host_name"]),
             route_metadata: texts(&["xds", "route_metadata", "filter_metadata", "portcullis"]),
         }
     }
@@ -95,6 +104,18 @@ impl Certificate {
             subject: self.subject.as_deref(),
             sha256: self.sha256.as_deref(),
         }
+    }
+}
+
+/// `x-request-id`, which several lines of it make a question of.
+fn request_id(headers: &[(Vec<u8>, Vec<u8>)]) -> Option<String> {
+    let mut lines = headers.iter().filter(|(name, _)| name == b"x-request-id");
+    match (lines.next(), lines.next()) {
+        (None, _) => None,
+        (Some((_, id)), None) => String::from_utf8(id.clone())
+            .ok()
+            .filter(|id| !id.is_empty()),
+        _ => text(&["request", "id"]),
     }
 }
 

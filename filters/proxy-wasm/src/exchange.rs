@@ -162,8 +162,8 @@ impl Asked {
         match host::header_pairs(MapType::HttpRequestHeaders) {
             Some(headers) if !headers.is_empty() => Ok(Asked {
                 decision_id,
+                known: Known::read(gate, &headers),
                 headers,
-                known: Known::read(gate.reads_peer()),
             }),
             _ => Err((decision_id, Unknown("the host gave no headers"))),
         }
