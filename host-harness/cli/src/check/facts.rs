@@ -22,7 +22,8 @@ pub fn schema_of(document: &Value) -> Value {
     {
         let token = jwts.insert("additionalProperties".to_owned(), json!(false));
         let token = token.unwrap_or_default();
-        let known = providers.keys().map(|name| (name.clone(), token.clone()));
+        let signed = providers.iter().filter(|(_, it)| !is_asked(it));
+        let known = signed.map(|(name, _)| (name.clone(), token.clone()));
         jwts.insert("properties".to_owned(), known.collect());
     }
     let extensions = context_extensions(document);
@@ -99,17 +100,17 @@ pub fn absent(document: &Value) -> Vec<Absent> {
     absent
 }
 
+/// Whether a provider's tokens are opaque, and its server is asked about them.
+fn is_asked(provider: &Value) -> bool {
+    provider.get("introspection").is_some()
+}
+
 fn credentials(document: &Value) -> Vec<Absent> {
-    let mut absent = Vec::new();
+    let mut absent = tokens(document);
     for (section, paths, hint) in [
         (
-            "jwt",
-            ["verified.jwt", "verified.jwts"].as_slice(),
-            "say whose tokens are taken: `jwt.providers`",
-        ),
-        (
             "api_keys",
-            &["verified.api_key"],
+            ["verified.api_key"].as_slice(),
             "say whose keys are taken: `api_keys.keys`",
         ),
         (
@@ -153,6 +154,36 @@ fn credentials(document: &Value) -> Vec<Absent> {
         let why = "nothing in the configuration says `when_invalid: pass`";
         let hint = "a request with a refused credential does not come as far as the policy";
         absent.push(Absent::new("refused", why, hint).configurable());
+    }
+    absent
+}
+
+/// Signed tokens and opaque ones: each where some provider has such.
+fn tokens(document: &Value) -> Vec<Absent> {
+    let providers = document
+        .pointer("/jwt/providers")
+        .and_then(Value::as_object);
+    let providers = || providers.into_iter().flat_map(|all| all.values());
+    let mut absent = Vec::new();
+    if !providers().any(|provider| !is_asked(provider)) {
+        let (why, hint) = match document.get("jwt") {
+            None => (
+                "the configuration has no `jwt`",
+                "say whose tokens are taken: `jwt.providers`",
+            ),
+            Some(_) => (
+                "no provider of `jwt.providers` has `jwks`",
+                "what a server says of an opaque token is in `input.verified.token`",
+            ),
+        };
+        for path in ["verified.jwt", "verified.jwts"] {
+            absent.push(Absent::new(path, why, hint).configurable());
+        }
+    }
+    if !providers().any(is_asked) {
+        let why = "no provider of `jwt.providers` has `introspection`";
+        let hint = "what a signed token says is in `input.verified.jwt`";
+        absent.push(Absent::new("verified.token", why, hint).configurable());
     }
     absent
 }
