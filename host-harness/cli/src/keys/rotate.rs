@@ -7,7 +7,7 @@ use super::{
     pepper::{self, Pepper},
     record::Record,
     search::{self, Found},
-    store,
+    store::{self, Held},
     when::{self, End},
 };
 use crate::{
@@ -76,12 +76,12 @@ struct Old {
 
 impl Rotate {
     pub fn run(self) -> Result<Exit, Failure> {
-        let hand = match self.dry_run {
+        let file = self.file.as_ref().unwrap_or(&self.config);
+        let writes = match self.dry_run {
             true => None,
-            false => Some(self.handing.hand()?),
+            false => Some((self.handing.hand()?, Held::take(file)?)),
         };
         let now = when::now();
-        let file = self.file.as_ref().unwrap_or(&self.config);
         let document = Document::read(file)?;
         let found = search::find(&document, &self.id)?;
         store::check(&document, &found.way)?;
@@ -110,7 +110,7 @@ impl Rotate {
             .map_err(|Unsafe| self.by_hand(&document, &found, &next, &end))?;
         let edited = Document::parse(file, text)?;
         store::check(&edited, &found.way)?;
-        let Some(hand) = hand else {
+        let Some((hand, held)) = writes else {
             let (was, is) = (document.text(), edited.text());
             let name = file.display().to_string();
             let diff = TextDiff::from_lines(was, is);
@@ -120,7 +120,7 @@ impl Rotate {
             return Ok(Exit::Fine);
         };
         hand.keep(&key)?;
-        if let Err(failure) = store::replace(&document, edited.text()) {
+        if let Err(failure) = held.replace(&document, edited.text()) {
             hand.drop_it();
             return Err(failure);
         }
