@@ -216,8 +216,7 @@ fn a_rotation_that_makes_no_sense_changes_nothing() {
     folder
         .run(&["keys", "rotate", "bolt", "--key-file", "new.key"])
         .refused("error: gate.yaml: no API key has the id `bolt`");
-    rotate(&folder, &["--file", "none.yaml"])
-        .refused("error: none.yaml: no such file or folder");
+    rotate(&folder, &["--file", "none.yaml"]).refused("error: none.yaml: no such file or folder");
     folder
         .run(&["keys", "rotate", "acme-2026-01"])
         .refused("error: stdout is no terminal, so say where the key goes");
@@ -228,6 +227,73 @@ fn a_rotation_that_makes_no_sense_changes_nothing() {
         (folder.read("gate.yaml"), &*folder.read("new.key")),
         (before, "mine")
     );
+}
+
+/// The words after `portcullis` of the command that a refusal shows, as a shell reads them.
+fn by_hand(ran: &Ran) -> Vec<String> {
+    let hint = ran.stderr.lines().nth(1).unwrap();
+    let command = hint.split_once("paste what this prints: ").unwrap().1;
+    let mut words = shlex::split(command).unwrap();
+    assert_eq!(words.remove(0), "portcullis");
+    words
+}
+
+#[test]
+fn what_is_to_be_done_by_hand_is_quoted_and_whole() {
+    for (pepper, first, options) in [
+        (
+            "{env: TEST_PEPPER, encoding: base64}",
+            "",
+            "--pepper-env TEST_PEPPER --pepper-encoding base64",
+        ),
+        ("{env: TEST_PEPPER}", "", "--pepper-env TEST_PEPPER"),
+        (
+            "a-pepper-of-many-words",
+            "not in the environment, into the variable GATE_PEPPER, and ",
+            "--pepper-env GATE_PEPPER",
+        ),
+    ] {
+        let folder = Folder::new();
+        let hash = format!("hmac-sha256:{}", "0".repeat(64));
+        folder.write(
+            "gate.yaml",
+            format!(
+                "{POLICY}api_keys:\n  pepper: {pepper}\n  keys:\n    -\n      id: acme-2026-01\n      \
+                 hash: \"{hash}\"\n      subject: \"acme; touch /tmp/x\"\n      \
+                 scopes: [\"read all\", \"-x\"]\n"
+            ),
+        );
+        let before = folder.read("gate.yaml");
+        let arguments = ["--new-id", "it's next", "--prefix", "acme"];
+        let mut command = folder.command(&["keys", "rotate", "acme-2026-01"]);
+        let output = command
+            .args(["--key-file", "new.key"])
+            .args(arguments)
+            .env("TEST_PEPPER", "cGVwcGVy")
+            .output()
+            .unwrap();
+        let ran = Ran {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        };
+        left_alone(&folder, &ran, &before, "error: gate.yaml:");
+        assert!(
+            ran.stderr
+                .contains("--subject 'acme; touch /tmp/x' --scope 'read all' '--scope=-x' "),
+            "{}",
+            ran.stderr
+        );
+        assert!(
+            ran.stderr
+                .contains(&format!("{first}paste what this prints: "))
+        );
+        assert!(!ran.stderr.contains("a-pepper-of-many-words"));
+        let words = by_hand(&ran);
+        let tail = format!(" --prefix acme {options}");
+        assert!(words.join(" ").ends_with(&tail), "{words:?}");
+        assert_eq!(words[2..4], ["--id", "it's next"]);
+    }
 }
 
 #[test]
@@ -246,12 +312,8 @@ fn a_layout_that_is_not_safe_comes_with_what_to_do() {
         &before,
         "error: gate.yaml:6:7: the record is laid out so that",
     );
-    let hint = ran.stderr.lines().nth(1).unwrap();
-    let command = hint
-        .split_once("paste what this prints: portcullis ")
-        .unwrap()
-        .1;
-    let mut arguments: Vec<&str> = command.split(' ').collect();
+    let command = by_hand(&ran);
+    let mut arguments: Vec<&str> = command.iter().map(String::as_str).collect();
     arguments.extend(["--key-file", "new.key"]);
     let record = folder.run(&arguments).stdout;
     folder.write("gate.yaml", format!("{before}    {record}"));
@@ -393,7 +455,10 @@ fn a_file_whose_owner_would_be_lost_is_left_alone() {
     let binary = folder.path().join("portcullis");
     // By another process: what this one has open for writing, a child of another test would keep.
     let copied = std::process::Command::new("cp")
-        .args([env!("CARGO_BIN_EXE_portcullis").as_ref(), binary.as_os_str()])
+        .args([
+            env!("CARGO_BIN_EXE_portcullis").as_ref(),
+            binary.as_os_str(),
+        ])
         .status();
     assert!(copied.unwrap().success());
     let output = std::process::Command::new(&binary)

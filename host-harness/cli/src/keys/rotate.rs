@@ -1,6 +1,7 @@
 //! `portcullis keys rotate`: the next key beside the one there is, for as long as it takes.
 
 use super::{
+    by_hand::{self, Variable},
     format::{DEFAULT_PREFIX, Prefix},
     handing::Handing,
     new::generate,
@@ -234,25 +235,44 @@ impl Rotate {
     /// What to do where the file is laid out so that it is not edited.
     fn by_hand(&self, document: &Document, found: &Found<'_>, next: &Record, end: &str) -> Failure {
         let place = document.place(&search::shown(&found.way));
-        let mut command = format!(
-            "portcullis keys new --id {} --subject {}",
-            next.id, next.subject
-        );
-        let times = [("not-before", &next.not_before), ("expires", &next.expires)];
-        let times = times
-            .into_iter()
-            .filter_map(|(name, time)| Some((name, time.as_ref()?)));
-        let scopes = next.scopes.iter().map(|scope| ("scope", scope));
-        for (name, value) in scopes.chain(times) {
-            command.push_str(&format!(" --{name} {value}"));
-        }
+        let (variable, first) = match next.hash.starts_with("hmac-") {
+            true => self.pepper_by_hand(),
+            false => (None, ""),
+        };
+        let then = match by_hand::command(next, &self.prefix, variable.as_ref()) {
+            Some(command) => format!("{first}paste what this prints: {command}"),
+            None => format!(
+                "{first}paste what `portcullis keys new` prints for the same subject and scopes; \
+                 they have a control character, so no command is shown"
+            ),
+        };
         Failure::new(format!(
             "{place}: the record is laid out so that it cannot be edited safely; nothing was written"
         ))
         .hint(format!(
-            "by hand: give `{}` an `expires: {end}`, and paste what this prints: {command}",
+            "by hand: give `{}` an `expires: {end}`, and {then}",
             self.id
         ))
+    }
+
+    /// The variable that has the pepper, and what is to be done before it has.
+    fn pepper_by_hand(&self) -> (Option<Variable>, &'static str) {
+        let configured = || {
+            let config = Document::read(&self.config).ok()?;
+            pepper::variable(config.value.pointer("/api_keys/pepper")?)
+        };
+        match self.pepper.variable().or_else(configured) {
+            Some(variable) => (Some(variable), ""),
+            None => {
+                let variable = Variable {
+                    name: "GATE_PEPPER".into(),
+                    is_base64: false,
+                };
+                let first = "put the pepper, which stands in the configuration and not in the \
+                             environment, into the variable GATE_PEPPER, and ";
+                (Some(variable), first)
+            }
+        }
     }
 }
 
