@@ -49,7 +49,7 @@ pub fn verify(
     let no = |why: &str| bad(why.to_owned());
     let jws = Jws::parse(proof).ok_or_else(|| no("is no JWT"))?;
     let claims = json::parse_object(&jws.payload).ok_or_else(|| no("is no JWT"))?;
-    if !text(&jws.header, "typ").is_some_and(|typ| media_type(typ) == "dpop+jwt") {
+    if text(&jws.header, "typ").is_none_or(|typ| media_type(typ) != "dpop+jwt") {
         return Err(no("has another `typ` than `dpop+jwt`"));
     }
     let algorithm = text(&jws.header, "alg")
