@@ -201,3 +201,39 @@ fn what_is_no_key_has_no_hash() {
         .run(&["keys", "hash", "a-key"])
         .refused("error: unexpected argument 'a-key'");
 }
+
+/// util-linux's `script` gives the command a terminal of its own, and copies what that shows.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_key_that_is_typed_is_not_shown() {
+    use std::io::{Read, Write};
+    let folder = Folder::new();
+    let key = "a-key-of-another-maker";
+    let wanted = folder.run_with(&["keys", "hash"], key).stdout;
+    let command = format!("'{}' keys hash", env!("CARGO_BIN_EXE_portcullis"));
+    let child = std::process::Command::new("script")
+        .args(["-qec", &command, "/dev/null"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn();
+    let mut child = match child {
+        Ok(child) => child,
+        Err(error) => return eprintln!("skipped: there is no `script`: {error}"),
+    };
+    let mut shown = Vec::new();
+    let mut stdout = child.stdout.take().unwrap();
+    while !shown.ends_with(b"as you type):\r\n") {
+        let mut byte = [0];
+        stdout.read_exact(&mut byte).unwrap();
+        shown.extend(byte);
+    }
+    // The terminal falls silent just after the prompt.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(format!("{key}\r").as_bytes()).unwrap();
+    stdout.read_to_end(&mut shown).unwrap();
+    assert!(child.wait().unwrap().success());
+    let shown = String::from_utf8(shown).unwrap();
+    assert!(shown.contains(wanted.trim()), "{shown}");
+    assert!(!shown.contains(key), "{shown}");
+}

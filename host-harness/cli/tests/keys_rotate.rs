@@ -9,7 +9,15 @@
 mod support;
 
 use serde_json::json;
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader, Read},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt, chown},
+        process::CommandExt,
+    },
+    process::Stdio,
+};
 use support::{
     Folder, Ran,
     keys::{LATER, POLICY, folder_with, made, verified},
@@ -208,6 +216,7 @@ fn a_rotation_that_makes_no_sense_changes_nothing() {
     folder
         .run(&["keys", "rotate", "bolt", "--key-file", "new.key"])
         .refused("error: gate.yaml: no API key has the id `bolt`");
+    rotate(&folder, &["--file", "none.yaml"]).refused("error: none.yaml: no such file or folder");
     folder
         .run(&["keys", "rotate", "acme-2026-01"])
         .refused("error: stdout is no terminal, so say where the key goes");
@@ -218,6 +227,73 @@ fn a_rotation_that_makes_no_sense_changes_nothing() {
         (folder.read("gate.yaml"), &*folder.read("new.key")),
         (before, "mine")
     );
+}
+
+/// The words after `portcullis` of the command that a refusal shows, as a shell reads them.
+fn by_hand(ran: &Ran) -> Vec<String> {
+    let hint = ran.stderr.lines().nth(1).unwrap();
+    let command = hint.split_once("paste what this prints: ").unwrap().1;
+    let mut words = shlex::split(command).unwrap();
+    assert_eq!(words.remove(0), "portcullis");
+    words
+}
+
+#[test]
+fn what_is_to_be_done_by_hand_is_quoted_and_whole() {
+    for (pepper, first, options) in [
+        (
+            "{env: TEST_PEPPER, encoding: base64}",
+            "",
+            "--pepper-env TEST_PEPPER --pepper-encoding base64",
+        ),
+        ("{env: TEST_PEPPER}", "", "--pepper-env TEST_PEPPER"),
+        (
+            "a-pepper-of-many-words",
+            "not in the environment, into the variable GATE_PEPPER, and ",
+            "--pepper-env GATE_PEPPER",
+        ),
+    ] {
+        let folder = Folder::new();
+        let hash = format!("hmac-sha256:{}", "0".repeat(64));
+        folder.write(
+            "gate.yaml",
+            format!(
+                "{POLICY}api_keys:\n  pepper: {pepper}\n  keys:\n    -\n      id: acme-2026-01\n      \
+                 hash: \"{hash}\"\n      subject: \"acme; touch /tmp/x\"\n      \
+                 scopes: [\"read all\", \"-x\"]\n"
+            ),
+        );
+        let before = folder.read("gate.yaml");
+        let arguments = ["--new-id", "it's next", "--prefix", "acme"];
+        let mut command = folder.command(&["keys", "rotate", "acme-2026-01"]);
+        let output = command
+            .args(["--key-file", "new.key"])
+            .args(arguments)
+            .env("TEST_PEPPER", "cGVwcGVy")
+            .output()
+            .unwrap();
+        let ran = Ran {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        };
+        left_alone(&folder, &ran, &before, "error: gate.yaml:");
+        assert!(
+            ran.stderr
+                .contains("--subject 'acme; touch /tmp/x' --scope 'read all' '--scope=-x' "),
+            "{}",
+            ran.stderr
+        );
+        assert!(
+            ran.stderr
+                .contains(&format!("{first}paste what this prints: "))
+        );
+        assert!(!ran.stderr.contains("a-pepper-of-many-words"));
+        let words = by_hand(&ran);
+        let tail = format!(" --prefix acme {options}");
+        assert!(words.join(" ").ends_with(&tail), "{words:?}");
+        assert_eq!(words[2..4], ["--id", "it's next"]);
+    }
 }
 
 #[test]
@@ -236,12 +312,8 @@ fn a_layout_that_is_not_safe_comes_with_what_to_do() {
         &before,
         "error: gate.yaml:6:7: the record is laid out so that",
     );
-    let hint = ran.stderr.lines().nth(1).unwrap();
-    let command = hint
-        .split_once("paste what this prints: portcullis ")
-        .unwrap()
-        .1;
-    let mut arguments: Vec<&str> = command.split(' ').collect();
+    let command = by_hand(&ran);
+    let mut arguments: Vec<&str> = command.iter().map(String::as_str).collect();
     arguments.extend(["--key-file", "new.key"]);
     let record = folder.run(&arguments).stdout;
     folder.write("gate.yaml", format!("{before}    {record}"));
@@ -336,4 +408,132 @@ fn a_peppered_key_stays_one() {
     folder
         .run(&["keys", "rotate", "next", "--key-file", "a.key"])
         .refused("error: the environment has no `TEST_PEPPER`");
+}
+
+/// A folder whose `gate.yaml` is somebody else's; none where this user cannot give files away.
+fn of_another() -> Option<Folder> {
+    let folder = folder_with("");
+    match chown(folder.path().join("gate.yaml"), Some(1234), Some(1235)) {
+        Ok(()) => Some(folder),
+        Err(error) => {
+            eprintln!("skipped: only root gives files away: {error}");
+            None
+        }
+    }
+}
+
+fn owner(folder: &Folder) -> (u32, u32, u32) {
+    let metadata = fs::metadata(folder.path().join("gate.yaml")).unwrap();
+    (metadata.uid(), metadata.gid(), metadata.mode() & 0o7777)
+}
+
+#[test]
+fn a_file_keeps_its_owner() {
+    let Some(folder) = of_another() else {
+        return;
+    };
+    let mode = fs::Permissions::from_mode(0o640);
+    fs::set_permissions(folder.path().join("gate.yaml"), mode).unwrap();
+    let before = folder.read("gate.yaml");
+    let ran = rotate(&folder, &["--new-id", "next"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_ne!(folder.read("gate.yaml"), before);
+    assert_eq!(owner(&folder), (1234, 1235, 0o640));
+}
+
+#[test]
+fn a_file_whose_owner_would_be_lost_is_left_alone() {
+    let Some(folder) = of_another() else {
+        return;
+    };
+    // Another user may write into the folder, but not give files away.
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let file = folder.path().join("gate.yaml");
+    fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
+    let before = folder.read("gate.yaml");
+    // Where the binary was built that user perhaps may not look.
+    let binary = folder.path().join("portcullis");
+    // By another process: what this one has open for writing, a child of another test would keep.
+    let copied = std::process::Command::new("cp")
+        .args([
+            env!("CARGO_BIN_EXE_portcullis").as_ref(),
+            binary.as_os_str(),
+        ])
+        .status();
+    assert!(copied.unwrap().success());
+    let output = std::process::Command::new(&binary)
+        .args(["keys", "rotate", "acme-2026-01", "--key-file", "new.key"])
+        .current_dir(folder.path())
+        .uid(4321)
+        .gid(4321)
+        .output()
+        .unwrap();
+    let ran = Ran {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    };
+    let error = "error: gate.yaml: cannot be kept as 1234:1235's: ";
+    left_alone(&folder, &ran, &before, error);
+    assert!(
+        ran.stderr
+            .contains("\nhint: nothing was written; run this as user 1234")
+    );
+    assert_eq!(owner(&folder), (1234, 1235, 0o644));
+    let leftover = fs::read_dir(folder.path()).unwrap().any(|it| {
+        let name = it.unwrap().file_name();
+        name.to_string_lossy().starts_with(".portcullis")
+    });
+    assert!(!leftover);
+}
+
+#[test]
+fn rotations_at_the_same_time_lose_no_key() {
+    let folder = folder_with("");
+    let names: Vec<String> = (0..6).map(|it| format!("next-{it}")).collect();
+    let children: Vec<_> = names
+        .iter()
+        .map(|name| {
+            folder
+                .command(&["keys", "rotate", "acme-2026-01", "--expires", "never"])
+                .args(["--new-id", name, "--key-file", name])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{told}");
+    }
+    for name in &names {
+        assert_eq!(verified(&folder, name)["id"], name.as_str());
+    }
+}
+
+#[test]
+fn what_is_edited_is_read_when_nobody_else_edits() {
+    let folder = folder_with("");
+    let lock = File::open(folder.path()).unwrap();
+    lock.lock().unwrap();
+    let mut child = folder
+        .command(&["keys", "rotate", "acme-2026-01", "--key-file", "new.key"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    told.read_line(&mut line).unwrap();
+    assert!(
+        line.ends_with(": waiting for who else edits here\n"),
+        "{line}"
+    );
+    folder.edit("gate.yaml", "# ours", "# theirs");
+    lock.unlock().unwrap();
+    told.read_to_string(&mut line).unwrap();
+    assert!(child.wait().unwrap().success(), "{line}");
+    assert!(folder.read("gate.yaml").starts_with("# theirs\n"));
+    assert_eq!(verified(&folder, "new.key")["subject"], "acme");
 }

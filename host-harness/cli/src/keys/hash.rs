@@ -63,22 +63,10 @@ impl Hash {
 
 /// The key. No message quotes any of it.
 fn read() -> Result<String, Failure> {
-    let stdin = io::stdin();
-    if stdin.is_terminal() {
-        terminal::say("the key, then Enter and Ctrl-D (it is shown as you type):");
-    }
-    let mut bytes = Vec::new();
-    let limit = MAX.saturating_add(1);
-    stdin
-        .lock()
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Failure::io("stdin", &error))?;
-    if u64::try_from(bytes.len()).is_ok_and(|len| len > MAX) {
-        return Err(Failure::new("stdin: too long for a key"));
-    }
-    let text =
-        String::from_utf8(bytes).map_err(|_| Failure::new("stdin: the key is not UTF-8 text"))?;
+    let text = match io::stdin().is_terminal() {
+        true => typed()?,
+        false => piped()?,
+    };
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let key = line.strip_suffix('\r').unwrap_or(line);
     if key.is_empty() {
@@ -92,4 +80,26 @@ fn read() -> Result<String, Failure> {
         );
     }
     Ok(key.to_owned())
+}
+
+/// A line from the terminal, which does not show it.
+fn typed() -> Result<String, Failure> {
+    terminal::say("the key, then Enter (it is not shown as you type):");
+    rpassword::read_password().map_err(|error| {
+        Failure::io("the terminal", &error).hint("`portcullis keys hash < FILE` reads a file")
+    })
+}
+
+fn piped() -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    let limit = MAX.saturating_add(1);
+    io::stdin()
+        .lock()
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::io("stdin", &error))?;
+    if u64::try_from(bytes.len()).is_ok_and(|len| len > MAX) {
+        return Err(Failure::new("stdin: too long for a key"));
+    }
+    String::from_utf8(bytes).map_err(|_| Failure::new("stdin: the key is not UTF-8 text"))
 }

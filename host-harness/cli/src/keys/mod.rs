@@ -1,5 +1,6 @@
 //! `portcullis keys`: API keys, from the first to the last day of their lives.
 
+mod by_hand;
 mod format;
 mod handing;
 mod hash;

@@ -1,13 +1,14 @@
 //! `portcullis keys rotate`: the next key beside the one there is, for as long as it takes.
 
 use super::{
+    by_hand::{self, Variable},
     format::{DEFAULT_PREFIX, Prefix},
     handing::Handing,
     new::generate,
     pepper::{self, Pepper},
     record::Record,
     search::{self, Found},
-    store,
+    store::{self, Held},
     when::{self, End},
 };
 use crate::{
@@ -76,12 +77,12 @@ struct Old {
 
 impl Rotate {
     pub fn run(self) -> Result<Exit, Failure> {
-        let hand = match self.dry_run {
+        let file = self.file.as_ref().unwrap_or(&self.config);
+        let writes = match self.dry_run {
             true => None,
-            false => Some(self.handing.hand()?),
+            false => Some((self.handing.hand()?, Held::take(file)?)),
         };
         let now = when::now();
-        let file = self.file.as_ref().unwrap_or(&self.config);
         let document = Document::read(file)?;
         let found = search::find(&document, &self.id)?;
         store::check(&document, &found.way)?;
@@ -110,7 +111,7 @@ impl Rotate {
             .map_err(|Unsafe| self.by_hand(&document, &found, &next, &end))?;
         let edited = Document::parse(file, text)?;
         store::check(&edited, &found.way)?;
-        let Some(hand) = hand else {
+        let Some((hand, held)) = writes else {
             let (was, is) = (document.text(), edited.text());
             let name = file.display().to_string();
             let diff = TextDiff::from_lines(was, is);
@@ -120,7 +121,7 @@ impl Rotate {
             return Ok(Exit::Fine);
         };
         hand.keep(&key)?;
-        if let Err(failure) = store::replace(&document, edited.text()) {
+        if let Err(failure) = held.replace(&document, edited.text()) {
             hand.drop_it();
             return Err(failure);
         }
@@ -234,25 +235,44 @@ impl Rotate {
     /// What to do where the file is laid out so that it is not edited.
     fn by_hand(&self, document: &Document, found: &Found<'_>, next: &Record, end: &str) -> Failure {
         let place = document.place(&search::shown(&found.way));
-        let mut command = format!(
-            "portcullis keys new --id {} --subject {}",
-            next.id, next.subject
-        );
-        let times = [("not-before", &next.not_before), ("expires", &next.expires)];
-        let times = times
-            .into_iter()
-            .filter_map(|(name, time)| Some((name, time.as_ref()?)));
-        let scopes = next.scopes.iter().map(|scope| ("scope", scope));
-        for (name, value) in scopes.chain(times) {
-            command.push_str(&format!(" --{name} {value}"));
-        }
+        let (variable, first) = match next.hash.starts_with("hmac-") {
+            true => self.pepper_by_hand(),
+            false => (None, ""),
+        };
+        let then = match by_hand::command(next, &self.prefix, variable.as_ref()) {
+            Some(command) => format!("{first}paste what this prints: {command}"),
+            None => format!(
+                "{first}paste what `portcullis keys new` prints for the same subject and scopes; \
+                 they have a control character, so no command is shown"
+            ),
+        };
         Failure::new(format!(
             "{place}: the record is laid out so that it cannot be edited safely; nothing was written"
         ))
         .hint(format!(
-            "by hand: give `{}` an `expires: {end}`, and paste what this prints: {command}",
+            "by hand: give `{}` an `expires: {end}`, and {then}",
             self.id
         ))
+    }
+
+    /// The variable that has the pepper, and what is to be done before it has.
+    fn pepper_by_hand(&self) -> (Option<Variable>, &'static str) {
+        let configured = || {
+            let config = Document::read(&self.config).ok()?;
+            pepper::variable(config.value.pointer("/api_keys/pepper")?)
+        };
+        match self.pepper.variable().or_else(configured) {
+            Some(variable) => (Some(variable), ""),
+            None => {
+                let variable = Variable {
+                    name: "GATE_PEPPER".into(),
+                    is_base64: false,
+                };
+                let first = "put the pepper, which stands in the configuration and not in the \
+                             environment, into the variable GATE_PEPPER, and ";
+                (Some(variable), first)
+            }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a token must be bound to (RFC 7800), so that it is good in the hands of its holder only.
 
-use super::super::{raw, secret::Secret, source::Source};
+use super::super::{raw, remote::within, secret::Secret, source::Source};
 use crate::{
     crypto::{constant_time_eq, hmac_sha256},
     error::Findings,
@@ -8,6 +8,11 @@ use crate::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::time::Duration;
+
+/// The most that can be set, in seconds. A proof that was seen is good again until it is too old.
+const MAX_AGE: u64 = 3_600;
+/// The most that can be set, in seconds. It is how far in advance a proof can be made.
+const LIFETIME: u64 = 86_400;
 
 /// What is asked of every token of a provider; all of it, where it is several things.
 #[derive(Default)]
@@ -107,7 +112,13 @@ pub fn read(
         let raw = dpop.unwrap_or_default();
         let path = format!("{path}.dpop");
         Dpop {
-            max_age: span(raw.max_age, 60, &format!("{path}.max_age"), findings),
+            max_age: span(
+                raw.max_age,
+                60,
+                MAX_AGE,
+                &format!("{path}.max_age"),
+                findings,
+            ),
             nonce: raw
                 .nonce
                 .and_then(|raw| nonce(raw, &format!("{path}.nonce"), secrets, findings)),
@@ -126,7 +137,13 @@ fn nonce(
     secrets: &dyn Secrets,
     findings: &mut Findings,
 ) -> Option<Nonce> {
-    let lifetime = span(raw.lifetime, 300, &format!("{path}.lifetime"), findings);
+    let lifetime = span(
+        raw.lifetime,
+        300,
+        LIFETIME,
+        &format!("{path}.lifetime"),
+        findings,
+    );
     let secret = Secret::resolve(&raw.secret, secrets).and_then(|secret| {
         // As long as the hash (RFC 2104 section 3).
         match secret.expose().len() {
@@ -143,20 +160,17 @@ fn nonce(
     }
 }
 
+/// From one second on: a nonce's spans are counted, and a proof takes time to come.
 fn span(
     found: Option<raw::Span>,
     default_seconds: u64,
+    most_seconds: u64,
     path: &str,
     findings: &mut Findings,
 ) -> Duration {
-    match found {
-        Some(span) if span.0 < Duration::from_secs(1) => {
-            findings.add(path, "takes one second or more");
-            span.0
-        }
-        Some(span) => span.0,
-        None => Duration::from_secs(default_seconds),
-    }
+    let span = found.map_or(Duration::from_secs(default_seconds), |span| span.0);
+    within(span, 1, most_seconds, path, findings);
+    span
 }
 
 #[cfg(test)]

@@ -7,7 +7,10 @@ use super::{
     jws::Jws,
 };
 use crate::{
-    config::{jwks, jwt::binding::Dpop},
+    config::{
+        jwks,
+        jwt::{binding::Dpop, media_type},
+    },
     crypto::{Algorithm, Verifier, constant_time_eq, sha256},
     json,
 };
@@ -46,7 +49,7 @@ pub fn verify(
     let no = |why: &str| bad(why.to_owned());
     let jws = Jws::parse(proof).ok_or_else(|| no("is no JWT"))?;
     let claims = json::parse_object(&jws.payload).ok_or_else(|| no("is no JWT"))?;
-    if text(&jws.header, "typ") != Some("dpop+jwt") {
+    if text(&jws.header, "typ").is_none_or(|typ| media_type(typ) != "dpop+jwt") {
         return Err(no("has another `typ` than `dpop+jwt`"));
     }
     let algorithm = text(&jws.header, "alg")
