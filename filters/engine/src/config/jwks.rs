@@ -167,9 +167,9 @@ pub fn fetched(
     struct Set {
         keys: Vec<serde_json::Value>,
     }
-    let set: Set = serde_json::from_slice(body).map_err(|_| "is no JSON Web Key Set")?;
+    let set: Set = serde_json::from_slice(body).map_err(|_| "the answer is no JSON Web Key Set")?;
     if set.keys.len() > MAX_KEYS {
-        return Err("has more keys than a set may have");
+        return Err("the set has more keys than it may have");
     }
     let (mut keys, mut unusable) = (Vec::new(), 0u64);
     for jwk in set.keys {
@@ -182,7 +182,7 @@ pub fn fetched(
         }
     }
     match keys.is_empty() {
-        true => Err("has no key that verifies any of the provider's algorithms"),
+        true => Err("the set has no key that verifies any of the provider's algorithms"),
         false => Ok((keys, unusable)),
     }
 }

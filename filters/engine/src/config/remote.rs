@@ -13,6 +13,18 @@ pub struct Endpoint {
     pub path: String,
 }
 
+impl Endpoint {
+    /// What was wrong, with where it was.
+    pub fn asked(&self, fault: &str) -> String {
+        let Endpoint {
+            cluster,
+            authority,
+            path,
+        } = self;
+        format!("{authority}{path} by cluster `{cluster}`: {fault}")
+    }
+}
+
 /// An endpoint as it is written.
 pub struct Raw {
     pub cluster: Option<String>,

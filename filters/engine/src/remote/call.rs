@@ -70,13 +70,21 @@ impl Call {
 }
 
 impl Answer {
-    /// The body of a 200, where it is not too long.
-    pub(super) fn content(&self) -> Option<&[u8]> {
-        match self {
-            Answer::Response { headers, body } if body.len() <= MAX_BODY => {
-                (combined(headers, ":status") == b"200").then_some(body)
-            }
-            _ => None,
+    /// The body of a 200.
+    ///
+    /// # Errors
+    /// What there is in its place.
+    pub(super) fn content(&self) -> Result<&[u8], String> {
+        let Answer::Response { headers, body } = self else {
+            return Err("there was no answer, or too long a one".to_owned());
+        };
+        match combined(headers, ":status").as_slice() {
+            b"200" if body.len() <= MAX_BODY => Ok(body),
+            b"200" => Err(format!("the answer has more than {MAX_BODY} bytes")),
+            status => Err(format!(
+                "the answer has status {}",
+                String::from_utf8_lossy(status).escape_default()
+            )),
         }
     }
 

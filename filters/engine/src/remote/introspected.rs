@@ -148,21 +148,28 @@ impl Introspected {
         answer: &Answer,
         config: &Introspection,
         now: u64,
-    ) -> Option<Result<(), ()>> {
+    ) -> Option<Result<(), String>> {
         let mut open = self.open.iter();
         let (digest, _) = open.find(|(_, open)| open.call.is_some_and(|(own, _)| own == id))?;
         let digest = *digest;
-        let body = answer.content().filter(|body| body.len() <= MAX_BODY);
+        let body = answer.content();
+        let short = body.as_ref().ok().filter(|body| body.len() <= MAX_BODY);
         let word =
-            body.and_then(json::parse_object)
+            short
+                .and_then(|body| json::parse_object(body))
                 .and_then(|members| match members.get("active") {
                     Some(Value::Bool(true)) => Some(Word::Active(Arc::new(members))),
                     Some(Value::Bool(false)) => Some(Word::Inactive),
                     _ => None,
                 });
-        let (Some(word), Some(body)) = (word, body) else {
-            self.settle(digest, Word::Failed, 0, now, FAILED_FOR);
-            return Some(Err(()));
+        let (word, body) = match (word, body) {
+            (Some(word), Ok(body)) => (word, body),
+            (_, body) => {
+                self.settle(digest, Word::Failed, 0, now, FAILED_FOR);
+                let odd = "the answer is none that RFC 7662 section 2.2 knows";
+                let fault = body.err().unwrap_or_else(|| odd.to_owned());
+                return Some(Err(config.endpoint.asked(&fault)));
+            }
         };
         let kept = nanoseconds(config.cache);
         let kept = match &word {

@@ -24,7 +24,7 @@ pub struct FetchedKeys {
     goes_on: bool,
     current: Option<Arc<KeySet>>,
     /// Why the last fetch failed, for logs.
-    pub fault: Option<&'static str>,
+    pub fault: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub enum Outcome {
     Set {
         unusable: u64,
     },
-    Failed(&'static str),
+    Failed(String),
 }
 
 impl FetchedKeys {
@@ -88,7 +88,7 @@ impl FetchedKeys {
             if !self.schedule.is_lost(now) {
                 return None;
             }
-            self.fail("the host never answered", now, random);
+            self.fail("the host never answered".to_owned(), now, random);
         }
         let goes_on = std::mem::take(&mut self.goes_on);
         if !goes_on {
@@ -125,9 +125,7 @@ impl FetchedKeys {
             return Outcome::NotMine;
         };
         let (issuer, algorithms) = provider;
-        let content = answer
-            .content()
-            .ok_or("there was no answer with status 200 and a body that is not too long");
+        let content = answer.content();
         match (stage, &plan.place) {
             (
                 Stage::Discovery,
@@ -138,6 +136,7 @@ impl FetchedKeys {
             ) => {
                 let found = content.and_then(|body| {
                     discovery::keys(body, issuer, document, keys_cluster.as_deref())
+                        .map_err(str::to_owned)
                 });
                 match found {
                     Ok(found) => {
@@ -145,27 +144,38 @@ impl FetchedKeys {
                         self.goes_on = true;
                         Outcome::GoesOn
                     }
-                    Err(fault) => self.fail(fault, now, random),
+                    Err(fault) => self.fail(document.asked(&fault), now, random),
                 }
             }
-            _ => match content.and_then(|body| jwks::fetched(body, algorithms)) {
+            (_, place) => match content
+                .and_then(|body| jwks::fetched(body, algorithms).map_err(str::to_owned))
+            {
                 Ok((keys, unusable)) => {
                     self.current = Some(Arc::new(KeySet { keys }));
                     self.schedule.succeeded(now, answer.max_age(), random);
                     self.fault = None;
                     Outcome::Set { unusable }
                 }
-                Err(fault) => self.fail(fault, now, random),
+                Err(fault) => {
+                    let endpoint = match (place, &self.found) {
+                        (Place::Keys(endpoint), _) | (Place::Discovery { .. }, Some(endpoint)) => {
+                            endpoint
+                        }
+                        (Place::Discovery { document, .. }, None) => document,
+                    };
+                    let fault = endpoint.asked(&fault);
+                    self.fail(fault, now, random)
+                }
             },
         }
     }
 
-    fn fail(&mut self, fault: &'static str, now: u64, random: u64) -> Outcome {
+    fn fail(&mut self, fault: String, now: u64, random: u64) -> Outcome {
         self.call = None;
         self.goes_on = false;
         self.found = None;
         self.schedule.failed(now, random);
-        self.fault = Some(fault);
+        self.fault = Some(fault.clone());
         Outcome::Failed(fault)
     }
 }

@@ -89,7 +89,7 @@ impl Want {
 pub struct Fault {
     /// The path of the provider's field.
     pub path: String,
-    pub what: &'static str,
+    pub what: String,
 }
 
 impl Remote {
@@ -234,9 +234,9 @@ impl Remote {
                     match introspected.answered(id, answer, config, now) {
                         None => continue,
                         Some(Ok(())) => return None,
-                        Some(Err(())) => {
+                        Some(Err(fault)) => {
                             count(&mut self.counts, counter::INTROSPECTION_FAILURES, 1);
-                            "there was no answer that RFC 7662 knows"
+                            fault
                         }
                     }
                 }
@@ -255,9 +255,9 @@ impl Remote {
     }
 
     /// What went wrong with a provider's last call.
-    pub fn fault(&self, provider: usize) -> Option<&'static str> {
+    pub fn fault(&self, provider: usize) -> Option<&str> {
         match self.sources.get(provider)? {
-            Source::Keys(keys) => keys.fault,
+            Source::Keys(keys) => keys.fault.as_deref(),
             _ => None,
         }
     }

@@ -66,7 +66,8 @@ pub fn check(
     };
     // A downgrade: a server that takes both must refuse it (RFC 9449 section 7.2).
     if place.is_scheme("bearer") {
-        let fault = Fault::binding("it is bound to a proof (`bind`), and came as `Bearer`");
+        let fault =
+            Fault::binding("its provider wants a proof (`bind: [dpop]`), and it came as `Bearer`");
         return Err(fault.told(Challenge::Token));
     }
     let bound =
