@@ -143,6 +143,16 @@ pub mod counter {
     pub const JWKS_UNUSABLE_KEYS: &str = "portcullis.jwks.unusable_keys";
     pub const INTROSPECTION_CALLS: &str = "portcullis.introspection.calls";
     pub const INTROSPECTION_FAILURES: &str = "portcullis.introspection.failures";
+
+    pub const ALL: [&str; 7] = [
+        JWT_CACHE_HITS,
+        JWT_CACHE_MISSES,
+        JWKS_FETCHES,
+        JWKS_FAILURES,
+        JWKS_UNUSABLE_KEYS,
+        INTROSPECTION_CALLS,
+        INTROSPECTION_FAILURES,
+    ];
 }
 
 /// The counter of requests that showed a good API key, one for each key; its id follows as

@@ -4,7 +4,7 @@
 use crate::host::{self, Counter};
 use portcullis_engine::{Gate, Record, words};
 use proxy_wasm::types::LogLevel;
-use std::{cell::RefCell, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 pub struct Metrics {
     /// Of requests on which the evaluators differed, where the gate looks for them.
@@ -13,8 +13,8 @@ pub struct Metrics {
     /// can make another one. All are defined before they are needed, so that a key that nobody uses
     /// shows as 0.
     api_key_uses: BTreeMap<String, Option<Counter>>,
-    /// What the gate counts, each defined when it is first needed.
-    counters: RefCell<BTreeMap<&'static str, Option<Counter>>>,
+    /// What the gate counts.
+    counters: BTreeMap<&'static str, Option<Counter>>,
 }
 
 impl Metrics {
@@ -28,7 +28,7 @@ impl Metrics {
                 .api_key_ids()
                 .map(|id| (id.to_owned(), define(&words::api_key_uses(id))))
                 .collect(),
-            counters: RefCell::default(),
+            counters: words::counter::ALL.map(|name| (name, define(name))).into(),
         }
     }
 
@@ -44,9 +44,8 @@ impl Metrics {
 
     /// Hands on what the gate has counted.
     pub fn count(&self, gate: &Gate) {
-        let mut counters = self.counters.borrow_mut();
         for (name, by) in gate.take_counts() {
-            add(*counters.entry(name).or_insert_with(|| define(name)), by);
+            add(self.counters.get(name).copied().flatten(), by);
         }
     }
 }

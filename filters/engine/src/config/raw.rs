@@ -123,7 +123,10 @@ pub struct DpopNonce {
 
 /// A key set: in the document, at an endpoint, or where a discovery document says.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "`{inline: {keys: [...]}}`, `{cluster, authority, path}` or `{discovery: {cluster, authority}}`"
+)]
 pub struct Jwks {
     pub inline: Option<JwkSet>,
     pub cluster: Option<String>,

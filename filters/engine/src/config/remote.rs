@@ -45,6 +45,12 @@ pub struct Timing {
 impl Raw {
     /// `default`: the path where none is written; without it one must be.
     pub fn read(self, default: Option<&str>, path: &str, findings: &mut Findings) -> Endpoint {
+        if self.authority.as_ref().is_some_and(|it| it.contains('/')) {
+            findings.add(
+                format!("{path}.authority"),
+                "has a `/`; takes the host's name alone, such as `idp.example.com`",
+            );
+        }
         let mut required = |name: &str, found: Option<String>, takes: &str| {
             let found = found.unwrap_or_default();
             if found.is_empty() {

@@ -59,25 +59,27 @@ pub fn strip_all(keys: &ApiKeys, headers: &mut Headers<'_>) {
 }
 
 fn verify_one(keys: &ApiKeys, shown: &str, now_ns: u64) -> Result<VerifiedApiKey, Refusal> {
-    let refuse = |reason| {
+    // Of a key that is listed the log says which: who still uses an old one, or tries a revoked one.
+    let refuse = |reason, id: Option<&str>| {
         Err(Refusal {
             check: check::API_KEY,
             reason,
-            detail: None,
+            detail: id.map(|id| format!("the key `{id}`")),
             challenge: None,
         })
     };
     let Some(key) = keys.find(shown) else {
-        return refuse(Reason::ApiKeyUnknown);
+        return refuse(Reason::ApiKeyUnknown, None);
     };
+    let id = Some(key.id.as_str());
     if key.revoked.is_some_and(|from| now_ns >= from) {
-        return refuse(Reason::ApiKeyRevoked);
+        return refuse(Reason::ApiKeyRevoked, id);
     }
     if key.not_before.is_some_and(|from| now_ns < from) {
-        return refuse(Reason::ApiKeyNotYetValid);
+        return refuse(Reason::ApiKeyNotYetValid, id);
     }
     if key.expires.is_some_and(|until| now_ns >= until) {
-        return refuse(Reason::ApiKeyExpired);
+        return refuse(Reason::ApiKeyExpired, id);
     }
     Ok(VerifiedApiKey {
         id: key.id.clone(),

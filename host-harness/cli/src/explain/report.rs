@@ -144,7 +144,7 @@ impl Report {
                 ),
             };
             let detail = decided.detail.as_ref();
-            let detail = detail.map(|detail| format!(": {}", detail.escape_debug()));
+            let detail = detail.map(|detail| format!(": {}", printable(detail)));
             let when = if self.is_logged { "logged: " } else { "" };
             let what = paint(colour, &what, coloured);
             lines.push(format!("{when}{what}{}", detail.unwrap_or_default()));
@@ -269,7 +269,7 @@ fn credential_line(credential: &Credential) -> String {
             None => format!("verified: {}", by.escape_debug()),
         },
         CredentialOutcome::Refused { reason, detail } => match detail {
-            Some(detail) => format!("refused: {reason}: {}", detail.escape_debug()),
+            Some(detail) => format!("refused: {reason}: {}", printable(detail)),
             None => format!("refused: {reason}"),
         },
     };
@@ -349,4 +349,14 @@ fn shown_json(shown: &Shown) -> Value {
         json.insert("more".into(), shown.more.into());
     }
     Value::Object(json)
+}
+
+/// Without control characters, and with its quotes as they are.
+fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| match c {
+            '\'' | '"' | '\\' => vec![c],
+            other => other.escape_debug().collect(),
+        })
+        .collect()
 }

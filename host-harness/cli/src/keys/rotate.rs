@@ -227,7 +227,7 @@ impl Rotate {
             .map(|date| format!("{base}-{date}"))
             .find(|id| !is_taken(id))
             .ok_or_else(|| {
-                Failure::new(format!("the key `{}` was rotated today already", self.id))
+                Failure::new("there is a key of this month's id and of today's already")
                     .hint("`--new-id ID` names another one")
             })
     }

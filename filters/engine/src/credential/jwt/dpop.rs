@@ -83,7 +83,8 @@ pub fn verify(
     if !text(&claims, "htu").is_some_and(|htu| is_same(htu, &url)) {
         return Err(bad(format!("is for another URI than {}", quoted(&url))));
     }
-    let hash = text(&claims, "ath").and_then(|ath| URL_SAFE_NO_PAD.decode(ath).ok());
+    let hash = text(&claims, "ath").ok_or_else(|| no("has no `ath`"))?;
+    let hash = URL_SAFE_NO_PAD.decode(hash).ok();
     if hash.as_deref() != Some(&sha256(token.as_bytes())) {
         return Err(no("is for another token: `ath` is not its SHA-256"));
     }
