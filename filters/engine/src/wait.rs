@@ -53,9 +53,10 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// From then on it is decided, whatever has come.
-    pub fn deadline_ns(&self) -> u64 {
-        self.since_ns.saturating_add(MAX_WAIT_NS)
+    /// From then on it is decided, whatever has come. A clock that was set back makes nobody wait for
+    /// longer from now.
+    pub fn deadline_ns(&self, now_ns: u64) -> u64 {
+        self.since_ns.min(now_ns).saturating_add(MAX_WAIT_NS)
     }
 }
 
@@ -93,7 +94,8 @@ impl Gate {
         waited: Option<Waiting>,
     ) -> Step {
         self.knowledge().remote().tell_time(moment.now_ns);
-        let since_ns = waited.as_ref().map_or(moment.now_ns, |it| it.since_ns);
+        let came = waited.as_ref().map_or(moment.now_ns, |it| it.since_ns);
+        let since_ns = came.min(moment.now_ns);
         let pass = self.pass(request, moment, since_ns);
         let asked = pass.asked();
         let wants = pass.wants.take();
@@ -145,7 +147,10 @@ impl Gate {
     pub fn is_ready(&self, waiting: &Waiting, now_ns: u64) -> bool {
         let remote = self.knowledge().remote();
         let has_changed = |(want, mark): &(Want, u64)| remote.mark(want) != *mark;
-        now_ns >= waiting.deadline_ns() || waiting.wants.iter().any(has_changed)
+        let is_set_back = now_ns < waiting.since_ns;
+        is_set_back
+            || now_ns >= waiting.deadline_ns(now_ns)
+            || waiting.wants.iter().any(has_changed)
     }
 
     /// A place among those who wait for the same provider.

@@ -46,6 +46,8 @@ struct Event {
     made_up: Option<usize>,
     /// A request with a token, or with none.
     ask: Option<Ask>,
+    /// Whether the wait of everybody is over.
+    ready: Option<bool>,
     /// Everybody who waits asks again; in the order in which they came, what became of them.
     again: Option<Vec<String>>,
     /// So many requests like it, of which so many wait.
@@ -225,6 +227,11 @@ impl Course {
                 BTreeMap::from([(crowd.then.clone(), rest), ("waits".into(), crowd.waits)]);
             wanted.retain(|_, number| *number > 0);
             same("crowd", &became, &wanted)?;
+        }
+        if let Some(wanted) = event.ready {
+            let mut waiting = self.waiting.iter();
+            let found = waiting.all(|(_, waiting)| self.gate.is_ready(waiting, now));
+            same("ready", &found, &wanted)?;
         }
         if let Some(wanted) = &event.again {
             let mut found = Vec::new();

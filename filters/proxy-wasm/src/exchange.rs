@@ -55,10 +55,14 @@ impl Exchange {
         }
     }
 
+    pub fn is_waiting(&self) -> bool {
+        matches!(*self.state.borrow(), State::Waiting(..))
+    }
+
     /// From when on the gate decides, whatever has come; `None` where the request does not wait.
-    pub fn deadline_ns(&self) -> Option<u64> {
+    pub fn deadline_ns(&self, now_ns: u64) -> Option<u64> {
         match &*self.state.borrow() {
-            State::Waiting(_, waiting) => Some(waiting.deadline_ns()),
+            State::Waiting(_, waiting) => Some(waiting.deadline_ns(now_ns)),
             _ => None,
         }
     }

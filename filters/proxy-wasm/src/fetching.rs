@@ -47,7 +47,7 @@ impl Fetching {
             return;
         };
         let deadlines = self.waiting();
-        let deadlines = deadlines.iter().filter_map(|(_, it)| it.deadline_ns());
+        let deadlines = deadlines.iter().filter_map(|(_, it)| it.deadline_ns(now));
         let next = deadlines.chain(gate.next_call_ns()).min();
         let Some(next) = next.map(|at| at.clamp(now, now.saturating_add(IDLE_NS))) else {
             return;
@@ -163,7 +163,7 @@ impl Fetching {
         }
         let still = |exchange: &Weak<Exchange>| {
             let exchange = exchange.upgrade();
-            exchange.is_some_and(|it| it.deadline_ns().is_some())
+            exchange.is_some_and(|it| it.is_waiting())
         };
         self.waiting
             .borrow_mut()

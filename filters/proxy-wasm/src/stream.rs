@@ -33,7 +33,7 @@ impl Context for Stream {}
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         self.exchange.begin();
-        if self.exchange.deadline_ns().is_some()
+        if self.exchange.is_waiting()
             && let Some(accepted) = &self.accepted
         {
             accepted.fetching.hold(self.id, &self.exchange);

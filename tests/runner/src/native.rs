@@ -75,7 +75,7 @@ impl Calling {
             match self.gate.step(request, &moment, waited.take()) {
                 Step::Decided(decision) => return Ok(*decision),
                 Step::Waiting(waiting) => {
-                    while !self.go_on(STEP)? && now_ns() < waiting.deadline_ns() {}
+                    while !self.go_on(STEP)? && now_ns() < waiting.deadline_ns(now_ns()) {}
                     waited = Some(waiting);
                 }
             }

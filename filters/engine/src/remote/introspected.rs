@@ -4,7 +4,11 @@ use super::{
     call::{Answer, Call, CallId},
     schedule::nanoseconds,
 };
-use crate::{config::introspection::Introspection, json, query};
+use crate::{
+    config::{introspection::Introspection, jwt::Provider},
+    credential::jwt::Token,
+    json, query,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use lru::LruCache;
 use serde_json::{Map, Value};
@@ -33,8 +37,10 @@ struct Known {
 /// What the server said.
 #[derive(Clone)]
 pub enum Word {
-    /// The members of its answer.
-    Active(Arc<Map<String, Value>>),
+    /// What its answer says of it.
+    Active(Arc<Token>),
+    /// The same, and no policy or header could hold it.
+    Unfit,
     Inactive,
     /// Nothing that is an answer.
     Failed,
@@ -146,38 +152,41 @@ impl Introspected {
         &mut self,
         id: CallId,
         answer: &Answer,
-        config: &Introspection,
+        (provider, config): (&Provider, &Introspection),
         now: u64,
     ) -> Option<Result<(), String>> {
         let mut open = self.open.iter();
         let (digest, _) = open.find(|(_, open)| open.call.is_some_and(|(own, _)| own == id))?;
         let digest = *digest;
-        let body = answer.content();
-        let short = body.as_ref().ok().filter(|body| body.len() <= MAX_BODY);
-        let word =
-            short
-                .and_then(|body| json::parse_object(body))
-                .and_then(|members| match members.get("active") {
-                    Some(Value::Bool(true)) => Some(Word::Active(Arc::new(members))),
-                    Some(Value::Bool(false)) => Some(Word::Inactive),
-                    _ => None,
-                });
-        let (word, body) = match (word, body) {
-            (Some(word), Ok(body)) => (word, body),
-            (_, body) => {
-                self.settle(digest, Word::Failed, 0, now, FAILED_FOR);
-                let odd = "the answer is none that RFC 7662 section 2.2 knows";
-                let fault = body.err().unwrap_or_else(|| odd.to_owned());
-                return Some(Err(config.endpoint.asked(&fault)));
-            }
+        let body = match answer.content() {
+            Ok(body) => body,
+            Err(fault) => return Some(Err(self.failed(digest, config, &fault, now))),
         };
+        let short = (body.len() <= MAX_BODY).then_some(body);
+        let members = short.and_then(json::parse_object);
+        let is_active = members.as_ref().and_then(|it| it.get("active")?.as_bool());
         let kept = nanoseconds(config.cache);
-        let kept = match &word {
-            Word::Active(members) => kept.min(expiry(members).saturating_sub(now)),
-            _ => kept,
+        let (word, kept) = match (is_active, members) {
+            (Some(true), Some(members)) => {
+                let left = expiry(&members).saturating_sub(now);
+                // Made once: a token may be shown with every request.
+                let token = Token::new(provider, Map::new(), members, body);
+                let word = token.map_or(Word::Unfit, |token| Word::Active(Arc::new(token)));
+                (word, kept.min(left))
+            }
+            (Some(false), _) => (Word::Inactive, kept),
+            _ => {
+                let fault = "the answer is none that RFC 7662 section 2.2 knows";
+                return Some(Err(self.failed(digest, config, fault, now)));
+            }
         };
         self.settle(digest, word, body.len(), now, kept);
         Some(Ok(()))
+    }
+
+    fn failed(&mut self, digest: Digest, config: &Introspection, fault: &str, now: u64) -> String {
+        self.settle(digest, Word::Failed, 0, now, FAILED_FOR);
+        config.endpoint.asked(fault)
     }
 
     fn settle(&mut self, digest: Digest, word: Word, bytes: usize, now: u64, kept: u64) {

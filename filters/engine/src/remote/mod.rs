@@ -231,7 +231,7 @@ impl Remote {
                     }
                 }
                 (Source::Introspected(introspected), Proof::Introspection(config)) => {
-                    match introspected.answered(id, answer, config, now) {
+                    match introspected.answered(id, answer, (provider, config), now) {
                         None => continue,
                         Some(Ok(())) => return None,
                         Some(Err(fault)) => {

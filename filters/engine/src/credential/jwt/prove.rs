@@ -10,7 +10,7 @@ use crate::{
         source::Source,
     },
     crypto, json,
-    remote::{Want, Word},
+    remote::{Digest, Want, Word},
     words::Reason,
 };
 use serde_json::{Map, Value};
@@ -42,7 +42,7 @@ pub fn prove<'c>(
     let Some(jws) = Jws::parse(text) else {
         let why = "it is not three parts of base64url with a header that is understood";
         let (index, provider) = opaque(text, looking()).ok_or_else(|| malformed(why))?;
-        return introspect(against, index, provider, text, None, wants);
+        return introspect(against, (index, provider), (digest, text), None, wants);
     };
     let claims = json::parse_object(&jws.payload)
         .ok_or_else(|| malformed("its claims are no JSON object, or name a member twice"))?;
@@ -50,13 +50,20 @@ pub fn prove<'c>(
         .find(|(_, provider)| issuer(&claims) == Some(&provider.issuer))
         .ok_or_else(|| foreign(against.providers, place, issuer(&claims)))?;
     if let Proof::Introspection(_) = provider.proof {
-        return introspect(against, index, provider, text, claims.get("cnf"), wants);
+        return introspect(
+            against,
+            (index, provider),
+            (digest, text),
+            claims.get("cnf"),
+            wants,
+        );
     }
     check_type(provider, &jws.header)?;
     let Some(keys) = against.knowledge.keys(index, provider, against.now_ns) else {
         wants.push(Want::Keys { provider: index });
         return Err(unavailable(against, index, Reason::JwksUnavailable));
     };
+    against.knowledge.missed();
     let key = jws.verify(&provider.algorithms, &keys.keys, &provider.verifier);
     let key = key.map_err(|fault| {
         let is_new = match fault.reason {
@@ -108,16 +115,19 @@ fn is_b64token(text: &str) -> bool {
 /// what the token says, where it is a JWT.
 fn introspect<'c>(
     against: &Against<'c>,
-    index: usize,
-    provider: &'c Provider,
-    text: &str,
+    (index, provider): (usize, &'c Provider),
+    token: (Digest, &str),
     cnf: Option<&Value>,
     wants: &mut Vec<Want>,
 ) -> Result<(&'c Provider, Arc<Token>), Fault> {
     let (since, now) = (against.since_ns, against.now_ns);
     let unavailable = || unavailable(against, index, Reason::IntrospectionUnavailable);
-    let members = match against.knowledge.introspect(index, text, since, now) {
-        Ok(Word::Active(members)) => members,
+    let token = match against.knowledge.introspect(index, token, since, now) {
+        Ok(Word::Active(token)) => token,
+        Ok(Word::Unfit) => {
+            let why = "no policy or header could hold what its server says of it";
+            return Err(Fault::new(Reason::JwtMalformed, why));
+        }
         Ok(Word::Inactive) => {
             let why = "its server says that it is not active";
             return Err(Fault::new(Reason::TokenInactive, why));
@@ -128,6 +138,7 @@ fn introspect<'c>(
             return Err(unavailable());
         }
     };
+    let members = &token.claims;
     let named = members.get("iss");
     if named.is_some_and(|issuer| issuer.as_str() != Some(&provider.issuer)) {
         let why = "its server says that another issued it";
@@ -140,14 +151,7 @@ fn introspect<'c>(
         let why = "it is bound, and its server does not say to what (`cnf`)";
         return Err(Fault::binding(why));
     }
-    let payload = Value::Object(Map::clone(&members)).to_string();
-    let token = Token::new(
-        provider,
-        Map::new(),
-        Map::clone(&members),
-        payload.as_bytes(),
-    )?;
-    Ok((provider, Arc::new(token)))
+    Ok((provider, token))
 }
 
 fn unavailable(against: &Against<'_>, index: usize, reason: Reason) -> Fault {

@@ -6,7 +6,6 @@ use crate::{
         jwks::{KeySet, KeySource},
         jwt::{Proof, Provider},
     },
-    crypto,
     remote::{Digest, Remote, Want, Word},
     words::{Reason, counter},
 };
@@ -73,6 +72,13 @@ struct Remembered {
     counts: BTreeMap<&'static str, u64>,
 }
 
+impl Remembered {
+    fn count(&mut self, name: &'static str) {
+        let count = self.counts.entry(name).or_default();
+        *count = count.saturating_add(1);
+    }
+}
+
 #[derive(Clone)]
 struct Entry {
     provider: usize,
@@ -129,18 +135,19 @@ impl Knowledge {
             keys.is_some_and(|set| set.keys.iter().any(|key| key.fingerprint == entry.key))
         });
         let mut remembered = lock(&self.remembered);
-        let name = match &good {
-            Some(_) => counter::JWT_CACHE_HITS,
-            None => counter::JWT_CACHE_MISSES,
-        };
-        let count = remembered.counts.entry(name).or_default();
-        *count = count.saturating_add(1);
-        if good.is_none()
-            && let Some(tokens) = &mut remembered.tokens
-        {
-            tokens.pop(digest);
+        match &good {
+            Some(_) => remembered.count(counter::JWT_CACHE_HITS),
+            None => drop(remembered.tokens.as_mut()?.pop(digest)),
         }
         good.map(|entry| (entry.provider, entry.token))
+    }
+
+    /// A signature has to be verified.
+    pub fn missed(&self) {
+        let mut remembered = lock(&self.remembered);
+        if remembered.tokens.is_some() {
+            remembered.count(counter::JWT_CACHE_MISSES);
+        }
     }
 
     pub fn remember(
@@ -171,11 +178,10 @@ impl Knowledge {
     pub fn introspect(
         &self,
         provider: usize,
-        text: &str,
+        (digest, text): (Digest, &str),
         since_ns: u64,
         now_ns: u64,
     ) -> Result<Word, Want> {
-        let digest = crypto::sha256(text.as_bytes());
         let word = self.remote().word(provider, &digest, since_ns, now_ns);
         word.ok_or_else(|| Want::Word {
             provider,
