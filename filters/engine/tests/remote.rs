@@ -23,6 +23,8 @@ struct Case {
     /// Over the provider's usual members; `null` takes one out.
     #[serde(default)]
     provider: serde_json::Map<String, Value>,
+    /// Another provider, whose tokens stand in `x-also`.
+    also: Option<Value>,
     #[serde(default)]
     cache: Option<u64>,
     /// From 0, the least jitter, to 1.
@@ -44,6 +46,8 @@ struct Event {
     some_calls: Option<usize>,
     /// So many tokens are shown that nobody issued, and the server says so.
     made_up: Option<usize>,
+    /// So many are shown that the server has 16 KiB to say of.
+    wordy: Option<usize>,
     /// A request with a token, or with none.
     ask: Option<Ask>,
     /// Whether the wait of everybody is over.
@@ -98,6 +102,8 @@ struct Ask {
     claims: serde_json::Map<String, Value>,
     /// A token's own text.
     opaque: Option<String>,
+    /// Of the other provider.
+    also: Option<String>,
     /// A reason, or `waits`.
     then: String,
 }
@@ -157,6 +163,10 @@ impl Course {
             "policy": {"modules": {"authz.rego": "package envoy.authz\n\ndefault allow := false\n\nallow if input.verified.jwt\n\nallow if input.verified.token\n"}},
             "jwt": {"providers": {"corp": provider}, "cache": {"entries": case.cache.unwrap_or(1000)}, "when_missing": "deny"},
         });
+        let mut document = document;
+        if let Some(also) = &case.also {
+            document["jwt"]["providers"]["also"] = also.clone();
+        }
         let secrets = |name: &str| (name == "SECRET").then(|| "a secret: 1%".to_owned());
         let gate = Gate::load(document.to_string().as_bytes(), &secrets)
             .unwrap_or_else(|errors| panic!("{}: {errors}", case.note));
@@ -190,19 +200,18 @@ impl Course {
             self.open.extend(calls.iter().map(|call| call.id));
             same("number of calls", &calls.len(), &number)?;
         }
-        for number in 0..event.made_up.unwrap_or(0) {
-            let became = self.ask(format!("made-up-{number}"), now, None);
-            same("reason", &became.as_str(), &"waits")?;
-            let calls = self.gate.calls(now, self.random);
-            let inactive = json!({"active": false}).to_string().into_bytes();
-            let answer = Answer::Response {
-                headers: vec![(":status".to_owned(), b"200".to_vec())],
-                body: inactive,
-            };
-            for call in calls {
-                self.gate.answered(call.id, &answer, now, self.random);
+        let words = [
+            ("made-up", event.made_up, json!({"active": false})),
+            (
+                "wordy",
+                event.wordy,
+                json!({"active": true, "x": "x".repeat(16_000)}),
+            ),
+        ];
+        for (name, number, word) in words {
+            for number in 0..number.unwrap_or(0) {
+                self.told(&format!("{name}-{number}"), &word, now)?;
             }
-            self.waiting.clear();
         }
         if let Some(ask) = &event.ask {
             let token = match (&ask.key, &ask.opaque) {
@@ -211,7 +220,8 @@ impl Course {
                 _ => return Err("asks with a key and an opaque token".into()),
             };
             let token = token.unwrap_or_default();
-            let became = self.ask(token, now, None);
+            let also = ask.also.as_deref();
+            let became = self.ask_with(token, also, now, None);
             same("reason", &became, &ask.then)?;
         }
         if let Some(crowd) = &event.crowd {
@@ -261,7 +271,32 @@ impl Course {
         Ok(())
     }
 
+    /// A token is shown, and the server says this of it.
+    fn told(&mut self, token: &str, word: &Value, now: u64) -> Result<(), String> {
+        let became = self.ask(token.to_owned(), now, None);
+        same("reason", &became.as_str(), &"waits")?;
+        let answer = Answer::Response {
+            headers: vec![(":status".to_owned(), b"200".to_vec())],
+            body: word.to_string().into_bytes(),
+        };
+        for call in self.gate.calls(now, self.random) {
+            self.gate.answered(call.id, &answer, now, self.random);
+        }
+        self.waiting.clear();
+        Ok(())
+    }
+
     fn ask(&mut self, token: String, now_ns: u64, waited: Option<Waiting>) -> String {
+        self.ask_with(token, None, now_ns, waited)
+    }
+
+    fn ask_with(
+        &mut self,
+        token: String,
+        also: Option<&str>,
+        now_ns: u64,
+        waited: Option<Waiting>,
+    ) -> String {
         let bearer = format!("Bearer {token}");
         let mut headers: Vec<(&str, &[u8])> = vec![
             (":method", b"GET"),
@@ -272,6 +307,7 @@ impl Course {
         if !token.is_empty() {
             headers.push(("authorization", bearer.as_bytes()));
         }
+        headers.extend(also.map(|token| ("x-also", token.as_bytes())));
         let request = Request {
             headers: &headers,
             attributes: Default::default(),
