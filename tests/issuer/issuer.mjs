@@ -9,7 +9,7 @@
 
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { createServer } from "node:http";
-import { createInterface } from "node:readline";
+import { serve } from "../minter/pipe.mjs";
 import Provider, { errors } from "oidc-provider";
 
 const CLIENT = { id: "gate", secret: "a secret of the tests' own" };
@@ -112,13 +112,5 @@ async function answer(order) {
   return { asked };
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  let said;
-  try {
-    said = await answer(JSON.parse(line));
-  } catch (error) {
-    said = { error: String(error) };
-  }
-  process.stdout.write(`${JSON.stringify(said)}\n`);
-}
+await serve(answer);
 process.exit(0);

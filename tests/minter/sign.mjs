@@ -2,7 +2,7 @@
 // order a line in, one answer a line out.
 
 import { createHmac, createPrivateKey, sign } from "node:crypto";
-import { createInterface } from "node:readline";
+import { serve } from "./pipe.mjs";
 import { httpbis } from "http-message-signatures";
 
 const PSS = { padding: 6, saltLength: 64 }; // RSA_PKCS1_PSS_PADDING; RFC 9421 section 3.3.1
@@ -44,12 +44,4 @@ function date(seconds) {
   return new Date(seconds * 1000);
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  let said;
-  try {
-    said = await answer(JSON.parse(line));
-  } catch (error) {
-    said = { error: String(error) };
-  }
-  process.stdout.write(`${JSON.stringify(said)}\n`);
-}
+await serve(answer);

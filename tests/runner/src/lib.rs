@@ -127,6 +127,11 @@ impl Runner {
         )
     }
 
+    fn purse<'a>(&'a self, scenario: &'a Scenario) -> std::result::Result<Purse<'a>, Error> {
+        let (keyring, authority) = (&self.keyring, &self.authority);
+        Purse::new(scenario, keyring, authority, &self.minters, now())
+    }
+
     /// Mints tokens as the scenario's of that name, each with claims of its own over it.
     pub fn mint(
         &self,
@@ -134,13 +139,7 @@ impl Runner {
         like: &str,
         claims: impl IntoIterator<Item = Map<String, Value>>,
     ) -> std::result::Result<Vec<String>, Error> {
-        let purse = Purse::new(
-            scenario,
-            &self.keyring,
-            &self.authority,
-            &self.minters,
-            now(),
-        )?;
+        let purse = self.purse(scenario)?;
         claims
             .into_iter()
             .map(|claims| purse.like(like, claims))
@@ -149,13 +148,7 @@ impl Runner {
 
     /// A set of the scenario's keys of these names.
     pub fn key_set(&self, scenario: &Scenario, keys: &[&str]) -> std::result::Result<Value, Error> {
-        let purse = Purse::new(
-            scenario,
-            &self.keyring,
-            &self.authority,
-            &self.minters,
-            now(),
-        )?;
+        let purse = self.purse(scenario)?;
         let keys = keys.iter().map(|key| purse.jwk(key));
         let keys: Vec<Value> = keys.collect::<std::result::Result<_, _>>()?;
         Ok(serde_json::json!({"keys": keys}))
