@@ -64,6 +64,7 @@ fn bench() -> Outcome<()> {
         .len();
     let envoy = portcullis_runner::find_envoy(&root())?;
 
+    let chains = chosen(std::env::args().skip(1))?;
     // One set of tokens goes unmeasured, as a warm-up.
     let workload = Workload::prepare(ROUNDS.saturating_add(1))?;
     let bench = Bench {
@@ -74,9 +75,8 @@ fn bench() -> Outcome<()> {
     eprintln!("starting Envoy {STARTS} times without and with the gate");
     let none = bench.footprint(chains::named("none")?)?;
     let portcullis = bench.footprint(chains::named("portcullis_warm")?)?;
-    let chains = bench.rounds()?;
     let report = report::Report {
-        chains,
+        chains: bench.rounds(chains)?,
         module_bytes,
         none,
         portcullis,
@@ -99,15 +99,15 @@ struct Bench {
 
 impl Bench {
     /// Every chain in turn in one Envoy, each on keep-alive connections of its own.
-    fn rounds(&self) -> Outcome<Vec<Measured>> {
+    fn rounds(&self, chains: Vec<&'static Chain>) -> Outcome<Vec<Measured>> {
         let envoy = self.start(CHAINS)?;
         let mut loads = Vec::new();
-        for (chain, address) in CHAINS.iter().zip(addresses(&envoy, CHAINS)?) {
+        for (chain, address) in chains.iter().zip(addresses(&envoy, &chains)?) {
             let mut load = Load::open(address)?;
             self.check(chain, &mut load)?;
             loads.push(load);
         }
-        let mut measured: Vec<Measured> = CHAINS.iter().map(Measured::of).collect();
+        let mut measured: Vec<Measured> = chains.into_iter().map(Measured::of).collect();
         for round in 0..=ROUNDS {
             progress(round);
             for (measured, load) in measured.iter_mut().zip(&mut loads) {
@@ -154,7 +154,7 @@ impl Bench {
         for _ in 0..STARTS {
             let begun = Instant::now();
             let envoy = self.start(std::slice::from_ref(chain))?;
-            for address in addresses(&envoy, std::slice::from_ref(chain))? {
+            for address in addresses(&envoy, &[chain])? {
                 match Load::open(address)?.ask(request)? {
                     200 => ready.push(begun.elapsed()),
                     status => return Err(format!("chain `{}` answers {status}", chain.name).into()),
@@ -188,7 +188,20 @@ fn progress(round: usize) {
     }
 }
 
-fn addresses(envoy: &Envoy, chains: &[Chain]) -> Outcome<Vec<std::net::SocketAddr>> {
+/// The chains that the arguments name; all of them where there are none.
+fn chosen(arguments: impl Iterator<Item = String>) -> Outcome<Vec<&'static Chain>> {
+    let named: Outcome<Vec<_>> = arguments
+        .filter(|argument| !argument.starts_with('-'))
+        .map(|name| chains::named(&name))
+        .collect();
+    let named = named?;
+    Ok(match named.is_empty() {
+        true => CHAINS.iter().collect(),
+        false => named,
+    })
+}
+
+fn addresses(envoy: &Envoy, chains: &[&Chain]) -> Outcome<Vec<std::net::SocketAddr>> {
     let listeners = envoy.listeners()?;
     chains
         .iter()
