@@ -19,6 +19,7 @@ use crate::{
     interpreter::Interpreter,
     keywords, metadata, nesting, overlaps, patterns,
     policy::{Loaded, Route},
+    reach,
     rvm::Rvm,
     source::{Entrypoint, Module, RegoVersion, Sources},
     template,
@@ -55,6 +56,7 @@ pub(crate) fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Loade
         })
         .collect();
     Ok(Loaded {
+        reach: reach::of(engine.get_modules()),
         interpreter: Interpreter::new(engine),
         routes,
     })

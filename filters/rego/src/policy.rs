@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use crate::{
     error::{EvalError, LoadErrors},
     interpreter::Interpreter,
+    reach::Reach,
     rvm::Rvm,
     source::{Entrypoint, Sources},
     value::Value,
@@ -17,6 +18,7 @@ pub struct Policy(Arc<Loaded>);
 pub(crate) struct Loaded {
     pub interpreter: Interpreter,
     pub routes: Vec<Route>,
+    pub reach: Reach,
 }
 
 /// How one entrypoint is evaluated.
@@ -66,6 +68,11 @@ impl Policy {
     /// Everything found that is wrong with the sources, or missing from them.
     pub fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Policy, LoadErrors> {
         crate::load::load(sources, entrypoints).map(|loaded| Policy(Arc::new(loaded)))
+    }
+
+    /// What of an input can make a difference, whichever entrypoint is asked.
+    pub fn reach(&self) -> &Reach {
+        &self.0.reach
     }
 
     /// The rule's value for an input; none where it is undefined.

@@ -8,10 +8,13 @@
     reason = "a test, outside of its test function"
 )]
 
+mod reached;
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use portcullis_rego::{
-    Choice, Entrypoint, EvalError, Module, Moment, Policy, RegoVersion, Sources, Value, value,
+    Choice, Entrypoint, EvalError, Module, Moment, Policy, Reach, RegoVersion, Sources, Value,
+    value,
 };
 use serde_json::Value as Json;
 
@@ -30,6 +33,8 @@ struct Case {
     evaluator: Option<String>,
     /// What no error may show.
     secret: Option<String>,
+    /// What of the input the policy looks at: `true` is all there is at a place.
+    reach: Option<Json>,
 }
 
 enum Want {
@@ -91,6 +96,7 @@ impl Case {
             "error",
             "load_errors",
             "evaluator",
+            "reach",
             "secret",
         ];
         for key in entries.keys() {
@@ -145,6 +151,7 @@ impl Case {
             want,
             evaluator: json["evaluator"].as_str().map(str::to_owned),
             secret: json["secret"].as_str().map(str::to_owned),
+            reach: json.get("reach").cloned(),
             name,
         }
     }
@@ -196,9 +203,14 @@ impl Case {
         {
             return Err(format!("evaluator {choice:?}"));
         }
+        let reach = shown(policy.reach());
+        if self.reach.as_ref().is_some_and(|wanted| *wanted != reach) {
+            return Err(format!("looks at {reach}"));
+        }
         let input = value::from_json(&self.input).map_err(|error| error.to_string())?;
+        let reached = reached::within(policy.reach(), &input);
         // Twice, since evaluators are reused.
-        for _ in 0..2 {
+        for input in [input, reached] {
             let found = policy.evaluate(&entrypoint, input.clone(), &self.moment);
             self.check(chosen, found)?;
             let found = policy.evaluate_by_interpreter(&entrypoint, input.clone(), &self.moment);
@@ -222,6 +234,17 @@ impl Case {
         agree
             .then_some(())
             .ok_or_else(|| format!("{by} gives {found:?}"))
+    }
+}
+
+fn shown(reach: &Reach) -> Json {
+    match reach {
+        Reach::Whole => true.into(),
+        Reach::Members(members) => members
+            .iter()
+            .map(|(name, reach)| (name.clone(), shown(reach)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
     }
 }
 

@@ -9,6 +9,8 @@
     reason = "a test, outside of its test function"
 )]
 
+mod reached;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -203,8 +205,9 @@ impl Case<'_> {
             strict_builtin_errors: false,
             ..moment
         };
+        let reached = reached::within(policy.reach(), &input);
         let pair = [
-            policy.evaluate(&entrypoint, input.clone(), &lenient),
+            policy.evaluate(&entrypoint, reached, &lenient),
             policy.evaluate_by_interpreter(&entrypoint, input, &lenient),
         ];
         let differ = match &pair {
