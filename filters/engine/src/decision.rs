@@ -3,6 +3,7 @@
 
 use crate::words::Reason;
 use portcullis_rego::Value;
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use std::fmt;
 
 /// A decision on one request.
@@ -118,12 +119,18 @@ impl Record {
     }
 
     /// The record as it stands in the filter state, in `serve`'s line and, later, in decision logs.
-    /// Absent fields are left out; `allowed` says which way it went.
     pub fn to_json(&self) -> serde_json::Value {
-        let mut object = serde_json::Map::new();
-        object.insert("decision_id".into(), self.decision_id.clone().into());
-        object.insert("allowed".into(), self.reason.allows().into());
-        object.insert("reason".into(), self.reason.code().into());
+        serde_json::to_value(self).unwrap_or(serde_json::Value::Null)
+    }
+}
+
+/// Absent fields are left out; `allowed` says which way it went.
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("allowed", &self.reason.allows())?;
+        object.serialize_entry("decision_id", &self.decision_id)?;
+        object.serialize_entry("reason", self.reason.code())?;
         for (key, value) in [
             ("rule", &self.rule),
             ("subject", &self.subject),
@@ -131,22 +138,27 @@ impl Record {
             ("detail", &self.detail),
         ] {
             if let Some(value) = value {
-                object.insert(key.into(), value.clone().into());
+                object.serialize_entry(key, value)?;
             }
         }
         if let Some(metadata) = &self.metadata {
-            object.insert(
-                "dynamic_metadata".into(),
-                portcullis_rego::value::to_json(metadata),
-            );
+            let metadata = portcullis_rego::value::to_json(metadata);
+            object.serialize_entry("dynamic_metadata", &metadata)?;
         }
         if let Some(difference) = &self.self_check {
             let both = serde_json::json!({
                 "virtual_machine": difference.machine.code(),
                 "interpreter": difference.interpreter.code(),
             });
-            object.insert("self_check".into(), both);
+            object.serialize_entry("self_check", &both)?;
         }
-        object.into()
+        object.end()
+    }
+}
+
+/// Its JSON, in one line.
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
     }
 }

@@ -3,10 +3,20 @@
 
 /// `token` of RFC 9110 section 5.6.2.
 pub fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_tchar)
+}
+
+#[inline]
+fn is_tchar(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'-' | b'0'..=b'9' | b'A'..=b'Z' | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'.' | b'^'..=b'`' | b'|' | b'~')
+}
+
+/// A token as HTTP/2 has the names of fields (RFC 9113 section 8.2.1).
+pub fn is_lower_token(text: &str) -> bool {
     !text.is_empty()
         && text
             .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+            .all(|byte| is_tchar(byte) && !byte.is_ascii_uppercase())
 }
 
 /// A field value as this gate writes it: no control character (U+0080 to U+009F are some, too) but the
@@ -17,7 +27,23 @@ pub fn is_value(text: &str) -> bool {
 
 /// A field value as it may be received: no control character but the tab.
 pub fn is_received_value(text: &str) -> bool {
-    !text.chars().any(is_control)
+    is_printable(text.as_bytes()) || !text.chars().any(is_control)
+}
+
+/// Whether all of it is printable ASCII, eight bytes at a time: tokens are long.
+fn is_printable(bytes: &[u8]) -> bool {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGH: u64 = ONES * 0x80;
+    let (words, rest) = bytes.as_chunks::<8>();
+    let odd = words.iter().fold(0, |odd, word| {
+        let word = u64::from_le_bytes(*word);
+        let is_delete = word ^ (ONES * 0x7f);
+        // A high bit for each byte that is one already, is below a space, or is U+007F.
+        odd | word
+            | (word.wrapping_sub(ONES * 0x20) & !word)
+            | (is_delete.wrapping_sub(ONES) & !is_delete)
+    });
+    odd & HIGH == 0 && rest.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 fn is_control(c: char) -> bool {
@@ -102,6 +128,37 @@ mod tests {
         for good in ["", "a b", "a\tb", "é"] {
             assert!(is_value(good), "{good:?}");
         }
+    }
+
+    #[test]
+    fn eight_bytes_at_once_are_judged_as_one() {
+        for byte in 0..=u8::MAX {
+            for place in 0..19 {
+                for around in [b' ', b'a', b'~'] {
+                    let mut bytes = [around; 19];
+                    bytes[place] = byte;
+                    let plain = (b' '..=b'~').contains(&byte);
+                    assert_eq!(is_printable(&bytes), plain, "{byte} at {place}");
+                }
+            }
+        }
+        assert!(is_printable(b""));
+    }
+
+    #[test]
+    fn tokens_are_those_of_the_rfc() {
+        for byte in 0..=u8::MAX {
+            let character = char::from(byte);
+            let listed = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+            assert_eq!(is_token(&character.to_string()), listed, "{character:?}");
+            let lower = listed && !byte.is_ascii_uppercase();
+            assert_eq!(
+                is_lower_token(&character.to_string()),
+                lower,
+                "{character:?}"
+            );
+        }
+        assert!(!is_token("") && !is_lower_token(""));
     }
 
     #[test]

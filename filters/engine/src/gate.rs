@@ -1,7 +1,7 @@
 //! The gate: a configuration that was checked and compiled once, and decides every request.
 
 use crate::{
-    config::{Config, api_keys::ApiKeys, peer::Trust, routes::Settings},
+    config::{Config, api_keys::ApiKeys, routes::Settings},
     credential::{
         jwt::Knowledge,
         signature::{self, Report},
@@ -18,7 +18,7 @@ use crate::{
     wait::Room,
     words::Reason,
 };
-use portcullis_rego::Policy;
+use portcullis_rego::{Policy, Reach};
 use std::cell::RefCell;
 
 /// Where secrets come from: the environment of the proxy or of the command.
@@ -78,20 +78,6 @@ impl Gate {
         self
     }
 
-    /// Whether [`Attributes::peer`](crate::Attributes::peer) can change anything: a host that is
-    /// asked in vain costs time.
-    pub fn reads_peer(&self) -> bool {
-        let mut providers = self.config.providers.iter();
-        self.config.peer != Trust::None || providers.any(|provider| provider.binding.mtls)
-    }
-
-    /// Whether [`Attributes::route`](crate::Attributes::route) and
-    /// [`Attributes::virtual_host`](crate::Attributes::virtual_host) can change anything.
-    pub fn reads_route_names(&self) -> bool {
-        let mut routes = self.config.routes.iter();
-        routes.any(|route| route.matches.route.is_some() || route.matches.virtual_host.is_some())
-    }
-
     /// Whether a [`Difference`](crate::Difference) can come of any request.
     pub fn self_checks(&self) -> bool {
         !self.config.self_check.is_none()
@@ -124,7 +110,8 @@ impl Gate {
         }
     }
 
-    /// The document the policy would be asked about.
+    /// The whole document that the policy would be asked about. A decision makes as much of it as the
+    /// policy can look at.
     ///
     /// # Errors
     /// The decision that ends the request before the policy is asked.
@@ -133,7 +120,11 @@ impl Gate {
         request: &Request<'_>,
         moment: &Moment<'_>,
     ) -> Result<serde_json::Value, Box<Decision>> {
-        match self.pass(request, moment, moment.now_ns).asked()? {
+        let pass = Pass {
+            reach: &Reach::Whole,
+            ..self.pass(request, moment, moment.now_ns)
+        };
+        match pass.asked()? {
             Asked::Policy(question) => Ok(portcullis_rego::value::to_json(&question.input)),
             Asked::Off(_) => Err(Box::new(self.decide(request, moment))),
         }
@@ -197,6 +188,10 @@ impl Gate {
         Some(settings.entrypoint.to_string())
     }
 
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     pub(crate) fn knowledge(&self) -> &Knowledge {
         &self.knowledge
     }
@@ -213,6 +208,7 @@ impl Gate {
     ) -> Pass<'p> {
         Pass {
             config: &self.config,
+            reach: self.policy.reach(),
             request,
             moment,
             knowledge: &self.knowledge,

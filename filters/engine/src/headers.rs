@@ -16,23 +16,17 @@ pub struct Invalid;
 
 impl<'a> Headers<'a> {
     pub fn parse(request: &Request<'a>) -> Result<Headers<'a>, Invalid> {
-        let lines = request
-            .headers
-            .iter()
-            .map(|(name, value)| {
-                let token = name.strip_prefix(':').unwrap_or(name);
-                let value = std::str::from_utf8(value).map_err(|_| Invalid)?;
-                // Not part of the value (RFC 9110 section 5.5), and a host may have left it there.
-                let value = value.trim_matches([' ', '\t']);
-                if !fields::is_token(token)
-                    || token.bytes().any(|b| b.is_ascii_uppercase())
-                    || !fields::is_received_value(value)
-                {
-                    return Err(Invalid);
-                }
-                Ok((Cow::Borrowed(*name), Cow::Borrowed(value)))
-            })
-            .collect::<Result<_, _>>()?;
+        let mut lines = Vec::with_capacity(request.headers.len());
+        for (name, value) in request.headers {
+            let token = name.strip_prefix(':').unwrap_or(name);
+            let value = std::str::from_utf8(value).map_err(|_| Invalid)?;
+            // Not part of the value (RFC 9110 section 5.5), and a host may have left it there.
+            let value = value.trim_matches([' ', '\t']);
+            if !fields::is_lower_token(token) || !fields::is_received_value(value) {
+                return Err(Invalid);
+            }
+            lines.push((Cow::Borrowed(*name), Cow::Borrowed(value)));
+        }
         Ok(Headers {
             lines,
             touched: BTreeSet::new(),

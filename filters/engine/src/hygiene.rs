@@ -125,7 +125,7 @@ fn is_repeated(headers: &Headers<'_>, name: &str) -> bool {
         (_, None) => false,
         (":authority" | "host" | "content-length", Some(value)) => value.contains(','),
         ("authorization" | "proxy-authorization", Some(value)) => {
-            outside_quotes(value).skip(1).any(starts_with_scheme)
+            value.contains(',') && outside_quotes(value).skip(1).any(starts_with_scheme)
         }
         _ => false,
     }

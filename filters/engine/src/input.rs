@@ -3,14 +3,18 @@
 
 use crate::{
     credential::Refusal,
+    document::Object,
     headers::Headers,
     path::is_evasive,
     query::{self, Malformed},
     request::Attributes,
     verified::{Verified, refused_to_value},
 };
-use portcullis_rego::value::{self, Value};
-use std::collections::BTreeMap;
+use portcullis_rego::{
+    Reach,
+    value::{self, Value},
+};
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// Why there is no document.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,6 +37,8 @@ pub struct Parts<'p> {
     pub verified: &'p Verified<'p>,
     pub refused: &'p [Refusal],
     pub now_ns: u64,
+    /// What is made of the document: as much as somebody looks at.
+    pub reach: &'p Reach,
 }
 
 pub fn build(parts: &Parts<'_>) -> Result<Value, InputError> {
@@ -41,46 +47,52 @@ pub fn build(parts: &Parts<'_>) -> Result<Value, InputError> {
     if is_evasive(path_only) {
         return Err(InputError::Path);
     }
-    let mut document = Object::default();
-    document.put("attributes", attributes(parts));
-    document.put("version", version());
-    document.put("parsed_path", parsed_path(path_only)?);
-    document.put("parsed_query", parsed_query(query.unwrap_or(""))?);
-    document.text("source_principal", principal(parts));
-    document.put("verified", parts.verified.to_value());
-    if !parts.refused.is_empty() {
-        document.put("refused", refused_to_value(parts.refused));
+    let mut document = Object::within(parts.reach);
+    document.part("attributes", |reach| Some(attributes(parts, reach)));
+    document.part("version", |_| Some(version()));
+    // What cannot be read is refused, whoever looks at it.
+    if document.takes("parsed_path") || path_only.contains('%') {
+        document.put("parsed_path", parsed_path(path_only)?);
     }
+    let query = query.unwrap_or("");
+    if document.takes("parsed_query") || query.contains(['%', ';']) {
+        document.put("parsed_query", parsed_query(query)?);
+    }
+    document.text("source_principal", principal(parts));
+    document.part("verified", |reach| Some(parts.verified.to_value(reach)));
+    document.part("refused", |_| {
+        (!parts.refused.is_empty()).then(|| refused_to_value(parts.refused))
+    });
     Ok(document.into())
 }
 
-fn attributes(parts: &Parts<'_>) -> Value {
+fn attributes(parts: &Parts<'_>, reach: &Reach) -> Value {
     let known = parts.attributes;
-    let mut attributes = Object::default();
-    attributes.some(
-        "source",
-        peer(known.source_address, known.source_port, principal(parts)),
-    );
-    attributes.some(
-        "destination",
-        peer(known.destination_address, known.destination_port, None),
-    );
-    attributes.put("request", request(parts));
-    // A route of the proxy says more of its requests than the whole document does.
-    let mut extensions = BTreeMap::new();
-    extensions.extend(parts.context_extensions);
-    extensions.extend(known.route_metadata.iter().map(|(k, v)| (k, v)));
-    if !extensions.is_empty() {
+    let mut attributes = Object::within(reach);
+    attributes.part("source", |_| {
+        peer(known.source_address, known.source_port, principal(parts))
+    });
+    attributes.part("destination", |_| {
+        peer(known.destination_address, known.destination_port, None)
+    });
+    attributes.part("request", |reach| Some(request(parts, reach)));
+    attributes.part("contextExtensions", |_| {
+        // A route of the proxy says more of its requests than the whole document does.
+        let mut extensions = BTreeMap::new();
+        extensions.extend(parts.context_extensions);
+        extensions.extend(known.route_metadata.iter().map(|(k, v)| (k, v)));
         let extensions = extensions
             .into_iter()
             .map(|(key, text)| (value::string(key), value::string(text)));
-        attributes.put("contextExtensions", value::object(extensions));
-    }
-    if let Some(sni) = known.server_name.filter(|sni| !sni.is_empty()) {
-        let mut session = Object::default();
+        let extensions: Vec<_> = extensions.collect();
+        (!extensions.is_empty()).then(|| value::object(extensions))
+    });
+    attributes.part("tlsSession", |reach| {
+        let sni = known.server_name.filter(|sni| !sni.is_empty())?;
+        let mut session = Object::within(reach);
         session.put("sni", value::string(sni));
-        attributes.put("tlsSession", session.into());
-    }
+        Some(session.into())
+    });
     attributes.into()
 }
 
@@ -90,7 +102,7 @@ fn principal<'p>(parts: &Parts<'p>) -> Option<&'p str> {
 }
 
 fn peer(address: Option<&str>, port: Option<u16>, principal: Option<&str>) -> Option<Value> {
-    let mut socket = Object::default();
+    let mut socket = Object::whole();
     socket.put("address", value::string(address?));
     // Zero is left out, as protojson does.
     socket.some(
@@ -98,21 +110,41 @@ fn peer(address: Option<&str>, port: Option<u16>, principal: Option<&str>) -> Op
         port.filter(|port| *port != 0)
             .map(|port| Value::from(u64::from(port))),
     );
-    let mut address = Object::default();
+    let mut address = Object::whole();
     address.put("socketAddress", socket.into());
-    let mut peer = Object::default();
+    let mut peer = Object::whole();
     peer.put("address", address.into());
     peer.text("principal", principal);
     Some(peer.into())
 }
 
-fn request(parts: &Parts<'_>) -> Value {
+fn request(parts: &Parts<'_>, reach: &Reach) -> Value {
+    let mut request = Object::within(reach);
+    request.part("time", |_| Some(time(parts)));
+    request.part("http", |reach| Some(http(parts, reach)));
+    request.into()
+}
+
+fn time(parts: &Parts<'_>) -> Value {
+    let at = parts.attributes.request_time_ns.unwrap_or(parts.now_ns);
+    let mut time = Object::whole();
+    time.put("seconds", Value::from(at / 1_000_000_000));
+    time.some(
+        "nanos",
+        Some(at % 1_000_000_000)
+            .filter(|nanos| *nanos != 0)
+            .map(Value::from),
+    );
+    time.into()
+}
+
+fn http(parts: &Parts<'_>, reach: &Reach) -> Value {
     let known = parts.attributes;
     let headers = parts.headers;
-    let mut http = Object::default();
+    let mut http = Object::within(reach);
     http.text("id", known.request_id);
     http.text("method", headers.first(":method"));
-    http.put("headers", merged(headers));
+    http.part("headers", |reach| Some(merged(headers, reach)));
     http.text("path", headers.first(":path"));
     http.text("host", headers.authority());
     http.text("scheme", headers.first(":scheme").or(known.scheme));
@@ -121,34 +153,24 @@ fn request(parts: &Parts<'_>) -> Value {
         known.size.filter(|size| *size != 0).map(Value::from),
     );
     http.text("protocol", known.protocol);
-
-    let at = known.request_time_ns.unwrap_or(parts.now_ns);
-    let mut time = Object::default();
-    time.put("seconds", Value::from(at / 1_000_000_000));
-    time.some(
-        "nanos",
-        Some(at % 1_000_000_000)
-            .filter(|nanos| *nanos != 0)
-            .map(Value::from),
-    );
-
-    let mut request = Object::default();
-    request.put("time", time.into());
-    request.put("http", http.into());
-    request.into()
+    http.into()
 }
 
 /// Repeated headers merged with a comma, as Envoy's ext_authz sends them.
-fn merged(headers: &Headers<'_>) -> Value {
-    let mut merged: BTreeMap<&str, String> = BTreeMap::new();
+fn merged(headers: &Headers<'_>, reach: &Reach) -> Value {
+    let mut merged: BTreeMap<&str, Cow<'_, str>> = BTreeMap::new();
     for (name, text) in headers.iter() {
+        if reach.member(name).is_none() {
+            continue;
+        }
         merged
             .entry(name)
             .and_modify(|all| {
+                let all = all.to_mut();
                 all.push(',');
                 all.push_str(text);
             })
-            .or_insert_with(|| text.to_owned());
+            .or_insert(Cow::Borrowed(text));
     }
     value::object(
         merged
@@ -178,34 +200,8 @@ fn parsed_query(query: &str) -> Result<Value, Malformed> {
 }
 
 fn version() -> Value {
-    let mut version = Object::default();
+    let mut version = Object::whole();
     version.put("ext_authz", value::string("v3"));
     version.put("encoding", value::string("protojson"));
     version.into()
-}
-
-/// An object in the making; what the host does not know is left out.
-#[derive(Default)]
-struct Object(Vec<(Value, Value)>);
-
-impl Object {
-    fn put(&mut self, key: &str, value: Value) {
-        self.0.push((value::string(key), value));
-    }
-
-    fn some(&mut self, key: &str, value: Option<Value>) {
-        if let Some(value) = value {
-            self.put(key, value);
-        }
-    }
-
-    fn text(&mut self, key: &str, text: Option<&str>) {
-        self.some(key, text.filter(|text| !text.is_empty()).map(value::string));
-    }
-}
-
-impl From<Object> for Value {
-    fn from(object: Object) -> Value {
-        value::object(object.0)
-    }
 }

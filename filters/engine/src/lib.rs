@@ -15,6 +15,7 @@ mod config;
 mod conformance;
 mod credential;
 pub mod decision;
+mod document;
 mod enforce;
 mod error;
 mod examine;
@@ -23,11 +24,20 @@ mod gate;
 mod headers;
 mod hygiene;
 mod input;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+mod input_tests;
 mod json;
 pub mod message_signature;
 mod pass;
 mod path;
 mod query;
+mod reads;
 mod refusal;
 mod remote;
 mod request;
@@ -47,6 +57,7 @@ pub use decision::{Allow, Decision, Deny, Difference, Effect, HeaderEdit, Record
 pub use error::{LoadError, LoadErrors};
 pub use examine::{Credential, CredentialOutcome};
 pub use gate::{Gate, Moment, Secrets, host_failure};
+pub use reads::Attribute;
 pub use remote::{Answer, Call, CallId, Fault, MAX_BODY};
 pub use request::{Attributes, PeerCertificate, Request};
 pub use wait::{Step, Waiting};

@@ -17,12 +17,14 @@ use crate::{
     verified::Verified,
     words::Reason,
 };
-use portcullis_rego::Value;
+use portcullis_rego::{Reach, Value};
 use std::cell::{OnceCell, RefCell};
 
 /// One request on its way through the gate.
 pub struct Pass<'p> {
     pub config: &'p Config,
+    /// What is made of the input.
+    pub reach: &'p Reach,
     pub request: &'p Request<'p>,
     pub moment: &'p Moment<'p>,
     pub knowledge: &'p jwt::Knowledge,
@@ -100,6 +102,7 @@ impl<'p> Pass<'p> {
             verified: &verified,
             refused: &refused,
             now_ns: self.moment.now_ns,
+            reach: self.reach,
         })
         .map_err(|InputError::Path| refuse(Reason::RequestMalformed.into()))?;
         self.forward(&verified, &mut headers)

@@ -5,7 +5,11 @@ use crate::credential::{
     Refusal, api_key::VerifiedApiKey, jwt::VerifiedJwt, peer::VerifiedPeer,
     signature::VerifiedSignature,
 };
-use portcullis_rego::value::{self, Value};
+use crate::document::Object;
+use portcullis_rego::{
+    Reach,
+    value::{self, Value},
+};
 
 /// The facts of one request.
 pub struct Verified<'c> {
@@ -34,93 +38,101 @@ impl Verified<'_> {
             .or_else(|| agreed(self.signatures.iter().map(VerifiedSignature::key_id)))
     }
 
-    /// `input.verified`.
-    pub fn to_value(&self) -> Value {
-        let mut facts = Vec::new();
-        let (introspected, signed): (Vec<_>, Vec<_>) =
-            self.jwts.iter().partition(|jwt| jwt.is_introspected());
-        let mut jwts = Vec::new();
-        for jwt in &signed {
-            let parts = [
-                (value::string("header"), jwt.header().clone()),
-                (value::string("claims"), jwt.claims().clone()),
-            ];
-            if signed.len() == 1 {
-                let provider = (value::string("provider"), value::string(jwt.provider()));
-                facts.push((
-                    value::string("jwt"),
-                    value::object(parts.clone().into_iter().chain([provider])),
-                ));
+    /// `input.verified`, as far as it is looked at.
+    pub fn to_value(&self, reach: &Reach) -> Value {
+        let mut facts = Object::within(reach);
+        let is_signed = |jwt: &&VerifiedJwt<'_>| !jwt.is_introspected();
+        let signed = || self.jwts.iter().filter(is_signed);
+        let (first, second) = (signed().next(), signed().nth(1));
+        if let (Some(jwt), None) = (first, second) {
+            facts.part("jwt", |reach| {
+                let mut parts = parts_of_jwt(jwt, reach);
+                parts.put("provider", value::string(jwt.provider()));
+                Some(parts.into())
+            });
+        }
+        facts.part("jwts", |reach| {
+            first?;
+            let mut jwts = Object::within(reach);
+            for jwt in signed() {
+                jwts.part(jwt.provider(), |reach| {
+                    Some(parts_of_jwt(jwt, reach).into())
+                });
             }
-            jwts.push((value::string(jwt.provider()), value::object(parts)));
+            Some(jwts.into())
+        });
+        let mut introspected = self.jwts.iter().filter(|jwt| jwt.is_introspected());
+        if let (Some(token), None) = (introspected.next(), introspected.next()) {
+            facts.part("token", |reach| {
+                let mut parts = Object::within(reach);
+                parts.put("provider", value::string(token.provider()));
+                parts.put("claims", token.claims().clone());
+                Some(parts.into())
+            });
         }
-        if let [token] = introspected.as_slice() {
-            facts.push((
-                value::string("token"),
-                value::object([
-                    (value::string("provider"), value::string(token.provider())),
-                    (value::string("claims"), token.claims().clone()),
-                ]),
-            ));
+        facts.part("api_key", |reach| {
+            let key = self.api_key.as_ref()?;
+            let mut parts = Object::within(reach);
+            parts.put("id", value::string(key.id()));
+            parts.put("subject", value::string(key.subject()));
+            parts.part("scopes", |_| {
+                let scopes = key.scopes().iter().map(|scope| value::string(scope));
+                Some(value::array(scopes))
+            });
+            Some(parts.into())
+        });
+        if let [signature] = self.signatures.as_slice() {
+            facts.part("signature", |reach| {
+                let mut parts = parts_of_signature(signature, reach);
+                parts.put("label", value::string(signature.label()));
+                Some(parts.into())
+            });
         }
-        if !jwts.is_empty() {
-            facts.push((value::string("jwts"), value::object(jwts)));
-        }
-        if let Some(key) = &self.api_key {
-            let scopes = key.scopes().iter().map(|scope| value::string(scope));
-            facts.push((
-                value::string("api_key"),
-                value::object([
-                    (value::string("id"), value::string(key.id())),
-                    (value::string("subject"), value::string(key.subject())),
-                    (value::string("scopes"), value::array(scopes)),
-                ]),
-            ));
-        }
-        let mut signatures = Vec::new();
-        for signature in &self.signatures {
-            let parts = parts_of(signature);
-            if self.signatures.len() == 1 {
-                let label = (value::string("label"), value::string(signature.label()));
-                facts.push((
-                    value::string("signature"),
-                    value::object(parts.clone().into_iter().chain([label])),
-                ));
+        facts.part("signatures", |reach| {
+            self.signatures.first()?;
+            let mut signatures = Object::within(reach);
+            for it in &self.signatures {
+                signatures.part(it.label(), |reach| {
+                    Some(parts_of_signature(it, reach).into())
+                });
             }
-            signatures.push((value::string(signature.label()), value::object(parts)));
-        }
-        if !signatures.is_empty() {
-            facts.push((value::string("signatures"), value::object(signatures)));
-        }
-        if let Some(peer) = &self.peer {
-            let known = [
+            Some(signatures.into())
+        });
+        facts.part("peer", |reach| {
+            let peer = self.peer.as_ref()?;
+            let mut known = Object::within(reach);
+            for (name, text) in [
                 ("spiffe_id", peer.spiffe_id()),
                 ("uri_san", peer.uri_san()),
                 ("dns_san", peer.dns_san()),
                 ("subject", peer.subject()),
                 ("fingerprint", peer.fingerprint()),
-            ];
-            let known = known
-                .into_iter()
-                .filter_map(|(name, text)| Some((value::string(name), value::string(text?))));
-            facts.push((value::string("peer"), value::object(known)));
-        }
-        value::object(facts)
+            ] {
+                known.some(name, text.map(value::string));
+            }
+            Some(known.into())
+        });
+        facts.into()
     }
 }
 
-fn parts_of(signature: &VerifiedSignature<'_>) -> [(Value, Value); 5] {
-    let components = signature.components().map(value::string);
-    [
-        (value::string("key_id"), value::string(signature.key_id())),
-        (value::string("subject"), value::string(signature.subject())),
-        (
-            value::string("algorithm"),
-            value::string(signature.algorithm()),
-        ),
-        (value::string("components"), value::array(components)),
-        (value::string("created"), Value::from(signature.created())),
-    ]
+fn parts_of_jwt<'r>(jwt: &VerifiedJwt<'_>, reach: &'r Reach) -> Object<'r> {
+    let mut parts = Object::within(reach);
+    parts.put("header", jwt.header().clone());
+    parts.put("claims", jwt.claims().clone());
+    parts
+}
+
+fn parts_of_signature<'r>(signature: &VerifiedSignature<'_>, reach: &'r Reach) -> Object<'r> {
+    let mut parts = Object::within(reach);
+    parts.put("key_id", value::string(signature.key_id()));
+    parts.put("subject", value::string(signature.subject()));
+    parts.put("algorithm", value::string(signature.algorithm()));
+    parts.part("components", |_| {
+        Some(value::array(signature.components().map(value::string)))
+    });
+    parts.put("created", Value::from(signature.created()));
+    parts
 }
 
 /// What all say alike; `None` where they differ, or where there is none.

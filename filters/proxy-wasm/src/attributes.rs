@@ -1,7 +1,7 @@
 //! Envoy's attributes, read once per request. What the host does not know stays absent.
 
-use crate::host;
-use portcullis_engine::{Attributes, Gate, PeerCertificate};
+use crate::{host, pairs::Pairs};
+use portcullis_engine::{Attribute, Attributes, Gate, PeerCertificate};
 use std::net::SocketAddr;
 
 /// The attributes as the host gave them, so that [`Attributes`] can borrow from it.
@@ -34,30 +34,45 @@ struct Certificate {
 }
 
 impl Known {
-    /// As far as the gate goes by them: every question costs about as much as a small policy. What
-    /// Envoy itself reads from the request's headers is read there.
-    pub fn read(gate: &Gate, headers: &[(Vec<u8>, Vec<u8>)]) -> Known {
+    /// As far as the gate goes by them. What Envoy itself reads from the request's headers is read
+    /// there.
+    pub fn read(gate: &Gate, headers: &Pairs) -> Known {
         let has = |name: &[u8]| headers.iter().any(|(found, _)| found == name);
-        let unless = |known: bool, path: &[&str]| if known { None } else { text(path) };
-        let named = gate.reads_route_names();
+        let wants = |attribute| gate.reads(attribute);
+        let text_if = |wanted: bool, path: &[&str]| if wanted { text(path) } else { None };
+        let number_if = |wanted: bool, path: &[&str]| if wanted { bytes8(path) } else { None };
+        let endpoint_if = |wanted: bool, side| if wanted { endpoint(side) } else { None };
+        let named = wants(Attribute::RouteNames);
         Known {
-            source: endpoint("source"),
-            destination: endpoint("destination"),
-            request_id: request_id(headers),
-            request_time_ns: bytes8(&["request", "time"]).map(u64::from_le_bytes),
-            protocol: text(&["request", "protocol"]),
-            scheme: unless(has(b":scheme"), &["request", "scheme"]),
-            size: has(b"content-length")
-                .then(|| bytes8(&["request", "size"]).map(i64::from_le_bytes))
-                .flatten(),
-            server_name: text(&["connection", "requested_server_name"]),
-            peer: match gate.reads_peer() {
+            source: endpoint_if(wants(Attribute::Source), "source"),
+            destination: endpoint_if(wants(Attribute::Destination), "destination"),
+            request_id: match wants(Attribute::RequestId) {
+                true => request_id(headers),
+                false => None,
+            },
+            request_time_ns: number_if(wants(Attribute::RequestTime), &["request", "time"])
+                .map(u64::from_le_bytes),
+            protocol: text_if(wants(Attribute::Protocol), &["request", "protocol"]),
+            scheme: text_if(!has(b":scheme"), &["request", "scheme"]),
+            size: number_if(
+                wants(Attribute::Size) && has(b"content-length"),
+                &["request", "size"],
+            )
+            .map(i64::from_le_bytes),
+            server_name: text_if(
+                wants(Attribute::ServerName),
+                &["connection", "requested_server_name"],
+            ),
+            peer: match wants(Attribute::Peer) {
                 true => Certificate::read(),
                 false => None,
             },
-            route: unless(!named, &["xds", "route_name"]),
-            virtual_host: unless(!named, &["xds", "virtual_host_name"]),
-            route_metadata: texts(&["xds", "route_metadata", "filter_metadata", "portcullis"]),
+            route: text_if(named, &["xds", "route_name"]),
+            virtual_host: text_if(named, &["xds", "virtual_host_name"]),
+            route_metadata: match wants(Attribute::RouteMetadata) {
+                true => texts(&["xds", "route_metadata", "filter_metadata", "portcullis"]),
+                false => Vec::new(),
+            },
         }
     }
 
@@ -108,11 +123,11 @@ impl Certificate {
 }
 
 /// `x-request-id`, which several lines of it make a question of.
-fn request_id(headers: &[(Vec<u8>, Vec<u8>)]) -> Option<String> {
-    let mut lines = headers.iter().filter(|(name, _)| name == b"x-request-id");
+fn request_id(headers: &Pairs) -> Option<String> {
+    let mut lines = headers.iter().filter(|(name, _)| *name == b"x-request-id");
     match (lines.next(), lines.next()) {
         (None, _) => None,
-        (Some((_, id)), None) => String::from_utf8(id.clone())
+        (Some((_, id)), None) => String::from_utf8(id.to_vec())
             .ok()
             .filter(|id| !id.is_empty()),
         _ => text(&["request", "id"]),
@@ -143,15 +158,14 @@ fn text(path: &[&str]) -> Option<String> {
 /// A map arrives as a list of pairs, a number in it as eight bytes and a map as pairs again, with
 /// nothing to tell them from text but their control characters: what is no text is left out.
 fn texts(path: &[&str]) -> Vec<(String, String)> {
-    let pairs = host::property(path).and_then(|bytes| host::parse_pairs(&bytes));
-    let text = |bytes| {
-        String::from_utf8(bytes)
-            .ok()
-            .filter(|text| !text.contains(char::is_control))
+    let pairs = host::property(path).and_then(Pairs::parse);
+    let text = |bytes: &[u8]| {
+        let text = std::str::from_utf8(bytes).ok()?;
+        (!text.contains(char::is_control)).then(|| text.to_owned())
     };
     pairs
-        .into_iter()
-        .flatten()
+        .unwrap_or_default()
+        .iter()
         .filter_map(|(key, value)| Some((text(key)?, text(value)?)))
         .collect()
 }

@@ -1,7 +1,7 @@
 //! One request, from its headers to its decision. It may have to wait for something that is fetched;
 //! then the root context brings it back.
 
-use crate::{attributes::Known, host, root::Accepted};
+use crate::{attributes::Known, host, pairs::Pairs, root::Accepted};
 use portcullis_engine::{
     Decision, Effect, HeaderEdit, Moment, Record, Request, Step, Waiting, host_failure, words,
 };
@@ -25,7 +25,7 @@ enum State {
 /// What the gate is asked about. A host's maps cannot be read at any time, so it is all here.
 struct Asked {
     decision_id: String,
-    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    headers: Pairs,
     known: Known,
 }
 
@@ -180,7 +180,7 @@ impl Asked {
             decision_id: &self.decision_id,
         };
         let mut headers: Vec<(&str, &[u8])> = Vec::with_capacity(self.headers.len());
-        for (name, value) in &self.headers {
+        for (name, value) in self.headers.iter() {
             let name = std::str::from_utf8(name)
                 .map_err(|_| Unknown("the host gave a header name that is not UTF-8"))?;
             headers.push((name, value));
@@ -206,7 +206,7 @@ pub fn apply(map: MapType, edits: &[HeaderEdit]) -> Result<(), host::Refused> {
 
 /// Puts the record where access logs find it, and a failure of ours into the proxy's log.
 fn record(record: &Record) {
-    let text = record.to_json().to_string();
+    let text = record.to_string();
     if host::set_property(words::FILTER_STATE, text.as_bytes()).is_err() {
         host::log(LogLevel::Error, "portcullis: the host took no filter state");
     }

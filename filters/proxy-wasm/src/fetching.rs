@@ -184,8 +184,11 @@ fn answer(headers: usize, body_size: usize) -> Answer {
     match (pairs, body) {
         (Some(pairs), Some(body)) => Answer::Response {
             headers: pairs
-                .into_iter()
-                .filter_map(|(name, value)| Some((String::from_utf8(name).ok()?, value)))
+                .iter()
+                .filter_map(|(name, value)| {
+                    let name = std::str::from_utf8(name).ok()?;
+                    Some((name.to_owned(), value.to_vec()))
+                })
                 .collect(),
             body,
         },

@@ -3,13 +3,11 @@
 //! caller refuses the request.
 #![expect(unsafe_code, reason = "the ABI is C functions over raw pointers")]
 
+use crate::pairs::{self, Pairs};
 use portcullis_engine::{Call, Deny};
 use proxy_wasm::hostcalls::dispatch_http_call;
 use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
-use std::{
-    mem::size_of,
-    ptr::{null_mut, slice_from_raw_parts_mut},
-};
+use std::ptr::{null_mut, slice_from_raw_parts_mut};
 
 /// The host did not do what it was asked to.
 #[derive(Debug)]
@@ -179,12 +177,12 @@ pub fn http_call(call: &Call) -> Result<u32, Refused> {
 }
 
 /// Every pair of a header map, as bytes; `None` where the host fails or its answer does not parse.
-pub fn header_pairs(map: MapType) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+pub fn header_pairs(map: MapType) -> Option<Pairs> {
     let bytes = receive(|data, size| {
         // SAFETY: the host writes a pointer and a size to live places.
         unsafe { proxy_get_header_map_pairs(map, data, size) }
     })?;
-    parse_pairs(&bytes)
+    Pairs::parse(bytes)
 }
 
 pub fn remove_header(map: MapType, name: &str) -> Result<(), Refused> {
@@ -226,7 +224,7 @@ pub fn call_foreign_function(name: &str, arguments: &[u8]) -> Option<Vec<u8>> {
 /// Ends the stream with an answer of ours. Where the host refuses even that, the stream stays
 /// paused and its timeout ends it.
 pub fn send_local_response(deny: &Deny, details: &str) {
-    let headers = serialize_pairs(&deny.headers);
+    let headers = pairs::serialize(&deny.headers);
     let grpc_status = deny
         .grpc_status
         .and_then(|s| i32::try_from(s).ok())
@@ -271,54 +269,4 @@ fn receive(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>
     // SAFETY: the SDK's allocator made this as a `Box<[u8]>` of exactly this size, and the host
     // hands each allocation over once.
     Some(unsafe { Box::from_raw(slice_from_raw_parts_mut(data, size)) }.into_vec())
-}
-
-/// The ABI's list of pairs: a count, then the sizes of each key and value, then both with a NUL
-/// behind each (proxy-wasm-cpp-host `include/proxy-wasm/pairs_util.h`).
-pub fn parse_pairs(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
-    if bytes.is_empty() {
-        return Some(Vec::new());
-    }
-    let (count, rest) = take_u32(bytes)?;
-    // Each pair takes eight bytes of sizes, so a count beyond the bytes there are ends here.
-    let sizes_len = count.checked_mul(8)?;
-    let (mut sizes, mut data) = rest.split_at_checked(sizes_len)?;
-    let mut pairs = Vec::with_capacity(count);
-    for _ in 0..count {
-        let (key_size, after_key) = take_u32(sizes)?;
-        let (value_size, after_value) = take_u32(after_key)?;
-        sizes = after_value;
-        let (key, after_key) = take_field(data, key_size)?;
-        let (value, after_value) = take_field(after_key, value_size)?;
-        data = after_value;
-        pairs.push((key.to_vec(), value.to_vec()));
-    }
-    Some(pairs)
-}
-
-fn take_u32(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let (number, rest) = bytes.split_first_chunk::<{ size_of::<u32>() }>()?;
-    Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
-}
-
-fn take_field(bytes: &[u8], size: usize) -> Option<(&[u8], &[u8])> {
-    let (field, rest) = bytes.split_at_checked(size)?;
-    match rest.split_first() {
-        Some((0, rest)) => Some((field, rest)),
-        _ => None,
-    }
-}
-
-fn serialize_pairs(pairs: &[(String, String)]) -> Vec<u8> {
-    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes();
-    let mut bytes = number(pairs.len()).to_vec();
-    for (name, value) in pairs {
-        bytes.extend(number(name.len()));
-        bytes.extend(number(value.len()));
-    }
-    for field in pairs.iter().flat_map(|(name, value)| [name, value]) {
-        bytes.extend(field.as_bytes());
-        bytes.push(0);
-    }
-    bytes
 }

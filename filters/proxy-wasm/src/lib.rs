@@ -8,6 +8,7 @@ mod fetching;
 mod host;
 mod metrics;
 mod native;
+mod pairs;
 mod root;
 mod stream;
 
