@@ -87,6 +87,11 @@ impl Report {
         found.map_or(f64::NAN, Measured::median)
     }
 
+    fn least(&self, name: &str) -> f64 {
+        let found = self.chains.iter().find(|it| it.chain.name == name);
+        found.map_or(f64::NAN, |it| it.spread()[0])
+    }
+
     /// What a chain costs more than another: the median of the rounds' differences, since what else the
     /// machine does hits a round's chains alike.
     fn over(&self, name: &str, other: &str) -> f64 {
@@ -121,88 +126,79 @@ impl Report {
 
     /// What DESIGN asks of the gate, as this run has it.
     fn aims(&self) -> Vec<Vec<String>> {
-        let warm = self.median("portcullis_warm");
-        let over = |name: &str, other: &str| format!("{:.1} us", self.over(name, other));
+        let us = |us: f64| format!("{us:.1} us");
+        let over = |what: &str, name: &str, other: &str, at_most: &str| {
+            let least = self.least(name) - self.least(other);
+            [what, &us(self.over(name, other)), &us(least), at_most].map(str::to_owned)
+        };
+        let to = |what: &str, name: &str, other: &str, at_most: f64| {
+            [
+                what.to_owned(),
+                times(self.median(name) / self.median(other)),
+                times(self.least(name) / self.least(other)),
+                times(at_most),
+            ]
+        };
+        let plain = |what: &str, found: String, at_most: &str| {
+            [what.into(), found, String::new(), at_most.into()]
+        };
         let (with, without) = (&self.portcullis, &self.none);
         let mib = |of: &Footprint| format!("{} MiB", of.rss_kib / 1024);
         let seconds = |of: &Footprint| format!("{:.2} s", of.ready.as_secs_f64());
+        let builtin = self.over("portcullis_100_ours", "portcullis_100_native") / 100.0;
+        let (warm, cached) = ("portcullis_warm", "jwt_authn_cached_rbac");
+        let (rs256, es256) = ("jwt_authn_rs256", "jwt_authn_es256");
         [
-            ["the gate", "measured", "at most"].map(String::from),
-            [
-                "warm, more than `none`".into(),
-                over("portcullis_warm", "none"),
-                "10 us".into(),
-            ],
-            [
-                "warm, more than `empty_wasm`".into(),
-                over("portcullis_warm", "empty_wasm"),
-                String::new(),
-            ],
-            [
-                "warm, to `jwt_authn_cached_rbac`".into(),
-                times(warm / self.median("jwt_authn_cached_rbac")),
-                times(1.5),
-            ],
-            [
-                "an evaluation, warm to `portcullis_allow`".into(),
-                over("portcullis_warm", "portcullis_allow"),
-                String::new(),
-            ],
-            [
-                "a builtin of ours, more than the machine's own".into(),
-                format!(
-                    "{:.2} us",
-                    self.over("portcullis_100_ours", "portcullis_100_native") / 100.0
-                ),
-                String::new(),
-            ],
-            [
-                "first sight, more than `jwt_authn_rbac`".into(),
-                over("portcullis_first_sight", "jwt_authn_rbac"),
-                "10 us".into(),
-            ],
-            [
-                "RS256, more than `jwt_authn_rs256`".into(),
-                over("portcullis_rs256", "jwt_authn_rs256"),
-                "20 us".into(),
-            ],
-            [
-                "the same in the module".into(),
-                over("portcullis_rs256_rust", "jwt_authn_rs256"),
-                String::new(),
-            ],
-            [
-                "ES256, more than `jwt_authn_es256`".into(),
-                over("portcullis_es256", "jwt_authn_es256"),
-                "20 us".into(),
-            ],
-            [
-                "the same in the module".into(),
-                over("portcullis_es256_rust", "jwt_authn_es256"),
-                String::new(),
-            ],
-            [
-                "a forged token, to `jwt_authn_forged`".into(),
-                times(self.median("portcullis_forged") / self.median("jwt_authn_forged")),
-                times(2.0),
-            ],
-            ["start to first answer".into(), seconds(with), "1 s".into()],
-            [
-                "the same without the gate".into(),
-                seconds(without),
-                String::new(),
-            ],
-            ["resident memory".into(), mib(with), String::new()],
-            [
-                "the same without the gate".into(),
-                mib(without),
-                String::new(),
-            ],
-            [
-                "the module".into(),
+            ["the gate", "measured", "least", "at most"].map(String::from),
+            over("warm, more than `none`", warm, "none", "10 us"),
+            over("warm, more than `empty_wasm`", warm, "empty_wasm", ""),
+            to("warm, to `jwt_authn_cached_rbac`", warm, cached, 1.5),
+            over(
+                "an evaluation, warm to `portcullis_allow`",
+                warm,
+                "portcullis_allow",
+                "",
+            ),
+            plain(
+                "a builtin of ours, more than the machine's own",
+                format!("{builtin:.2} us"),
+                "",
+            ),
+            over(
+                "first sight, more than `jwt_authn_rbac`",
+                "portcullis_first_sight",
+                "jwt_authn_rbac",
+                "10 us",
+            ),
+            over(
+                "RS256, more than `jwt_authn_rs256`",
+                "portcullis_rs256",
+                rs256,
+                "20 us",
+            ),
+            over("the same in the module", "portcullis_rs256_rust", rs256, ""),
+            over(
+                "ES256, more than `jwt_authn_es256`",
+                "portcullis_es256",
+                es256,
+                "20 us",
+            ),
+            over("the same in the module", "portcullis_es256_rust", es256, ""),
+            to(
+                "a forged token, to `jwt_authn_forged`",
+                "portcullis_forged",
+                "jwt_authn_forged",
+                2.0,
+            ),
+            plain("start to first answer", seconds(with), "1 s"),
+            plain("the same without the gate", seconds(without), ""),
+            plain("resident memory", mib(with), ""),
+            plain("the same without the gate", mib(without), ""),
+            plain(
+                "the module",
                 format!("{:.2} MB", self.module_bytes as f64 / 1e6),
-                String::new(),
-            ],
+                "",
+            ),
         ]
         .map(Vec::from)
         .into_iter()
