@@ -8,6 +8,7 @@
 mod der;
 pub mod encoding;
 pub mod foreign;
+mod hash;
 pub mod legacy;
 mod native;
 pub mod pem;
@@ -18,6 +19,7 @@ mod sign;
 mod verify;
 pub mod x509;
 
+pub use hash::Hasher;
 pub use native::{NativeVerifier, Question, Verifier};
 pub use sign::{CannotSign, SigningKey};
 pub use verify::{BadSignature, Material, VerificationKey};

@@ -1,6 +1,7 @@
 //! The gate: a configuration that was checked and compiled once, and decides every request.
 
 use crate::{
+    body::{BodyReader, Demand},
     config::{Config, api_keys::ApiKeys, routes::Settings},
     credential::{
         jwt::Knowledge,
@@ -13,7 +14,7 @@ use crate::{
     hygiene,
     message_signature::{Component, Message},
     pass::{Asked, Pass},
-    request::Request,
+    request::{Incoming, Request},
     route,
     wait::Room,
     words::Reason,
@@ -102,6 +103,11 @@ impl Gate {
         asked: Result<Asked<'_>, Box<Decision>>,
     ) -> Decision {
         match asked {
+            // What has not come cannot be waited for here, and what passes cannot be checked.
+            Ok(Asked::Body(settings)) => pass.refuse(settings, pass.record(Reason::BodyTruncated)),
+            Ok(Asked::Policy(question)) if question.passing.is_some() => {
+                pass.refuse(question.settings, pass.record(Reason::BodyTruncated))
+            }
             Ok(Asked::Policy(question)) => enforce(&self.policy, pass, question),
             Ok(Asked::Off(headers)) => {
                 pass.allow(&headers, Vec::new(), pass.record(Reason::GateOff))
@@ -126,7 +132,7 @@ impl Gate {
         };
         match pass.asked()? {
             Asked::Policy(question) => Ok(portcullis_rego::value::to_json(&question.input)),
-            Asked::Off(_) => Err(Box::new(self.decide(request, moment))),
+            Asked::Off(_) | Asked::Body(_) => Err(Box::new(self.decide(request, moment))),
         }
     }
 
@@ -159,6 +165,53 @@ impl Gate {
     /// What is wrong with the request.
     pub fn required_components(&self, request: &Request<'_>) -> Result<&[Component], String> {
         Ok(&self.settings(request)?.components)
+    }
+
+    /// What takes the request's body in, where it is to be looked at.
+    pub fn body_reader(&self, request: &Request<'_>) -> Option<BodyReader> {
+        let settings = self.settings(request).ok()?;
+        match request.body {
+            Incoming::Coming if !settings.off => {
+                Demand::new(&settings.body, request).ok()?.reader()
+            }
+            _ => None,
+        }
+    }
+
+    /// Asks about a request with all of its body, which is there already.
+    pub fn with_body<T>(
+        &self,
+        request: &Request<'_>,
+        bytes: &[u8],
+        question: impl FnOnce(&Request<'_>) -> T,
+    ) -> T {
+        if bytes.is_empty() {
+            return question(request);
+        }
+        let coming = Request {
+            body: Incoming::Coming,
+            ..*request
+        };
+        let body = self.body_reader(&coming).map(|mut reader| {
+            reader.push(bytes);
+            reader.finish()
+        });
+        question(&Request {
+            body: body.as_ref().map_or(Incoming::Coming, Incoming::Read),
+            ..coming
+        })
+    }
+
+    /// The decision on a request that was let through, and whose body is not what it must be.
+    pub fn refuse_body(
+        &self,
+        request: &Request<'_>,
+        moment: &Moment<'_>,
+        reason: Reason,
+    ) -> Decision {
+        let pass = self.pass(request, moment, moment.now_ns);
+        let settings = self.settings(request).unwrap_or(&self.config.settings);
+        pass.refuse(settings, pass.record(reason))
     }
 
     fn settings(&self, request: &Request<'_>) -> Result<&Settings, String> {

@@ -1,5 +1,5 @@
 //! The input document: opa-envoy-plugin's, so that an unmodified policy runs, with what was
-//! proven beside it. Upstream: `opa-envoy-plugin/envoyauth/request.go`; bodies are not built yet.
+//! proven beside it. Upstream: `opa-envoy-plugin/envoyauth/request.go`.
 
 use crate::{
     credential::Refusal,
@@ -10,6 +10,7 @@ use crate::{
     request::Attributes,
     verified::{Verified, refused_to_value},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use portcullis_rego::{
     Reach,
     value::{self, Value},
@@ -37,8 +38,15 @@ pub struct Parts<'p> {
     pub verified: &'p Verified<'p>,
     pub refused: &'p [Refusal],
     pub now_ns: u64,
+    pub body: Option<&'p Seen<'p>>,
     /// What is made of the document: as much as somebody looks at.
     pub reach: &'p Reach,
+}
+
+/// A body that the policy may see.
+pub struct Seen<'p> {
+    pub bytes: &'p [u8],
+    pub parsed: Value,
 }
 
 pub fn build(parts: &Parts<'_>) -> Result<Value, InputError> {
@@ -57,6 +65,11 @@ pub fn build(parts: &Parts<'_>) -> Result<Value, InputError> {
     let query = query.unwrap_or("");
     if document.takes("parsed_query") || query.contains(['%', ';']) {
         document.put("parsed_query", parsed_query(query)?);
+    }
+    if let Some(body) = parts.body {
+        document.part("parsed_body", |_| Some(body.parsed.clone()));
+        // A part of one is refused before anybody is asked.
+        document.part("truncated_body", |_| Some(Value::Bool(false)));
     }
     document.text("source_principal", principal(parts));
     document.part("verified", |reach| Some(parts.verified.to_value(reach)));
@@ -153,6 +166,14 @@ fn http(parts: &Parts<'_>, reach: &Reach) -> Value {
         known.size.filter(|size| *size != 0).map(Value::from),
     );
     http.text("protocol", known.protocol);
+    if let Some(body) = parts.body.filter(|body| !body.bytes.is_empty()) {
+        http.part("body", |_| {
+            std::str::from_utf8(body.bytes).ok().map(value::string)
+        });
+        http.part("rawBody", |_| {
+            Some(value::string(&STANDARD.encode(body.bytes)))
+        });
+    }
     http.into()
 }
 

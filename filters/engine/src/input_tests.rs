@@ -2,7 +2,7 @@
 //! for nothing else and nothing else was made.
 
 use crate::{
-    Attribute, Attributes, Gate, Moment, PeerCertificate, Request, api_key_hash,
+    Attribute, Attributes, Gate, Incoming, Moment, PeerCertificate, Request, api_key_hash,
     crypto::SigningKey, pass::Asked,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -128,6 +128,7 @@ fn check(headers: &[(&str, &[u8])]) -> usize {
     let request = |attributes| Request {
         headers,
         attributes,
+        body: Incoming::None,
     };
     let everything = gate("input");
     let whole = everything
@@ -183,6 +184,7 @@ fn what_cannot_be_read_is_refused_though_nobody_looks_at_it() {
         let request = Request {
             headers: &headers,
             attributes: Attributes::default(),
+            body: Incoming::None,
         };
         let moment = Moment {
             now_ns: NOW_NS,

@@ -10,6 +10,7 @@
 pub mod attacks {}
 
 mod answer;
+mod body;
 mod config;
 #[cfg(test)]
 mod conformance;
@@ -50,6 +51,7 @@ pub mod words;
 
 use portcullis_crypto as crypto;
 
+pub use body::{Body, BodyReader, Check as BodyCheck};
 pub use config::api_keys::hash as api_key_hash;
 pub use credential::signature::Report as SignatureReport;
 pub use crypto::{Algorithm, NativeVerifier, Question, SigningKey, Verifier, foreign};
@@ -59,6 +61,6 @@ pub use examine::{Credential, CredentialOutcome};
 pub use gate::{Gate, Moment, Secrets, host_failure};
 pub use reads::Attribute;
 pub use remote::{Answer, Call, CallId, Fault, MAX_BODY};
-pub use request::{Attributes, PeerCertificate, Request};
+pub use request::{Attributes, Incoming, PeerCertificate, Request};
 pub use wait::{Step, Waiting};
 pub use words::Reason;

@@ -2,23 +2,27 @@
 //! checks is the order of this file.
 
 use crate::{
+    body::{self, Demand, Verdict},
     config::{Config, routes::Settings},
     credential::{Refusal, api_key, jwt, peer, signature},
     decision::{Allow, Decision, Effect, HeaderEdit, Record},
     gate::Moment,
     headers::Headers,
     hygiene,
-    input::{self, InputError},
-    message_signature::Message,
+    input::{self, InputError, Seen},
+    message_signature::{Component, Message},
     refusal::{self, Client},
     remote::Want,
     request::Request,
     route,
-    verified::Verified,
+    verified::{Verified, VerifiedBody},
     words::Reason,
 };
 use portcullis_rego::{Reach, Value};
-use std::cell::{OnceCell, RefCell};
+use std::{
+    borrow::Cow,
+    cell::{OnceCell, RefCell},
+};
 
 /// One request on its way through the gate.
 pub struct Pass<'p> {
@@ -45,6 +49,8 @@ pub struct Question<'p> {
     pub subject: Option<String>,
     pub key_id: Option<String>,
     pub api_key: Option<String>,
+    /// What checks the body while it passes, after the answer.
+    pub passing: Option<Box<body::Check>>,
 }
 
 /// Why credentials end the request.
@@ -60,6 +66,8 @@ type Judged<'c> = Result<signature::VerifiedSignature<'c>, Refusal>;
 pub enum Asked<'p> {
     /// A route without a gate.
     Off(Headers<'p>),
+    /// The body must have come first; nothing else is wrong with the request.
+    Body(&'p Settings),
     Policy(Question<'p>),
 }
 
@@ -91,9 +99,21 @@ impl<'p> Pass<'p> {
             }
             return Ok(Asked::Off(headers));
         }
-        let (verified, refused) = self
+        let demand = Demand::new(&settings.body, self.request);
+        let (mut verified, refused) = self
             .credentials(settings, &mut headers, &api_key)
             .map_err(refuse)?;
+        // A body is waited for and worked on only for those whose credentials hold.
+        let verdict = demand.and_then(|demand| demand.verdict(self.request, &headers));
+        let (seen, passing) = match verdict.map_err(|refused| refuse(refused.into()))? {
+            Verdict::NotYet => return Ok(Asked::Body(settings)),
+            Verdict::Passing(check) => (None, Some(check)),
+            Verdict::Judged(judged) => {
+                verified.body = VerifiedBody::new(&judged, &verified.signatures);
+                let seen = self.seen(&judged);
+                (seen.map_err(|reason| refuse(reason.into()))?, None)
+            }
+        };
         self.remove_configured(&mut headers);
         let input = input::build(&input::Parts {
             headers: &headers,
@@ -102,6 +122,7 @@ impl<'p> Pass<'p> {
             verified: &verified,
             refused: &refused,
             now_ns: self.moment.now_ns,
+            body: seen.as_ref(),
             reach: self.reach,
         })
         .map_err(|InputError::Path| refuse(Reason::RequestMalformed.into()))?;
@@ -114,14 +135,41 @@ impl<'p> Pass<'p> {
             subject: verified.subject().map(str::to_owned),
             key_id: verified.key_id().map(str::to_owned),
             api_key: api_key.into_inner(),
+            passing,
         }))
+    }
+
+    /// What the policy sees of the body.
+    fn seen<'b>(&self, judged: &body::Judged<'b>) -> Result<Option<Seen<'b>>, Reason> {
+        let Some(bytes) = judged.bytes else {
+            return Ok(None);
+        };
+        let content_type = self.request.first("content-type");
+        let content_type = content_type.and_then(|it| std::str::from_utf8(it).ok());
+        let parsed = body::parse::parse(content_type, bytes);
+        let parsed = parsed.map_err(|body::parse::Malformed| Reason::RequestMalformed)?;
+        Ok(Some(Seen { bytes, parsed }))
+    }
+
+    /// What signatures must cover of this request: a digest, where there is a body.
+    fn components(&self, settings: &'p Settings) -> Cow<'p, [Component]> {
+        let is_bodiless =
+            !self.request.body.is_there() && self.request.first(body::digest::FIELD).is_none();
+        let of_digest = |component: &Component| component.is_of_field(body::digest::FIELD);
+        match is_bodiless && settings.components.iter().any(of_digest) {
+            false => Cow::Borrowed(&settings.components),
+            true => {
+                let others = settings.components.iter().filter(|it| !of_digest(it));
+                Cow::Owned(others.cloned().collect())
+            }
+        }
     }
 
     /// Verifies what the request shows. A refused credential is gone from the headers when this
     /// returns, so that no policy and no upstream takes it for good.
     fn credentials(
         &self,
-        settings: &Settings,
+        settings: &'p Settings,
         headers: &mut Headers<'p>,
         used: &OnceCell<String>,
     ) -> Result<(Verified<'p>, Vec<Refusal>), Refused> {
@@ -192,12 +240,13 @@ impl<'p> Pass<'p> {
             api_key,
             signatures,
             peer: peer::verify(config.peer, &self.request.attributes),
+            body: None,
         };
         Ok((verified, refused))
     }
 
     /// Over the request as it was received, whatever was removed from it since.
-    fn signatures(&self, settings: &Settings) -> Result<Vec<Judged<'p>>, Refused> {
+    fn signatures(&self, settings: &'p Settings) -> Result<Vec<Judged<'p>>, Refused> {
         let Some(config) = &self.config.signatures else {
             return Ok(Vec::new());
         };
@@ -206,7 +255,7 @@ impl<'p> Pass<'p> {
         let now_ns = self.moment.now_ns;
         let judged = signature::verify(
             config,
-            &settings.components,
+            &self.components(settings),
             settings.signatures.deny_invalid,
             now_ns,
             &message,
@@ -306,6 +355,16 @@ impl From<Reason> for Refused {
         Refused {
             reason,
             detail: None,
+            challenge: None,
+        }
+    }
+}
+
+impl From<body::Refused> for Refused {
+    fn from((reason, detail): body::Refused) -> Refused {
+        Refused {
+            reason,
+            detail: detail.map(str::to_owned),
             challenge: None,
         }
     }

@@ -1,5 +1,7 @@
 //! A borrowed view of one request: the shell reads it from its host, nothing here is copied.
 
+use crate::body::Body;
+
 /// What the host says of the request. Names are lower-case; `:method`, `:authority`, `:path` and
 /// `:scheme` are among the headers, as HTTP/2 and Envoy have them.
 #[derive(Clone, Copy)]
@@ -7,6 +9,29 @@ pub struct Request<'a> {
     /// Every header line in order; repeated ones stay apart unless the host folded them.
     pub headers: &'a [(&'a str, &'a [u8])],
     pub attributes: Attributes<'a>,
+    pub body: Incoming<'a>,
+}
+
+/// What there is of a request's body.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Incoming<'a> {
+    /// The request ended with its headers.
+    #[default]
+    None,
+    /// It has not come yet, or not all of it.
+    Coming,
+    Read(&'a Body),
+}
+
+impl Incoming<'_> {
+    /// Whether the request has one, as far as can be told now.
+    pub(crate) fn is_there(self) -> bool {
+        match self {
+            Incoming::None => false,
+            Incoming::Coming => true,
+            Incoming::Read(body) => !body.is_empty(),
+        }
+    }
 }
 
 /// Envoy's attributes, as far as the host knows them. Absent is `None` or empty, never made up.

@@ -5,7 +5,10 @@ use crate::credential::{
     Refusal, api_key::VerifiedApiKey, jwt::VerifiedJwt, peer::VerifiedPeer,
     signature::VerifiedSignature,
 };
-use crate::document::Object;
+use crate::{
+    body::{Judged, digest},
+    document::Object,
+};
 use portcullis_rego::{
     Reach,
     value::{self, Value},
@@ -18,6 +21,23 @@ pub struct Verified<'c> {
     pub signatures: Vec<VerifiedSignature<'c>>,
     /// No credential: it changes neither the subject nor the key's id.
     pub peer: Option<VerifiedPeer<'c>>,
+    pub body: Option<VerifiedBody>,
+}
+
+/// Proof that a body has the digest that its request claims.
+pub struct VerifiedBody {
+    digest: String,
+    signed: bool,
+}
+
+impl VerifiedBody {
+    /// `signatures`: those that hold.
+    pub fn new(judged: &Judged<'_>, signatures: &[VerifiedSignature<'_>]) -> Option<VerifiedBody> {
+        Some(VerifiedBody {
+            digest: judged.digest.clone()?,
+            signed: signatures.iter().any(|it| it.covers_field(digest::FIELD)),
+        })
+    }
 }
 
 impl Verified<'_> {
@@ -97,6 +117,13 @@ impl Verified<'_> {
                 });
             }
             Some(signatures.into())
+        });
+        facts.part("body", |reach| {
+            let body = self.body.as_ref()?;
+            let mut parts = Object::within(reach);
+            parts.put("digest", value::string(&body.digest));
+            parts.put("signed", Value::Bool(body.signed));
+            Some(parts.into())
         });
         facts.part("peer", |reach| {
             let peer = self.peer.as_ref()?;

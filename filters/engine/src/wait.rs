@@ -2,9 +2,10 @@
 //! come. It waits for two seconds at most, and so do a hundred at most for one provider.
 
 use crate::{
-    decision::Decision,
+    body::Check,
+    decision::{Decision, Effect},
     gate::{Gate, Moment},
-    pass::Asked,
+    pass::{Asked, Pass},
     remote::{Answer, Call, CallId, Fault, MAX_WAIT_NS, Outlook, Want},
     request::Request,
     words::Reason,
@@ -39,6 +40,11 @@ const MAX_WAITING: usize = 100;
 #[derive(Debug)]
 pub enum Step {
     Decided(Box<Decision>),
+    /// It is to be held, and asked about again with its body: nothing else is wrong with it.
+    Body,
+    /// The decision holds as long as the body does: the last piece passes only where
+    /// [`BodyCheck::finish`](crate::BodyCheck::finish) agrees. Else [`Gate::refuse_body`].
+    Passing(Box<Decision>, Box<Check>),
     /// It is to be held, and [`Gate::step`] asked again after an answer has come, or the time is up.
     Waiting(Waiting),
 }
@@ -99,9 +105,8 @@ impl Gate {
         let pass = self.pass(request, moment, since_ns);
         let asked = pass.asked();
         let wants = pass.wants.take();
-        let decided = |decision| Step::Decided(Box::new(decision));
         if wants.is_empty() || !is_open(&asked) {
-            return decided(self.conclude(&pass, asked));
+            return self.settle(&pass, asked);
         }
         let in_time = moment.now_ns < since_ns.saturating_add(MAX_WAIT_NS);
         let ticket = match waited {
@@ -133,12 +138,28 @@ impl Gate {
                 drop(remote);
                 let mut pass = self.pass(request, moment, since_ns);
                 pass.gives_up = true;
-                decided(self.conclude(&pass, pass.asked()))
+                self.settle(&pass, pass.asked())
             }
             _ => {
                 drop(remote);
-                decided(self.conclude(&pass, asked))
+                self.settle(&pass, asked)
             }
+        }
+    }
+
+    /// What is left to do once nothing more is to be fetched.
+    fn settle(&self, pass: &Pass<'_>, asked: Result<Asked<'_>, Box<Decision>>) -> Step {
+        match asked {
+            Ok(Asked::Body(_)) => Step::Body,
+            Ok(Asked::Policy(mut question)) => {
+                let check = question.passing.take();
+                let decision = Box::new(self.conclude(pass, Ok(Asked::Policy(question))));
+                match (check, &decision.effect) {
+                    (Some(check), Effect::Allow(_)) => Step::Passing(decision, check),
+                    _ => Step::Decided(decision),
+                }
+            }
+            asked => Step::Decided(Box::new(self.conclude(pass, asked))),
         }
     }
 

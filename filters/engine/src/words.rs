@@ -40,6 +40,10 @@ reasons! {
     HeadersInvalid = "headers.invalid", 400, INVALID_ARGUMENT;
     RequestMalformed = "request.malformed", 400, INVALID_ARGUMENT;
 
+    DigestMissing = "digest.missing", 400, INVALID_ARGUMENT;
+    DigestMismatch = "digest.mismatch", 400, INVALID_ARGUMENT;
+    BodyTruncated = "body.truncated", 400, INVALID_ARGUMENT;
+
     JwtMissing = "jwt.missing", 401, UNAUTHENTICATED;
     JwtMalformed = "jwt.malformed", 401, UNAUTHENTICATED;
     JwtAlgorithm = "jwt.algorithm", 401, UNAUTHENTICATED;
@@ -73,12 +77,14 @@ reasons! {
     PolicyUndefined = "policy.undefined", 403, PERMISSION_DENIED;
     OriginForbidden = "origin.forbidden", 403, PERMISSION_DENIED;
 
+    BodyTooLarge = "body.too_large", 413, RESOURCE_EXHAUSTED;
     HeadersTooLarge = "headers.too_large", 431, RESOURCE_EXHAUSTED;
 
     JwksUnavailable = "jwks.unavailable", 503, UNAVAILABLE;
     IntrospectionUnavailable = "introspection.unavailable", 503, UNAVAILABLE;
     PolicyError = "policy.error", 503, UNAVAILABLE;
     PolicyBudget = "policy.budget", 503, UNAVAILABLE;
+    BodyHostUnsupported = "body.host_unsupported", 503, UNAVAILABLE;
     HostError = "host.error", 503, UNAVAILABLE;
 }
 

@@ -311,6 +311,7 @@ impl Course {
         let request = Request {
             headers: &headers,
             attributes: Default::default(),
+            body: Default::default(),
         };
         let moment = Moment {
             now_ns,
@@ -318,6 +319,7 @@ impl Course {
         };
         match self.gate.step(&request, &moment, waited) {
             Step::Decided(decision) => decision.record.reason.code().to_owned(),
+            Step::Body | Step::Passing(..) => "reads".to_owned(),
             Step::Waiting(waiting) => {
                 self.waiting.push((token, waiting));
                 "waits".to_owned()

@@ -1,9 +1,10 @@
 //! One request, from its headers to its decision. It may have to wait for something that is fetched;
 //! then the root context brings it back.
 
-use crate::{attributes::Known, host, pairs::Pairs, root::Accepted};
+use crate::{attributes::Known, body::Held, host, pairs::Pairs, root::Accepted};
 use portcullis_engine::{
-    Decision, Effect, HeaderEdit, Moment, Record, Request, Step, Waiting, host_failure, words,
+    BodyCheck, Decision, Effect, Gate, HeaderEdit, Incoming, Moment, Reason, Record, Request, Step,
+    Waiting, host_failure, words,
 };
 use proxy_wasm::types::{Action, LogLevel, MapType};
 use std::{cell::RefCell, rc::Rc};
@@ -18,8 +19,18 @@ pub struct Exchange {
 enum State {
     Undecided,
     Waiting(Box<Asked>, Waiting),
+    /// Its body must come first.
+    Reading(Box<Asked>),
+    /// Allowed, as long as its body is what it must be.
+    Passing {
+        asked: Box<Asked>,
+        check: Box<BodyCheck>,
+        response: Vec<HeaderEdit>,
+    },
     Refused,
-    Allowed { response: Vec<HeaderEdit> },
+    Allowed {
+        response: Vec<HeaderEdit>,
+    },
 }
 
 /// What the gate is asked about. A host's maps cannot be read at any time, so it is all here.
@@ -27,10 +38,17 @@ struct Asked {
     decision_id: String,
     headers: Pairs,
     known: Known,
+    body: Held,
+    /// When it came, of one with a body: nanoseconds since the Unix epoch.
+    since_ns: u64,
 }
 
 /// What the host did not give.
 struct Unknown(&'static str);
+
+const NOT_ACCEPTED: &str = "no configuration was accepted";
+const NO_TIME: &str = "the host gave no time";
+const NO_BODY: &str = "the host gave less of a body than it said";
 
 impl Exchange {
     pub fn new(accepted: Option<Rc<Accepted>>) -> Exchange {
@@ -42,42 +60,52 @@ impl Exchange {
 
     pub fn action(&self) -> Action {
         match *self.state.borrow() {
-            State::Allowed { .. } => Action::Continue,
-            State::Undecided | State::Waiting(..) | State::Refused => Action::Pause,
+            State::Allowed { .. } | State::Passing { .. } => Action::Continue,
+            State::Undecided | State::Waiting(..) | State::Reading(_) | State::Refused => {
+                Action::Pause
+            }
         }
     }
 
     /// What the response gets, of a request that was allowed.
     pub fn response(&self) -> Vec<HeaderEdit> {
         match &*self.state.borrow() {
-            State::Allowed { response } => response.clone(),
+            State::Allowed { response } | State::Passing { response, .. } => response.clone(),
             _ => Vec::new(),
         }
     }
 
-    pub fn is_waiting(&self) -> bool {
-        matches!(*self.state.borrow(), State::Waiting(..))
+    /// Whether time may decide it.
+    pub fn is_held(&self) -> bool {
+        self.deadline_ns(u64::MAX).is_some()
     }
 
-    /// From when on the gate decides, whatever has come; `None` where the request does not wait.
+    /// From when on the gate decides, whatever has come; `None` where no time does.
     pub fn deadline_ns(&self, now_ns: u64) -> Option<u64> {
-        match &*self.state.borrow() {
-            State::Waiting(_, waiting) => Some(waiting.deadline_ns(now_ns)),
+        match (&*self.state.borrow(), &self.accepted) {
+            (State::Waiting(_, waiting), _) => Some(waiting.deadline_ns(now_ns)),
+            (State::Reading(asked), Some(accepted)) => {
+                accepted.bodies.deadline_ns(asked.since_ns.min(now_ns))
+            }
             _ => None,
         }
     }
 
-    /// Whether the gate is to be asked again: of a request that waits, and not in vain.
+    /// Whether the gate is to be asked again: of a request that is held, and not in vain.
     pub fn is_ready(&self, now_ns: u64) -> bool {
         match (&*self.state.borrow(), &self.accepted) {
             (State::Waiting(_, waiting), Some(accepted)) => accepted.gate.is_ready(waiting, now_ns),
+            (State::Reading(asked), Some(accepted)) => {
+                let deadline = accepted.bodies.deadline_ns(asked.since_ns);
+                deadline.is_some_and(|at| now_ns >= at || now_ns < asked.since_ns)
+            }
             _ => false,
         }
     }
 
     /// Reads the request and decides, or has it wait.
-    pub fn begin(&self) {
-        match Asked::read(self.accepted.as_deref()) {
+    pub fn begin(&self, end_of_stream: bool) {
+        match Asked::read(self.accepted.as_deref(), end_of_stream) {
             Ok(asked) => self.step(Box::new(asked), None),
             Err((decision_id, Unknown(detail))) => {
                 self.enforce(host_failure(&decision_id, detail));
@@ -89,19 +117,137 @@ impl Exchange {
     pub fn resume(&self) -> bool {
         match self.state.replace(State::Undecided) {
             State::Waiting(asked, waiting) => self.step(asked, Some(waiting)),
+            // No body came.
+            State::Reading(asked) => self.refuse_body(&asked, Reason::BodyHostUnsupported),
             other => {
                 self.state.replace(other);
                 return false;
             }
         }
-        matches!(*self.state.borrow(), State::Allowed { .. })
+        matches!(
+            *self.state.borrow(),
+            State::Allowed { .. } | State::Passing { .. }
+        )
+    }
+
+    /// A piece of the body has come: `size` is of all that the host holds, or of what passes.
+    pub fn take_body(&self, size: usize, is_end: bool) {
+        match self.state.replace(State::Undecided) {
+            State::Waiting(mut asked, waiting) => match self.take(&mut asked, size, is_end) {
+                Ok(()) => drop(self.state.replace(State::Waiting(asked, waiting))),
+                Err(host::Refused) => self.fail(NO_BODY),
+            },
+            State::Reading(mut asked) => match self.take(&mut asked, size, is_end) {
+                Ok(()) => self.read(asked),
+                Err(host::Refused) => self.fail(NO_BODY),
+            },
+            State::Passing {
+                asked,
+                mut check,
+                response,
+            } => {
+                let piece = match size {
+                    0 => Some(Vec::new()),
+                    size => host::request_body(0, size),
+                };
+                match piece.map(|piece| check.push(&piece)) {
+                    None => self.fail(NO_BODY),
+                    Some(Err(reason)) => self.refuse_body(&asked, reason),
+                    Some(Ok(())) if is_end => self.passed(&asked, *check, response),
+                    Some(Ok(())) => {
+                        self.state.replace(State::Passing {
+                            asked,
+                            check,
+                            response,
+                        });
+                    }
+                }
+            }
+            other => drop(self.state.replace(other)),
+        }
+    }
+
+    /// Trailers have come: there is no more of the body.
+    pub fn end_body(&self) {
+        match self.state.replace(State::Undecided) {
+            State::Waiting(mut asked, waiting) => {
+                asked.body.end();
+                self.state.replace(State::Waiting(asked, waiting));
+            }
+            State::Reading(mut asked) => {
+                asked.body.end();
+                self.read(asked);
+            }
+            State::Passing {
+                asked,
+                check,
+                response,
+            } => self.passed(&asked, *check, response),
+            other => drop(self.state.replace(other)),
+        }
+    }
+
+    fn take(&self, asked: &mut Asked, size: usize, is_end: bool) -> Result<(), host::Refused> {
+        if let Some(accepted) = &self.accepted {
+            accepted.bodies.came();
+        }
+        asked.body.take(size, is_end)
+    }
+
+    /// Goes on with the body, if all of it is there.
+    fn read(&self, asked: Box<Asked>) {
+        match asked.body {
+            Held::Read(_) => self.step(asked, None),
+            _ => drop(self.state.replace(State::Reading(asked))),
+        }
+    }
+
+    /// The whole body has passed, but for its last piece.
+    fn passed(&self, asked: &Asked, check: BodyCheck, response: Vec<HeaderEdit>) {
+        match check.finish() {
+            Ok(()) => drop(self.state.replace(State::Allowed { response })),
+            Err(reason) => self.refuse_body(asked, reason),
+        }
+    }
+
+    fn refuse_body(&self, asked: &Asked, reason: Reason) {
+        let refused = asked.ask(self.accepted.as_deref(), |gate, request, moment| {
+            gate.refuse_body(request, moment, reason)
+        });
+        match refused {
+            Ok(decision) => self.enforce(decision),
+            Err(Unknown(detail)) => self.enforce(host_failure(&asked.decision_id, detail)),
+        }
     }
 
     fn step(&self, asked: Box<Asked>, waited: Option<Waiting>) {
-        match asked.step(self.accepted.as_deref(), waited) {
+        let step = asked.ask(self.accepted.as_deref(), |gate, request, moment| {
+            gate.step(request, moment, waited)
+        });
+        match step {
             Ok(Step::Decided(decision)) => self.enforce(*decision),
             Ok(Step::Waiting(waiting)) => {
                 self.state.replace(State::Waiting(asked, waiting));
+            }
+            Ok(Step::Body) => {
+                self.state.replace(State::Reading(asked));
+            }
+            Ok(Step::Passing(decision, mut check)) => {
+                // What was held of it while the request waited is no longer shown once it goes on.
+                let mut asked = asked;
+                if let Some(reader) = asked.body.take_reader() {
+                    check = Box::new(check.of(reader));
+                }
+                self.enforce(*decision);
+                let state = self.state.replace(State::Undecided);
+                self.state.replace(match state {
+                    State::Allowed { response } => State::Passing {
+                        asked,
+                        check,
+                        response,
+                    },
+                    other => other,
+                });
             }
             Err(Unknown(detail)) => self.enforce(host_failure(&asked.decision_id, detail)),
         }
@@ -155,28 +301,48 @@ impl Exchange {
 }
 
 impl Asked {
-    fn read(accepted: Option<&Accepted>) -> Result<Asked, (String, Unknown)> {
+    fn read(accepted: Option<&Accepted>, end_of_stream: bool) -> Result<Asked, (String, Unknown)> {
         let Some(decision_id) = decision_id() else {
             return Err(("none".to_owned(), Unknown("the host gave no randomness")));
         };
         let Some(Accepted { gate, .. }) = accepted else {
-            return Err((decision_id, Unknown("no configuration was accepted")));
+            return Err((decision_id, Unknown(NOT_ACCEPTED)));
         };
         // Envoy answers Ok with nothing where it should fail, and every request has headers.
-        match host::header_pairs(MapType::HttpRequestHeaders) {
-            Some(headers) if !headers.is_empty() => Ok(Asked {
-                decision_id,
-                known: Known::read(gate, &headers),
-                headers,
-            }),
-            _ => Err((decision_id, Unknown("the host gave no headers"))),
+        let headers = match host::header_pairs(MapType::HttpRequestHeaders) {
+            Some(headers) if !headers.is_empty() => headers,
+            _ => return Err((decision_id, Unknown("the host gave no headers"))),
+        };
+        let mut asked = Asked {
+            decision_id,
+            known: Known::read(gate, &headers),
+            headers,
+            body: match end_of_stream {
+                true => Held::None,
+                false => Held::Unread,
+            },
+            since_ns: 0,
+        };
+        if !end_of_stream {
+            // As early as any: a host that fails here is found out when it is asked.
+            asked.since_ns = host::now_ns().unwrap_or(0);
+            match asked.ask(accepted, |gate, request, _| gate.body_reader(request)) {
+                Ok(Some(reader)) => asked.body = Held::Coming { reader, seen: 0 },
+                Ok(None) => {}
+                Err(unknown) => return Err((asked.decision_id, unknown)),
+            }
         }
+        Ok(asked)
     }
 
-    fn step(&self, accepted: Option<&Accepted>, waited: Option<Waiting>) -> Result<Step, Unknown> {
-        let Accepted { gate, .. } = accepted.ok_or(Unknown("no configuration was accepted"))?;
+    fn ask<T>(
+        &self,
+        accepted: Option<&Accepted>,
+        question: impl FnOnce(&Gate, &Request<'_>, &Moment<'_>) -> T,
+    ) -> Result<T, Unknown> {
+        let Accepted { gate, .. } = accepted.ok_or(Unknown(NOT_ACCEPTED))?;
         let moment = Moment {
-            now_ns: host::now_ns().ok_or(Unknown("the host gave no time"))?,
+            now_ns: host::now_ns().ok_or(Unknown(NO_TIME))?,
             decision_id: &self.decision_id,
         };
         let mut headers: Vec<(&str, &[u8])> = Vec::with_capacity(self.headers.len());
@@ -188,8 +354,13 @@ impl Asked {
         let request = Request {
             headers: &headers,
             attributes: self.known.attributes(),
+            body: match &self.body {
+                Held::None => Incoming::None,
+                Held::Unread | Held::Coming { .. } => Incoming::Coming,
+                Held::Read(body) => Incoming::Read(body),
+            },
         };
-        Ok(gate.step(&request, &moment, waited))
+        Ok(question(gate, &request, &moment))
     }
 }
 

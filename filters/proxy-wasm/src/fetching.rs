@@ -163,7 +163,7 @@ impl Fetching {
         }
         let still = |exchange: &Weak<Exchange>| {
             let exchange = exchange.upgrade();
-            exchange.is_some_and(|it| it.is_waiting())
+            exchange.is_some_and(|it| it.is_held())
         };
         self.waiting
             .borrow_mut()

@@ -105,6 +105,17 @@ pub fn buffer(buffer: BufferType) -> Option<Vec<u8>> {
     })
 }
 
+/// A window of the request's body, in its callbacks: of what is held of it so far, or of the piece that
+/// is passing.
+pub fn request_body(start: usize, size: usize) -> Option<Vec<u8>> {
+    let bytes = receive(|data, received| {
+        // SAFETY: the host writes a pointer and a size to live places.
+        unsafe { proxy_get_buffer_bytes(BufferType::HttpRequestBody, start, size, data, received) }
+    })?;
+    // A part of it is no body.
+    (bytes.len() == size).then_some(bytes)
+}
+
 /// A property by its path, whose segments Envoy wants joined with NUL.
 pub fn property(path: &[&str]) -> Option<Vec<u8>> {
     let path = path.join("\0");

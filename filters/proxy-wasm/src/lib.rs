@@ -3,6 +3,7 @@
 #![deny(clippy::arithmetic_side_effects)]
 
 mod attributes;
+mod body;
 mod exchange;
 mod fetching;
 mod host;

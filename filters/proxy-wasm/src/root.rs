@@ -1,6 +1,6 @@
 //! One configuration of the filter on one worker.
 
-use crate::{fetching::Fetching, host, metrics::Metrics, native, stream::Stream};
+use crate::{body::Bodies, fetching::Fetching, host, metrics::Metrics, native, stream::Stream};
 use portcullis_engine::{Gate, Record};
 use proxy_wasm::{
     traits::{Context, HttpContext, RootContext},
@@ -24,6 +24,7 @@ impl Root {
 pub struct Accepted {
     pub gate: Gate,
     pub fetching: Fetching,
+    pub bodies: Bodies,
     metrics: Metrics,
 }
 
@@ -32,6 +33,7 @@ impl Accepted {
         Accepted {
             metrics: Metrics::new(&gate),
             fetching: Fetching::default(),
+            bodies: Bodies::default(),
             gate,
         }
     }

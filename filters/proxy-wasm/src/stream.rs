@@ -31,9 +31,9 @@ impl Stream {
 impl Context for Stream {}
 
 impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        self.exchange.begin();
-        if self.exchange.is_waiting()
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        self.exchange.begin(end_of_stream);
+        if self.exchange.is_held()
             && let Some(accepted) = &self.accepted
         {
             accepted.fetching.hold(self.id, &self.exchange);
@@ -42,13 +42,17 @@ impl HttpContext for Stream {
         self.exchange.action()
     }
 
-    fn on_http_request_body(&mut self, _size: usize, _end_of_stream: bool) -> Action {
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.exchange.take_body(size, end_of_stream);
         self.exchange.action()
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
         match self.exchange.clean_trailers() {
-            Ok(()) => self.exchange.action(),
+            Ok(()) => {
+                self.exchange.end_body();
+                self.exchange.action()
+            }
             // They stay here, and the stream ends by its timeout.
             Err(host::Refused) => Action::Pause,
         }

@@ -2,7 +2,7 @@
 
 use crate::{failure::Failure, moment};
 use portcullis_engine::{
-    Attributes, Gate, Moment, Request, SignatureReport,
+    Attributes, Gate, Incoming, Moment, Request, SignatureReport,
     message_signature::{Component, Message},
 };
 use portcullis_gatefile::{Finding, Place};
@@ -136,6 +136,7 @@ impl HttpFile {
                 size: text("content-length").and_then(|length| length.parse().ok()),
                 ..Attributes::default()
             },
+            body: Incoming::None,
         };
         let decision_id = moment::unique_id();
         let moment = Moment {

@@ -10,8 +10,8 @@ use crate::{
     subject::{Exchange, Observation, Ran, Received, Subject, UPSTREAM_BODY, upstream_response},
 };
 use portcullis_engine::{
-    Answer, Attributes, CallId, Decision, Deny, Effect, Gate, HeaderEdit, Moment, PeerCertificate,
-    Request, Step,
+    Answer, Attributes, CallId, Decision, Deny, Effect, Gate, HeaderEdit, Incoming, Moment,
+    PeerCertificate, Request, Step,
 };
 use portcullis_host::{Headers, LocalReply, Response};
 use std::{
@@ -62,24 +62,50 @@ impl Calling {
         self.go_on(Duration::ZERO)?;
         let headers = exchange.filter_headers()?;
         let decision = ask(exchange, &headers, |request, moment| {
-            self.decide(request, moment)
+            self.decide(request, moment, &exchange.body)
         })?;
         self.start_calls()?;
         Ok(enforced(decision, exchange, headers))
     }
 
-    fn decide(&self, request: &Request<'_>, first: &Moment<'_>) -> Result<Decision, String> {
+    fn decide(
+        &self,
+        request: &Request<'_>,
+        first: &Moment<'_>,
+        bytes: &[u8],
+    ) -> Result<Decision, String> {
         let mut moment = *first;
         let mut waited = None;
         loop {
             match self.gate.step(request, &moment, waited.take()) {
                 Step::Decided(decision) => return Ok(*decision),
+                Step::Body => return self.decide_with_body(request, &moment, bytes),
+                Step::Passing(decision, mut check) => {
+                    let passed = check.push(bytes).and_then(|()| check.finish());
+                    return Ok(match passed {
+                        Ok(()) => *decision,
+                        Err(reason) => self.gate.refuse_body(request, &moment, reason),
+                    });
+                }
                 Step::Waiting(waiting) => {
                     while !self.go_on(STEP)? && now_ns() < waiting.deadline_ns(now_ns()) {}
                     waited = Some(waiting);
                 }
             }
             moment.now_ns = now_ns();
+        }
+    }
+
+    fn decide_with_body(
+        &self,
+        request: &Request<'_>,
+        moment: &Moment<'_>,
+        bytes: &[u8],
+    ) -> Result<Decision, String> {
+        let step = |request: &Request<'_>| self.gate.step(request, moment, None);
+        match self.gate.with_body(request, bytes, step) {
+            Step::Decided(decision) => Ok(*decision),
+            other => Err(format!("the gate has the body, and says {other:?}")),
         }
     }
 
@@ -181,7 +207,9 @@ fn enforced(decision: Decision, exchange: &Exchange, headers: Headers) -> Observ
 /// The engine's decision on headers as a filter sees them.
 pub fn decide(gate: &Gate, exchange: &Exchange, headers: &Headers) -> Decision {
     ask(exchange, headers, |request, moment| {
-        gate.decide(request, moment)
+        gate.with_body(request, &exchange.body, |request| {
+            gate.decide(request, moment)
+        })
     })
 }
 
@@ -217,6 +245,10 @@ pub fn ask<T>(
         &Request {
             headers: &pairs,
             attributes,
+            body: match exchange.body.is_empty() {
+                true => Incoming::None,
+                false => Incoming::Coming,
+            },
         },
         &Moment {
             now_ns,

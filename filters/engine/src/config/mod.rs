@@ -1,6 +1,7 @@
 //! The configuration: parsed once into types in which a wrong one cannot be said.
 
 pub mod api_keys;
+pub mod body;
 pub mod headers;
 pub mod introspection;
 pub mod jwks;
@@ -147,6 +148,7 @@ fn check(
             Some(raw) => signatures::components(&raw.components, "signatures.components", findings),
             None => Vec::new(),
         },
+        body: body::Rules::default().overridden(&raw.body, "body", findings),
         entrypoint: entrypoint?,
         context_extensions: policy.context_extensions,
     };
@@ -179,6 +181,7 @@ fn check(
         settings,
         reason_header: reason_header(raw.response.reason_header, findings),
     };
+    config.settings.check_digest("", findings);
     check_sources(&config, findings);
     Some((config, sources?))
 }

@@ -5,6 +5,7 @@
     reason = "a key that is not supported yet is never read, only refused"
 )]
 
+use super::body::{Digest, Hold};
 use super::peer::Trust;
 pub use super::scalar::Span;
 use super::scalar::{Instant, NotYet, RegoVersion, Revoked, Size, given};
@@ -27,7 +28,7 @@ pub struct Document {
     #[serde(default, deserialize_with = "given")]
     pub peer: Option<Peer>,
     #[serde(default)]
-    pub body: NotYet,
+    pub body: Body,
     #[serde(default)]
     pub headers: Headers,
     #[serde(default)]
@@ -256,6 +257,21 @@ pub struct Peer {
     pub trust: Trust,
 }
 
+#[derive(Deserialize, Default, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Body {
+    pub digest: Option<Digest>,
+    pub parse: Option<bool>,
+    pub max_bytes: Option<Size>,
+    pub hold: Option<Hold>,
+}
+
+impl Body {
+    pub fn is_given(&self) -> bool {
+        *self != Body::default()
+    }
+}
+
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub struct Headers {
@@ -283,7 +299,7 @@ pub struct Route {
     #[serde(default)]
     pub signatures: RouteSignatures,
     #[serde(default)]
-    pub body: NotYet,
+    pub body: Body,
 }
 
 #[derive(Deserialize)]

@@ -1,10 +1,13 @@
 //! Routes: which settings hold for which requests. The first match wins.
 
 use super::{
+    body,
     raw::{self, WhenInvalid, WhenMissing},
     signatures,
 };
-use crate::{error::Findings, fields, message_signature::Component, path::Comparable};
+use crate::{
+    body::digest, error::Findings, fields, message_signature::Component, path::Comparable,
+};
 use portcullis_rego::Entrypoint;
 use std::collections::BTreeMap;
 
@@ -39,8 +42,28 @@ pub struct Settings {
     pub signatures: Check,
     /// What every signature must cover.
     pub components: Vec<Component>,
+    pub body: body::Rules,
     pub entrypoint: Entrypoint,
     pub context_extensions: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// A signature over a digest that nobody holds against the body binds nothing.
+    pub fn check_digest(&self, path: &str, findings: &mut Findings) {
+        let mut components = self.components.iter();
+        if self.body.digest == body::Digest::Off
+            && components.any(|it| it.is_of_field(digest::FIELD))
+        {
+            let path = [path, "body.digest"]
+                .into_iter()
+                .filter(|part| !part.is_empty());
+            findings.add(
+                path.collect::<Vec<_>>().join("."),
+                "is `off`, so that nothing would hold the body to the `content-digest` that signatures must \
+                 cover; takes `required` or `if_present`",
+            );
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -103,6 +126,7 @@ pub fn read(
             let shaped = route.jwt.is_given()
                 || route.api_keys.is_given()
                 || route.signatures.is_given()
+                || route.body.is_given()
                 || route.policy.entrypoint.is_some()
                 || !route.policy.context_extensions.is_empty();
             if settings.off && shaped {
@@ -120,6 +144,8 @@ pub fn read(
                 let path = format!("{path}.signatures.components");
                 settings.components = signatures::components(texts, &path, findings);
             }
+            settings.body = base.body.overridden(&route.body, &format!("{path}.body"), findings);
+            settings.check_digest(&path, findings);
             if let Some(text) = &route.policy.entrypoint {
                 let path = format!("{path}.policy.entrypoint");
                 if let Some(entrypoint) = super::entrypoint(text, &path, findings) {

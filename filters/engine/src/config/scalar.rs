@@ -74,7 +74,7 @@ impl<'de> Deserialize<'de> for Revoked {
 }
 
 /// A number of bytes, such as `64KiB` or `65536`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Size(pub u64);
 
 impl<'de> Deserialize<'de> for Size {

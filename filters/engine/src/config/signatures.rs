@@ -123,10 +123,6 @@ pub fn components(texts: &[String], path: &str, findings: &mut Findings) -> Vec<
     for (index, text) in texts.iter().enumerate() {
         let path = format!("{path}[{index}]");
         match Component::parse(text) {
-            Ok(component) if component.is_of_field("content-digest") => findings.add(
-                path,
-                "is not supported yet: a digest binds a body only where bodies are read",
-            ),
             Ok(component) if components.iter().any(|other| other.is_same(&component)) => {
                 findings.add(path, format!("`{text}` stands twice"));
             }

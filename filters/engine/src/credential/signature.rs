@@ -46,6 +46,12 @@ impl VerifiedSignature<'_> {
         self.components.iter().map(Component::spelled)
     }
 
+    /// Whether it covers all of a field.
+    pub fn covers_field(&self, name: &str) -> bool {
+        Component::parse(name)
+            .is_ok_and(|field| self.components.iter().any(|own| own.covers(&field)))
+    }
+
     pub fn created(&self) -> i64 {
         self.created
     }

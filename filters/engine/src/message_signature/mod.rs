@@ -11,6 +11,7 @@ mod sf;
 
 #[cfg(test)]
 pub(crate) use field::strict;
+pub(crate) use sf::dictionary;
 
 pub use component::{BadComponent, Component};
 pub use create::{CreateError, Proposal, Signed, accept, sign};

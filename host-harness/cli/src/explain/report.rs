@@ -8,7 +8,9 @@ use crate::{
     moment, policy,
     terminal::{Colour, paint},
 };
-use portcullis_engine::{Attributes, Credential, CredentialOutcome, Effect, Gate, Reason, Request};
+use portcullis_engine::{
+    Attributes, Credential, CredentialOutcome, Effect, Gate, Incoming, Reason, Request,
+};
 use portcullis_gatefile::GateFile;
 use portcullis_rego::{
     Moment,
@@ -249,6 +251,7 @@ fn shown_to(gate: &Gate, input: &Value, headers: &[(&str, &str)]) -> Vec<String>
     gate.credential_texts(&Request {
         headers: &all,
         attributes: Attributes::default(),
+        body: Incoming::None,
     })
 }
 

@@ -4,7 +4,7 @@
 
 use super::heard::Heard;
 use crate::{explain, mask::Mask, moment, policy, terminal};
-use portcullis_engine::{Attributes, Call, Decision, Gate, Reason, Request};
+use portcullis_engine::{Attributes, Call, Decision, Gate, Incoming, Reason, Request};
 use portcullis_gatefile::GateFile;
 use portcullis_host::Headers;
 use portcullis_rego::{
@@ -250,6 +250,7 @@ impl Seen {
                 size: text("content-length").and_then(|length| length.parse().ok()),
                 ..Attributes::default()
             },
+            body: Incoming::None,
         };
         let decision_id = moment::unique_id();
         let moment = portcullis_engine::Moment {
