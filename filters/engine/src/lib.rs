@@ -10,6 +10,7 @@
 pub mod attacks {}
 
 mod answer;
+mod body;
 mod config;
 #[cfg(test)]
 mod conformance;
