@@ -2,6 +2,7 @@
 //! proven beside it. Upstream: `opa-envoy-plugin/envoyauth/request.go`.
 
 use crate::{
+    body::parse,
     credential::Refusal,
     document::Object,
     headers::Headers,
@@ -10,7 +11,6 @@ use crate::{
     request::Attributes,
     verified::{Verified, refused_to_value},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use portcullis_rego::{
     Reach,
     value::{self, Value},
@@ -166,13 +166,8 @@ fn http(parts: &Parts<'_>, reach: &Reach) -> Value {
         known.size.filter(|size| *size != 0).map(Value::from),
     );
     http.text("protocol", known.protocol);
-    if let Some(body) = parts.body.filter(|body| !body.bytes.is_empty()) {
-        http.part("body", |_| {
-            std::str::from_utf8(body.bytes).ok().map(value::string)
-        });
-        http.part("rawBody", |_| {
-            Some(value::string(&STANDARD.encode(body.bytes)))
-        });
+    if let Some(body) = parts.body {
+        parse::texts(&mut http, body.bytes);
     }
     http.into()
 }

@@ -111,7 +111,7 @@ impl<'p> Pass<'p> {
             Verdict::Judged(judged) => {
                 verified.body = VerifiedBody::new(&judged, &verified.signatures);
                 let seen = self.seen(&judged);
-                (seen.map_err(|reason| refuse(reason.into()))?, None)
+                (seen.map_err(|refused| refuse(refused.into()))?, None)
             }
         };
         self.remove_configured(&mut headers);
@@ -140,14 +140,19 @@ impl<'p> Pass<'p> {
     }
 
     /// What the policy sees of the body.
-    fn seen<'b>(&self, judged: &body::Judged<'b>) -> Result<Option<Seen<'b>>, Reason> {
+    fn seen<'b>(&self, judged: &body::Judged<'b>) -> Result<Option<Seen<'b>>, body::Refused> {
         let Some(bytes) = judged.bytes else {
             return Ok(None);
         };
-        let content_type = self.request.first("content-type");
-        let content_type = content_type.and_then(|it| std::str::from_utf8(it).ok());
-        let parsed = body::parse::parse(content_type, bytes);
-        let parsed = parsed.map_err(|body::parse::Malformed| Reason::RequestMalformed)?;
+        let field = |name| -> Result<Option<String>, body::Refused> {
+            let lines: Result<Vec<&str>, _> =
+                self.request.values(name).map(std::str::from_utf8).collect();
+            let lines = lines.map_err(|_| (Reason::HeadersInvalid, None))?;
+            Ok((!lines.is_empty()).then(|| lines.join(",")))
+        };
+        let (kind, coding) = (field("content-type")?, field("content-encoding")?);
+        let parsed = body::parse::parse(kind.as_deref(), coding.as_deref(), bytes);
+        let parsed = parsed.map_err(|fault| (Reason::RequestMalformed, Some(fault.0)))?;
         Ok(Some(Seen { bytes, parsed }))
     }
 

@@ -61,10 +61,6 @@ pub fn never() -> Vec<Absent> {
             "there is nothing in its place",
         )
     };
-    let body = |path| {
-        let hint = "what a policy decides, it decides on the headers";
-        Absent::new(path, "bodies are not read", hint)
-    };
     let metadata = |path| {
         let hint = "what the metadata of a proxy's route says under `portcullis` is in \
                     `input.attributes.contextExtensions`";
@@ -82,11 +78,11 @@ pub fn never() -> Vec<Absent> {
         untold("attributes.destination.labels"),
         untold("attributes.destination.principal"),
         untold("attributes.destination.service"),
-        body("attributes.request.http.body"),
-        body("attributes.request.http.rawBody"),
-        body("attributes.request.http.raw_body"),
-        body("parsed_body"),
-        body("truncated_body"),
+        Absent::new(
+            "attributes.request.http.raw_body",
+            "opa-envoy-plugin's name for it is another",
+            "the body's bytes are in `input.attributes.request.http.rawBody`, in base64",
+        ),
         metadata("attributes.metadataContext"),
         metadata("attributes.routeMetadataContext"),
     ]
@@ -97,6 +93,35 @@ pub fn absent(document: &Value) -> Vec<Absent> {
     let mut absent = never();
     absent.extend(credentials(document));
     absent.extend(removed(document));
+    absent.extend(bodies(document));
+    absent
+}
+
+/// Bodies are read where the configuration, or one of its routes, asks for it.
+fn bodies(document: &Value) -> Vec<Absent> {
+    let body = |section: &Value, key| section.pointer(&format!("/body/{key}")).cloned();
+    let everywhere = || routes(document).chain([document]);
+    let mut absent = Vec::new();
+    if !everywhere().any(|section| body(section, "parse") == Some(true.into())) {
+        let why = "nothing in the configuration says `body: {parse: true}`";
+        let hint = "a body is read, and held until then, only where the configuration asks for it";
+        let paths = [
+            "attributes.request.http.body",
+            "attributes.request.http.rawBody",
+            "parsed_body",
+            "truncated_body",
+        ];
+        absent.extend(paths.map(|path| Absent::new(path, why, hint).configurable()));
+    }
+    let checks = |section| {
+        let digest = body(section, "digest");
+        digest.is_some_and(|digest| digest == "required" || digest == "if_present")
+    };
+    if !everywhere().any(checks) {
+        let why = "nothing in the configuration says `body: {digest: required}` or `if_present`";
+        let hint = "a digest is held against the body only where the configuration asks for it";
+        absent.push(Absent::new("verified.body", why, hint).configurable());
+    }
     absent
 }
 
