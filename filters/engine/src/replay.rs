@@ -120,6 +120,10 @@ impl Claim {
         }
     }
 
+    pub fn kind(&self) -> Kind {
+        self.space.kind
+    }
+
     /// Whether who has taken this has taken the other too.
     pub fn is_same(&self, other: &Claim) -> bool {
         self.space == other.space && self.digest == other.digest
@@ -152,6 +156,11 @@ impl Claim {
     }
 }
 
+/// A name for whoever has a store, of what tells it from others.
+pub fn instance(names: &[&[u8]]) -> String {
+    hex(&first::<8>(&digest(names)))
+}
+
 /// What of a signature is good once.
 #[derive(Clone, Copy)]
 pub enum Once<'s> {
@@ -169,6 +178,10 @@ fn digest(parts: &[&[u8]]) -> [u8; 32] {
         text.extend_from_slice(part);
     }
     sha256(&text)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The start of a digest.

@@ -9,8 +9,8 @@
 use super::{
     Claim, Denied, Kind, ReplayStore, Space, Why,
     bucket::{Bucket, Entry, Not, Room},
+    hex,
 };
-use std::fmt::Write;
 
 /// Memory that several may use at once. A key always means the same cell.
 pub trait Cells {
@@ -161,13 +161,9 @@ impl Shape {
         let number = u128::from_be_bytes(claim.digest)
             .checked_rem(u128::from(self.cells))
             .unwrap_or(0);
-        let mut key = format!("{prefix}/");
-        for byte in claim.space.name {
-            let _ = write!(key, "{byte:02x}");
-        }
         // Another number of cells is another layout, in which nothing would be found again.
-        let _ = write!(key, "/{}/{number}", self.cells);
-        key
+        let (space, cells) = (hex(&claim.space.name), self.cells);
+        format!("{prefix}/{space}/{cells}/{number}")
     }
 }
 
