@@ -6,7 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
-use portcullis_runner::{Exchange, Module, Observation, PluginGate, Scenario, native};
+use portcullis_runner::{Exchange, Framing, Module, Observation, PluginGate, Scenario, native};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
@@ -105,6 +105,7 @@ fn exchange(tokens: Vec<Vec<u8>>) -> impl Strategy<Value = Exchange> {
             lines,
             shown: Vec::new(),
             body: Vec::new(),
+            framing: Framing::default(),
             route: "all".into(),
             virtual_host: "scenario".into(),
             route_metadata: Vec::new(),

@@ -92,6 +92,7 @@ fn ask(gate: &Gate, path: &str, fields: &[(&str, String)], now: u64) -> String {
     match gate.step(&request, &moment, None) {
         Step::Decided(decision) => decision.record.reason.code().to_owned(),
         Step::Waiting(_) => "waits".to_owned(),
+        Step::Body | Step::Passing(..) => "reads".to_owned(),
     }
 }
 

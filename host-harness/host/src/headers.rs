@@ -83,7 +83,7 @@ impl Headers {
     }
 
     /// What a filter sees of a request that came as `lines`: names in lower case, `Host` as `:authority`, repeated
-    /// names folded, hop-by-hop headers and those that `Connection` nominates gone. An `:authority` among the pseudo
+    /// names folded, hop-by-hop headers, those that `Connection` nominates and `Expect: 100-continue` gone. An `:authority` among the pseudo
     /// headers (HTTP/2, or a target in absolute form) wins over `Host`.
     pub fn from_wire<N, V>(
         pseudo: &[(&str, &str)],
@@ -108,6 +108,11 @@ impl Headers {
             }
         }
         headers.sanitize_connection()?;
+        // Envoy has answered it with its own 100.
+        let continues = |value: &[u8]| value.eq_ignore_ascii_case(b"100-continue");
+        if headers.get("expect").is_some_and(continues) {
+            headers.remove("expect");
+        }
         Ok(headers)
     }
 

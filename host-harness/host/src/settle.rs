@@ -184,8 +184,21 @@ impl Vm {
         Ok(Outcome::LocalReply { reply, response })
     }
 
+    /// A piece that outgrows what is held already: the guest is shown all of it, and Envoy answers whatever the guest
+    /// does. Where the first piece is as large, the guest's own answer counts ([`hold`](Self::hold)).
+    pub(crate) fn overflow(&mut self, stream: StreamId, side: Side) -> Result<Outcome, VmError> {
+        self.ask_body(stream, side)?;
+        self.settle_others(Some(stream.0))?;
+        let actions = std::mem::take(&mut self.stream_mut(stream)?.actions);
+        if let Some(breach) = actions.breach {
+            self.stream_mut(stream)?.over = true;
+            return Ok(Outcome::Broken(breach));
+        }
+        self.too_large(stream, side)
+    }
+
     /// Envoy's own answers to a body that outgrows its buffer.
-    pub(crate) fn too_large(&mut self, stream: StreamId, side: Side) -> Result<Outcome, VmError> {
+    fn too_large(&mut self, stream: StreamId, side: Side) -> Result<Outcome, VmError> {
         let (status, details, body) = match side {
             Side::Request => (413, "request_payload_too_large", "Payload Too Large"),
             Side::Response => (500, "response_payload_too_large", "Internal Server Error"),

@@ -176,20 +176,31 @@ impl Vm {
             half.unseen = true;
             return Ok(Outcome::Pause);
         }
-        if half.state == State::BodyHeld && held > limit {
-            return self.too_large(stream, side);
-        }
+        let overflows = half.state == State::BodyHeld && held > limit;
         half.body.extend_from_slice(chunk);
         half.end_of_stream = end_of_stream;
+        if overflows {
+            return self.overflow(stream, side);
+        }
         self.call_body(stream, side)
     }
 
     pub(crate) fn call_body(&mut self, stream: StreamId, side: Side) -> Result<Outcome, VmError> {
+        let answer = self.ask_body(stream, side)?;
+        self.settle(stream, side, Part::Body, answer)
+    }
+
+    /// The guest is shown what is held, all of it; what it answers is the caller's to carry out.
+    pub(crate) fn ask_body(
+        &mut self,
+        stream: StreamId,
+        side: Side,
+    ) -> Result<Option<u32>, VmError> {
         let half = self.half(stream, side)?;
         half.body_readable = true;
         let length = size(half.body.len());
         let last = u32::from(half.end_of_stream && half.trailers.is_none());
-        let answer = match side {
+        match side {
             Side::Request => self.invoke(
                 stream.0,
                 "proxy_on_request_body",
@@ -202,8 +213,7 @@ impl Vm {
                 self.exports.on_response_body.clone(),
                 (stream.0, length, last),
             ),
-        }?;
-        self.settle(stream, side, Part::Body, answer)
+        }
     }
 
     fn trailers(

@@ -8,18 +8,9 @@
 mod guest;
 
 use guest::{Guest, headers, plugin, request, response};
-use portcullis_host::{
-    Breach, Headers, LocalReply, Outcome, PluginOptions, Properties, Response, VmError, VmOptions,
-};
+use portcullis_host::{Breach, Headers, LocalReply, Outcome, Properties, Response, VmError};
 
 const DENY: &str = "(drop (call $send_local_response (i32.const 403) {not allowed here} {no} {=010000000300000001000000787779007600} (i32.const -1))) (i32.const 1)";
-
-fn stop_iteration() -> PluginOptions {
-    PluginOptions {
-        allow_on_headers_stop_iteration: true,
-        ..plugin()
-    }
-}
 
 fn replied(outcome: Outcome) -> (LocalReply, Response) {
     match outcome {
@@ -89,116 +80,6 @@ fn a_pause_on_headers_stops_everything_by_default() {
         "the whole body at once, and it is the last"
     );
     assert_eq!(guest.vm.take_request_body(stream), Ok(b"abcde".to_vec()));
-}
-
-#[test]
-fn held_bytes_are_bounded_while_everything_is_stopped() {
-    let options = VmOptions {
-        buffer_limit_bytes: 4,
-        ..VmOptions::default()
-    };
-    let mut guest = Guest::with(
-        &[("proxy_on_request_headers", "(i32.const 1)")],
-        options,
-        plugin(),
-    );
-    assert_eq!(
-        guest.vm.request_headers(guest.stream, request(), false),
-        Ok(Outcome::Pause)
-    );
-    assert_eq!(
-        guest.vm.request_body(guest.stream, b"abcd", false),
-        Ok(Outcome::Pause)
-    );
-    let error = VmError::Backpressure { held: 5, limit: 4 };
-    assert_eq!(guest.vm.request_body(guest.stream, b"e", true), Err(error));
-}
-
-#[test]
-fn a_body_callback_that_continues_releases_paused_headers() {
-    let mut guest = Guest::with(
-        &[
-            ("proxy_on_request_headers", "(i32.const 1)"),
-            ("proxy_on_request_body", "(i32.const 0)"),
-        ],
-        VmOptions::default(),
-        stop_iteration(),
-    );
-    assert_eq!(
-        guest.vm.request_headers(guest.stream, request(), false),
-        Ok(Outcome::Pause)
-    );
-    assert_eq!(
-        guest.vm.request_body(guest.stream, b"", true),
-        Ok(Outcome::Continue)
-    );
-}
-
-#[test]
-fn a_body_that_is_held_piles_up_and_past_the_limit_is_a_413() {
-    let options = VmOptions {
-        buffer_limit_bytes: 6,
-        ..VmOptions::default()
-    };
-    let mut guest = Guest::with(
-        &[(
-            "proxy_on_request_body",
-            "(call $status (local.get 1)) (i32.const 1)",
-        )],
-        options,
-        plugin(),
-    );
-    let stream = guest.stream;
-    assert_eq!(
-        guest.vm.request_headers(stream, request(), false),
-        Ok(Outcome::Continue)
-    );
-    assert_eq!(
-        guest.vm.request_body(stream, b"abc", false),
-        Ok(Outcome::Pause)
-    );
-    assert_eq!(
-        guest.vm.request_body(stream, b"def", false),
-        Ok(Outcome::Pause)
-    );
-    assert_eq!(guest.logs(), ["3", "6"]);
-    let (reply, _) = replied(
-        guest
-            .vm
-            .request_body(stream, b"g", true)
-            .expect("an outcome"),
-    );
-    assert_eq!(
-        (reply.status, reply.details.as_str()),
-        (413, "request_payload_too_large")
-    );
-}
-
-#[test]
-fn a_body_can_be_read_and_rewritten() {
-    let mut guest = Guest::new(&[(
-        "proxy_on_response_body",
-        "(drop (call $get_buffer_bytes (i32.const 1) (i32.const 1) (i32.const 9) @R)) (call $show)
-         (call $status (call $set_buffer_bytes (i32.const 1) (i32.const 1) (i32.const 0) {x}))
-         (call $status (call $set_buffer_bytes (i32.const 1) (i32.const 0) (i32.const 2) {X}))
-         (call $status (call $set_buffer_bytes (i32.const 1) (i32.const 9) (i32.const 0) {!}))
-         (i32.const 0)",
-    )]);
-    let stream = guest.stream;
-    assert_eq!(
-        guest.vm.request_headers(stream, request(), true),
-        Ok(Outcome::Continue)
-    );
-    assert_eq!(
-        guest.vm.response_headers(stream, response(), false),
-        Ok(Outcome::Continue)
-    );
-    assert_eq!(
-        guest.vm.response_body(stream, b"abc", true),
-        Ok(Outcome::Continue)
-    );
-    assert_eq!(guest.logs(), ["bc", "2", "0", "0"]);
-    assert_eq!(guest.vm.take_response_body(stream), Ok(b"Xc!".to_vec()));
 }
 
 #[test]

@@ -141,6 +141,7 @@ fn manager(
         "forward_client_cert_details": "ALWAYS_FORWARD_ONLY",
         "use_remote_address": names.edge,
         "skip_xff_append": true,
+        "http_protocol_options": {"enable_trailers": true},
         // Without it Envoy answers a handshake itself.
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         // Wider than the gate's own limits, so that the gate is asked.
@@ -184,7 +185,7 @@ fn wasm(prepared: &Prepared<'_>, module: &Path, variables: &BTreeSet<&str>) -> V
             "name": format!("portcullis {}", prepared.scenario.name),
             "root_id": "portcullis",
             "failure_policy": "FAIL_RELOAD",
-            "allow_on_headers_stop_iteration": true,
+            "allow_on_headers_stop_iteration": prepared.scenario.file.envoy.allow_on_headers_stop_iteration,
             "vm_config": {
                 "vm_id": "portcullis-scenarios",
                 "runtime": "envoy.wasm.runtime.v8",

@@ -1,6 +1,11 @@
 //! An Envoy process: found, started, asked where it listens, ended with its owner.
 
-use crate::{On, error::Error, subject::Exchange, wire};
+use crate::{
+    On,
+    error::Error,
+    subject::{Exchange, Framing},
+    wire,
+};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -163,6 +168,7 @@ impl Envoy {
             lines: vec![("host".into(), b"admin".to_vec())],
             shown: Vec::new(),
             body: Vec::new(),
+            framing: Framing::default(),
             route: String::new(),
             virtual_host: String::new(),
             route_metadata: Vec::new(),

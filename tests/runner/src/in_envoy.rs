@@ -225,9 +225,13 @@ fn observation(answer: wire::Answer, upstream: Option<Received>) -> Observation 
     }
 }
 
-/// What Envoy adds to a request, whatever the filter does: the scheme it was reached by, and the
-/// router's deadline.
-const ENVOYS_OWN_REQUEST: &[&str] = &["x-forwarded-proto", "x-envoy-expected-rq-timeout-ms"];
+/// What Envoy adds to a request, whatever the filter does: the scheme it was reached by, the router's
+/// deadline, and the framing of a body without a length.
+const ENVOYS_OWN_REQUEST: &[&str] = &[
+    "x-forwarded-proto",
+    "x-envoy-expected-rq-timeout-ms",
+    "transfer-encoding",
+];
 
 fn without_envoys_own(headers: &Headers) -> Headers {
     headers

@@ -11,7 +11,7 @@ use crate::{
 pub use portcullis_host::Module;
 use portcullis_host::{
     CallToken, Outcome, PeerCertificate, PluginId, PluginOptions, Properties, Proxy, Response,
-    StreamId, Vm, VmOptions,
+    StreamId, Vm, VmError, VmOptions,
 };
 use std::{
     collections::BTreeMap,
@@ -98,7 +98,11 @@ impl PluginGate {
                 name: "portcullis".into(),
                 root_id: "portcullis".into(),
                 configuration: prepared.document.clone(),
-                allow_on_headers_stop_iteration: true,
+                allow_on_headers_stop_iteration: prepared
+                    .scenario
+                    .file
+                    .envoy
+                    .allow_on_headers_stop_iteration,
             })
             .map_err(|error| error.to_string())?;
         Ok(PluginGate {
@@ -171,16 +175,13 @@ impl PluginGate {
     fn drive(&mut self, stream: StreamId, exchange: &Exchange) -> Result<Observation, String> {
         let failed = |error: portcullis_host::VmError| error.to_string();
         let headers = exchange.filter_headers()?;
-        let bodiless = exchange.body.is_empty();
+        let ended = exchange.ends_at_its_headers();
         let mut outcome = self
             .vm
-            .request_headers(stream, headers, bodiless)
+            .request_headers(stream, headers, ended)
             .map_err(failed)?;
-        if !bodiless && matches!(outcome, Outcome::Continue | Outcome::Pause) {
-            outcome = self
-                .vm
-                .request_body(stream, &exchange.body, true)
-                .map_err(failed)?;
+        if !ended {
+            outcome = self.send_body(stream, exchange, outcome)?;
         }
         let since = Instant::now();
         while outcome == Outcome::Pause && since.elapsed() < PATIENCE {
@@ -198,6 +199,40 @@ impl PluginGate {
             Outcome::Continue => self.answered(stream, exchange),
             other => Err(format!("the filter ended the request with {other:?}")),
         }
+    }
+
+    /// Piece by piece, and the end by itself, as Envoy shows what comes over HTTP/1.1.
+    fn send_body(
+        &mut self,
+        stream: StreamId,
+        exchange: &Exchange,
+        mut outcome: Outcome,
+    ) -> Result<Outcome, String> {
+        let failed = |error: portcullis_host::VmError| error.to_string();
+        let goes_on = |outcome: &Outcome| matches!(outcome, Outcome::Continue | Outcome::Pause);
+        for piece in exchange.pieces() {
+            if !goes_on(&outcome) {
+                return Ok(outcome);
+            }
+            outcome = match self.vm.request_body(stream, piece, false) {
+                // Envoy reads no more of it until the filter goes on.
+                Err(VmError::Backpressure { .. }) => return Ok(Outcome::Pause),
+                other => other.map_err(failed)?,
+            };
+            self.go_on(Duration::ZERO)?;
+            outcome = self.vm.poll(stream).map_err(failed)?.unwrap_or(outcome);
+        }
+        if !goes_on(&outcome) {
+            return Ok(outcome);
+        }
+        let trailers = &exchange.framing.trailers;
+        let last = if trailers.is_empty() {
+            self.vm.request_body(stream, b"", true)
+        } else {
+            let trailers = trailers.iter().map(|(name, value)| (name, value));
+            self.vm.request_trailers(stream, trailers.collect())
+        };
+        last.map_err(failed)
     }
 
     /// The upstream's part, once the filter let the request go.

@@ -5,7 +5,7 @@ use crate::{
     prepare::Prepared,
     report::{Result, Verdict},
     scenario::{Case, Expect, ExpectBody, ExpectLoadError, ExpectUpstream},
-    subject::{Observation, Ran, Received},
+    subject::{Exchange, Observation, Ran, Received},
 };
 use portcullis_engine::Reason;
 use portcullis_host::Headers;
@@ -58,6 +58,8 @@ pub fn scenario(prepared: &Prepared<'_>, ran: &[(On, &Ran)]) -> Vec<Verdict> {
                         against_silence(*status, seen)
                     } else {
                         let mut faults = against_expectation(case, seen);
+                        let sent = prepared.exchanges.get(index);
+                        faults.extend(sent.and_then(|sent| against_what_was_sent(sent, seen)));
                         match first {
                             None => first = Some((*on, seen)),
                             Some(first) => faults.extend(against_each_other(first, (*on, seen))),
@@ -168,6 +170,15 @@ pub fn against_expectation(case: &Case, seen: &Observation) -> Vec<String> {
         }
     }
     faults.0
+}
+
+/// A body reaches the upstream as it was sent, every byte of it, or not at all.
+fn against_what_was_sent(sent: &Exchange, seen: &Observation) -> Option<String> {
+    let received = &seen.upstream.as_ref()?.body;
+    (*received != sent.body).then(|| {
+        let (sent, received) = (shown_body(&sent.body), shown_body(received));
+        format!("upstream's body: sent {sent}, received {received}")
+    })
 }
 
 /// Everything that is not as it is where a proxy answers before it asks the gate.
@@ -322,10 +333,7 @@ fn summary(seen: &Observation) -> BTreeMap<&'static str, Value> {
         let empty = received.body.is_empty().then_some("content-length");
         let headers = map_of(&received.headers, empty.as_slice());
         summary.insert("upstream's headers", headers);
-        summary.insert(
-            "upstream's body",
-            json!(String::from_utf8_lossy(&received.body)),
-        );
+        summary.insert("upstream's body", json!(shown_body(&received.body)));
     }
     summary
 }
@@ -341,6 +349,15 @@ fn map_of(headers: &Headers, without: &[&str]) -> Value {
 
 fn values(headers: &Headers, name: &str) -> Vec<String> {
     headers.values(name).map(shown).collect()
+}
+
+/// A long one by its size and hash.
+fn shown_body(body: &[u8]) -> String {
+    if body.len() <= 256 {
+        return String::from_utf8_lossy(body).into_owned();
+    }
+    let hash = crate::template::hex(&hmac_sha256::Hash::hash(body));
+    format!("{} bytes, SHA-256 {hash}", body.len())
 }
 
 fn shown(value: &[u8]) -> String {

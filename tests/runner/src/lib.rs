@@ -1,6 +1,7 @@
 //! Runs scenario folders on the native engine, on the shipped module in wasmtime and on the shipped
 //! module in a real Envoy, and holds the three to agree.
 
+mod body;
 mod callouts;
 mod certificates;
 mod envoy_config;
@@ -39,7 +40,7 @@ pub use prepare::Prepared;
 pub use report::{Report, Result, Verdict};
 pub use scenario::Case;
 pub use server::{Reply, Server};
-pub use subject::{Exchange, Observation, Received};
+pub use subject::{Exchange, Framing, Observation, Received};
 pub use upstream::Upstream;
 pub use wire::{Answer, send};
 

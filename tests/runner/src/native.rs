@@ -245,7 +245,7 @@ pub fn ask<T>(
         &Request {
             headers: &pairs,
             attributes,
-            body: match exchange.body.is_empty() {
+            body: match exchange.ends_at_its_headers() {
                 true => Incoming::None,
                 false => Incoming::Coming,
             },

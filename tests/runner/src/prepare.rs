@@ -2,14 +2,14 @@
 //! read as the command reads it.
 
 use crate::{
-    On,
+    On, body,
     certificates::Authority,
     error::Error,
     folder::Scenario,
     keys::Keyring,
     scenario::{Case, Expect, HeaderLines, HeaderText, Mtls, OneOrMany, Replacement, RequestSpec},
     servers::Changes,
-    subject::{Exchange, Tls},
+    subject::{Exchange, Framing, Tls},
     template::{self, Names},
     token::{Minters, Purse},
 };
@@ -166,6 +166,15 @@ fn signed(
         exchange.path = template::text(purse, path)?;
     }
     let lines = &mut exchange.lines;
+    if let Some(body) = &then.body {
+        exchange.body = template::text(purse, body)?.into_bytes();
+        for (_, value) in lines
+            .iter_mut()
+            .filter(|(name, _)| name == "content-length")
+        {
+            *value = exchange.body.len().to_string().into_bytes();
+        }
+    }
     for (name, value) in &then.set {
         let value = template::text(purse, value)?.into_bytes();
         match lines.iter_mut().find(|(found, _)| found == name) {
@@ -210,16 +219,10 @@ fn exchange(
             lines.push((format!("x-padding-{index}"), vec![b'p'; padding.bytes]));
         }
     }
-    let body = match &spec.body {
-        Some(body) => template::text(names, body)?.into_bytes(),
-        None => Vec::new(),
+    let (body, framing) = match &spec.body {
+        None => (Vec::new(), Framing::default()),
+        Some(spec) => body::read(names, spec, &mut lines)?,
     };
-    if spec.body.is_some() {
-        lines.push((
-            "content-length".to_owned(),
-            body.len().to_string().into_bytes(),
-        ));
-    }
     let path = template::text(names, &spec.path)?;
     let envoy = &scenario.file.envoy;
     let route = envoy
@@ -241,6 +244,7 @@ fn exchange(
         lines,
         shown: expanded(names, &spec.shown)?,
         body,
+        framing,
         tls: client(names, nobody, spec)?,
     })
 }

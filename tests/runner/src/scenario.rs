@@ -1,8 +1,10 @@
 //! `cases.yaml` as it is written. Nothing is expanded or minted here.
 
+mod body;
 mod request;
 mod servers;
 
+pub use body::{BodySpec, DetailedBody, DigestName, FramingName};
 pub use request::{HeaderLines, HeaderText, Replacement, RequestSpec, SignSpec, SignerName};
 pub use servers::{Count, ExpectFetches, Fetches, ReplySpec, ServerSpec};
 
@@ -163,7 +165,7 @@ pub enum NameAttribute {
 
 /// Routes that Envoy is given in front of its catch-all, the virtual host's name, and how the
 /// listener speaks.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnvoyNames {
     pub virtual_host: Option<String>,
@@ -172,8 +174,27 @@ pub struct EnvoyNames {
     pub edge: bool,
     #[serde(default)]
     pub routes: Vec<NamedRoute>,
+    /// Envoy's flag of that name: with headers held, a filter is shown the body.
+    #[serde(default = "yes")]
+    pub allow_on_headers_stop_iteration: bool,
     /// The listener has TLS and asks for a certificate; who shows none is let through.
     pub mtls: Option<Mtls>,
+}
+
+impl Default for EnvoyNames {
+    fn default() -> Self {
+        EnvoyNames {
+            virtual_host: None,
+            edge: false,
+            routes: Vec::new(),
+            allow_on_headers_stop_iteration: true,
+            mtls: None,
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -32,6 +32,7 @@ pub struct Exchange {
     /// What a filter is shown beside what Envoy makes of the lines.
     pub shown: Vec<(String, Vec<u8>)>,
     pub body: Vec<u8>,
+    pub framing: Framing,
     /// The route and virtual host that Envoy will have chosen.
     pub route: String,
     pub virtual_host: String,
@@ -39,6 +40,17 @@ pub struct Exchange {
     pub route_metadata: Vec<(String, String)>,
     /// Of an mTLS listener.
     pub tls: Option<Tls>,
+}
+
+/// How a body is sent.
+#[derive(Clone, Debug, Default)]
+pub struct Framing {
+    /// In chunks, not with a length.
+    pub chunked: bool,
+    /// Sizes of what is sent one after the other; the rest comes last.
+    pub pieces: Vec<usize>,
+    /// After chunks.
+    pub trailers: Vec<(String, Vec<u8>)>,
 }
 
 /// The client's side of TLS. Clones share their sessions.
@@ -100,16 +112,52 @@ impl Exchange {
 
     /// The request's bytes over HTTP/1.1.
     pub fn to_wire(&self) -> Vec<u8> {
-        let mut request = format!("{} {} HTTP/1.1\r\n", self.method, self.path).into_bytes();
-        for (name, value) in &self.lines {
-            request.extend_from_slice(name.as_bytes());
-            request.extend_from_slice(b": ");
-            request.extend_from_slice(value);
-            request.extend_from_slice(b"\r\n");
+        self.writes().concat()
+    }
+
+    /// The same, as it is written one after the other.
+    pub(crate) fn writes(&self) -> Vec<Vec<u8>> {
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path).into_bytes();
+        put_lines(&mut head, &self.lines);
+        let mut writes = vec![head];
+        for piece in self.pieces() {
+            let mut bytes = piece.to_vec();
+            if self.framing.chunked && !piece.is_empty() {
+                bytes.splice(..0, format!("{:x}\r\n", piece.len()).into_bytes());
+                bytes.extend_from_slice(b"\r\n");
+            }
+            writes.push(bytes);
         }
-        request.extend_from_slice(b"\r\n");
-        request.extend_from_slice(&self.body);
-        request
+        if self.framing.chunked {
+            let mut last = b"0\r\n".to_vec();
+            put_lines(&mut last, &self.framing.trailers);
+            writes.push(last);
+        }
+        if self.framing.pieces.is_empty() {
+            return vec![writes.concat()];
+        }
+        writes
+    }
+
+    /// The body as it is sent.
+    pub(crate) fn pieces(&self) -> Vec<&[u8]> {
+        let mut rest = &*self.body;
+        let mut pieces = Vec::new();
+        for size in &self.framing.pieces {
+            let (piece, after) = rest.split_at_checked(*size).unwrap_or((rest, &[]));
+            pieces.push(piece);
+            rest = after;
+        }
+        if !rest.is_empty() {
+            pieces.push(rest);
+        }
+        pieces
+    }
+
+    /// It says so itself that no body follows.
+    pub(crate) fn ends_at_its_headers(&self) -> bool {
+        let length = |(name, value): &(String, Vec<u8>)| name == "content-length" && value != b"0";
+        !self.framing.chunked && self.body.is_empty() && !self.lines.iter().any(length)
     }
 
     /// What a filter sees of it.
@@ -142,6 +190,17 @@ impl Exchange {
             None => (Some(rest), "/"),
         }
     }
+}
+
+/// Header or trailer lines and the empty one after them.
+fn put_lines(bytes: &mut Vec<u8>, lines: &[(String, Vec<u8>)]) {
+    for (name, value) in lines {
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"\r\n");
 }
 
 impl Received {

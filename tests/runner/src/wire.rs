@@ -7,6 +7,7 @@ use std::{
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -24,6 +25,8 @@ pub struct Head {
     pub rest: Vec<u8>,
 }
 
+/// So that a proxy reads what is sent one after the other one after the other.
+const BETWEEN: Duration = Duration::from_millis(20);
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// More than any scenario sends.
 const MAX_HEAD: usize = 4 << 20;
@@ -56,8 +59,10 @@ fn converse<S: Read + Write>(
     port: u16,
     exchange: &Exchange,
 ) -> io::Result<(Answer, S)> {
-    stream.write_all(&exchange.to_wire())?;
-    let head = read_head(&mut stream)?;
+    let unsent = write(&mut stream, exchange);
+    let head = read_final_head(&mut stream);
+    // Whoever is refused on the way is answered before all is sent.
+    let head = head.map_err(|error| unsent.err().unwrap_or(error))?;
     let (status, headers, body) = read_answer(&mut stream, head, exchange.method == "HEAD")?;
     let answer = Answer {
         port,
@@ -66,6 +71,26 @@ fn converse<S: Read + Write>(
         body,
     };
     Ok((answer, stream))
+}
+
+fn write(stream: &mut impl Write, exchange: &Exchange) -> io::Result<()> {
+    for (index, bytes) in exchange.writes().iter().enumerate() {
+        if index > 0 {
+            thread::sleep(BETWEEN);
+        }
+        stream.write_all(bytes)?;
+        stream.flush()?;
+    }
+    Ok(())
+}
+
+/// Past the interim answers, as to `Expect: 100-continue`.
+fn read_final_head(stream: &mut impl Read) -> io::Result<Head> {
+    let mut head = read_head(stream)?;
+    while head.bytes.starts_with(b"HTTP/1.1 100 ") {
+        head = read_head_after(stream, head.rest)?;
+    }
+    Ok(head)
 }
 
 /// Status and headers of a head that was read, and the body after it, which an answer to HEAD has not.
@@ -93,7 +118,10 @@ pub fn read_answer(
 
 /// Reads up to the empty line.
 pub fn read_head(stream: &mut impl Read) -> io::Result<Head> {
-    let mut bytes = Vec::new();
+    read_head_after(stream, Vec::new())
+}
+
+fn read_head_after(stream: &mut impl Read, mut bytes: Vec<u8>) -> io::Result<Head> {
     let mut chunk = [0; 16 << 10];
     loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -163,14 +191,20 @@ fn read_chunks(stream: &mut impl Read, mut bytes: Vec<u8>) -> io::Result<Vec<u8>
             httparse::parse_chunk_size(&bytes).map_err(|_| odd("chunk size"))?
         {
             let size = usize::try_from(size).map_err(odd)?;
+            if size == 0 {
+                // After the last chunk come trailers, and an empty line.
+                let rest = bytes.get(start..).unwrap_or_default();
+                if rest.starts_with(b"\r\n") || rest.windows(4).any(|four| four == b"\r\n\r\n") {
+                    return Ok(body);
+                }
+            }
             let end = start.saturating_add(size);
-            if let (Some(data), Some(_)) = (bytes.get(start..end), bytes.get(end.saturating_add(1)))
+            let chunk = (bytes.get(start..end), bytes.get(end.saturating_add(1)));
+            if size > 0
+                && let (Some(data), Some(_)) = chunk
             {
                 body.extend_from_slice(data);
                 bytes.drain(..end.saturating_add(2));
-                if size == 0 {
-                    return Ok(body);
-                }
                 continue;
             }
         }

@@ -13,7 +13,7 @@ use digest::{Claimed, Digests, Hashers, Malformed};
 
 /// Takes a body in, piece by piece. What it holds is bounded: where the body is to be parsed
 /// `body.max_bytes`, else some hundred bytes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct BodyReader {
     hashers: Hashers,
     /// What came, where it is to be parsed.
@@ -207,15 +207,23 @@ impl Check {
         Check { reader, ..self }
     }
 
-    /// The next piece.
+    /// The next piece. One that makes up the length is judged as the last: Envoy tells of the end only
+    /// once the upstream has all of it (over HTTP/1.1).
     ///
     /// # Errors
-    /// Where it is too large: the piece must not pass.
+    /// What is wrong with the body: the piece must not pass.
     pub fn push(&mut self, piece: &[u8]) -> Result<(), Reason> {
         self.reader.push(piece);
-        match self.reader.is_too_large() {
-            true => Err(Reason::BodyTooLarge),
-            false => Ok(()),
+        if self.reader.is_too_large() {
+            return Err(Reason::BodyTooLarge);
+        }
+        match self.length {
+            Some(length) if length < self.reader.length => Err(Reason::BodyTruncated),
+            Some(length) if length == self.reader.length => {
+                let body = self.reader.clone().finish();
+                judge(&body, self.claimed.as_ref()).map_err(|(reason, _)| reason)
+            }
+            _ => Ok(()),
         }
     }
 

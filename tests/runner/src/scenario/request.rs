@@ -1,6 +1,6 @@
 //! A case's request: what is sent, who signs it, and what becomes of it on the way.
 
-use super::OneOrMany;
+use super::{OneOrMany, body::BodySpec};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub struct RequestSpec {
     pub shown: HeaderLines,
     /// Further headers `x-padding-<n>`.
     pub padding: Option<Padding>,
-    pub body: Option<String>,
+    pub body: Option<BodySpec>,
 }
 
 impl Default for RequestSpec {
@@ -97,6 +97,8 @@ pub enum SignerName {
 pub struct Then {
     pub method: Option<String>,
     pub path: Option<String>,
+    /// Another body; its length is told, its digest is not.
+    pub body: Option<String>,
     /// Headers that get another value, or a line more where they are not there.
     pub set: BTreeMap<String, String>,
     /// Lines to add, beside those of the same name.

@@ -1,0 +1,118 @@
+//! An Envoy with a listener for each way of looking at bodies, and the upstream behind all.
+
+use crate::upstream::Upstream;
+use portcullis_runner::{
+    Envoy, Exit, Scenario, envoy_bootstrap, envoy_clusters, envoy_listener, find_envoy,
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path};
+
+const SCENARIO: &str = "tests/bodies";
+/// More than the gates take, so that they are the ones who refuse.
+const BUFFER_BYTES: u32 = 4 << 20;
+
+pub struct Gates {
+    pub upstream: Upstream,
+    envoy: Envoy,
+    addresses: BTreeMap<String, SocketAddr>,
+}
+
+/// A listener.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// `body` in its gate's configuration.
+    pub body: Value,
+    /// Envoy's `allow_on_headers_stop_iteration`.
+    pub stops_iteration: bool,
+    /// Whether Envoy holds more than a gate takes; by itself 1 MiB.
+    pub holds_more: bool,
+}
+
+impl Gates {
+    /// Nothing where there is no Envoy.
+    pub async fn start(listeners: &[Listener]) -> Option<Gates> {
+        let binary = match find_envoy(&portcullis_tests::root()) {
+            Ok(binary) => binary,
+            Err(why) if portcullis_tests::strict() => panic!("{why}"),
+            Err(why) => {
+                eprintln!("SKIPPED: {why}");
+                return None;
+            }
+        };
+        let folder = portcullis_tests::root().join(SCENARIO);
+        let scenario = Scenario::read(&folder, &folder).unwrap();
+        let runner = portcullis_tests::runner(&[]).unwrap();
+        let prepared = runner.prepare(&scenario).unwrap();
+        let upstream = Upstream::start().await.unwrap();
+        let alike: Vec<_> = listeners.iter().map(|_| &prepared).collect();
+        let module = portcullis_tests::module();
+        let mut config = envoy_bootstrap(&alike, &module, upstream.address, Path::new("/dev/null"));
+        envoy_clusters(&mut config, &BTreeMap::new());
+        let cluster = &mut config["static_resources"]["clusters"][0];
+        cluster["typed_extension_protocol_options"] = json!({
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http_protocol_options": {"enable_trailers": true}},
+            },
+        });
+        for (index, listener) in listeners.iter().enumerate() {
+            shape(
+                &mut config["static_resources"]["listeners"][index],
+                listener,
+            );
+        }
+        let started = tokio::task::spawn_blocking(move || {
+            Envoy::start(&binary, &config, &BTreeMap::new()).unwrap()
+        });
+        let envoy = match started.await.unwrap() {
+            Exit::Serving(envoy) => envoy,
+            Exit::Ended { log, .. } => panic!("{log}"),
+        };
+        let addresses = envoy.listeners().unwrap();
+        Some(Gates {
+            upstream,
+            envoy,
+            addresses,
+        })
+    }
+
+    pub fn address(&self, index: usize) -> SocketAddr {
+        self.addresses[&envoy_listener(index)]
+    }
+
+    /// No filter has crashed.
+    pub fn assert_well(&self) {
+        let log = self.envoy.log();
+        for bad in [
+            "[critical]",
+            "panicked",
+            "Function: proxy_on",
+            "assert failure",
+        ] {
+            assert!(!log.contains(bad), "{log}");
+        }
+    }
+}
+
+/// Makes a listener what is asked for, which takes tunnels too.
+fn shape(config: &mut Value, listener: &Listener) {
+    if listener.holds_more {
+        config["per_connection_buffer_limit_bytes"] = json!(BUFFER_BYTES);
+    }
+    let manager = &mut config["filter_chains"][0]["filters"][0]["typed_config"];
+    manager["http2_protocol_options"] = json!({"allow_connect": true});
+    manager["upgrade_configs"] =
+        json!([{"upgrade_type": "websocket"}, {"upgrade_type": "CONNECT"}]);
+    let routes = manager["route_config"]["virtual_hosts"][0]["routes"]
+        .as_array_mut()
+        .unwrap();
+    let mut tunnel = routes[0].clone();
+    tunnel["match"] = json!({"connect_matcher": {}});
+    routes.insert(0, tunnel);
+    let filter = &mut manager["http_filters"][0]["typed_config"]["config"];
+    filter["allow_on_headers_stop_iteration"] = json!(listener.stops_iteration);
+    let document = &mut filter["configuration"]["value"];
+    let mut gate: Value = serde_json::from_str(document.as_str().unwrap()).unwrap();
+    gate["body"] = listener.body.clone();
+    *document = json!(gate.to_string());
+}
