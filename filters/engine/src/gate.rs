@@ -14,13 +14,14 @@ use crate::{
     hygiene,
     message_signature::{Component, Message},
     pass::{Asked, Pass},
+    replay::{Memory, ReplayStore, Table},
     request::{Incoming, Request},
     route,
     wait::Room,
     words::Reason,
 };
 use portcullis_rego::{Policy, Reach};
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 /// Where secrets come from: the environment of the proxy or of the command.
 pub trait Secrets {
@@ -49,6 +50,8 @@ pub struct Gate {
     knowledge: Knowledge,
     /// Of each provider, for those who wait for it.
     rooms: Vec<Room>,
+    /// Where it is remembered what is good once.
+    store: Option<Arc<dyn ReplayStore>>,
 }
 
 impl Gate {
@@ -63,6 +66,7 @@ impl Gate {
         Ok(Gate {
             knowledge: Knowledge::new(&config.providers, config.token_cache),
             rooms: config.providers.iter().map(|_| Room::default()).collect(),
+            store: Some(Arc::new(Table::new("", Memory::default()))),
             config,
             policy,
         })
@@ -76,6 +80,25 @@ impl Gate {
         if let Some(signatures) = &mut self.config.signatures {
             signatures.verifier = verifier.clone();
         }
+        self
+    }
+
+    /// The gate that remembers in this store what is good once; without, it does so in memory of its
+    /// own. The store begins now, at `now_ns` since the Unix epoch, unless it did before; where no time
+    /// is given, it begins with its first request.
+    pub fn remembering(mut self, store: Arc<dyn ReplayStore>, now_ns: Option<u64>) -> Gate {
+        if let Some(now_ns) = now_ns {
+            // Where it cannot tell now, it is asked again when that matters.
+            let _ = store.since_ns(now_ns);
+        }
+        self.store = Some(store);
+        self
+    }
+
+    /// The gate as it would decide if it had seen nothing before: for those who tell of requests,
+    /// which are shown to it more than once. Never one that lets requests through.
+    pub fn forgetting(mut self) -> Gate {
+        self.store = None;
         self
     }
 
@@ -96,7 +119,7 @@ impl Gate {
         self.conclude(&pass, pass.asked())
     }
 
-    /// The decision on what is left to ask.
+    /// The decision on what is left to ask, once for each request: it uses up what is good once.
     pub(crate) fn conclude(
         &self,
         pass: &Pass<'_>,
@@ -108,7 +131,10 @@ impl Gate {
             Ok(Asked::Policy(question)) if question.passing.is_some() => {
                 pass.refuse(question.settings, pass.record(Reason::BodyTruncated))
             }
-            Ok(Asked::Policy(question)) => enforce(&self.policy, pass, question),
+            Ok(Asked::Policy(question)) => match self.take(pass, &question) {
+                Ok(()) => enforce(&self.policy, pass, question),
+                Err(refused) => *refused,
+            },
             Ok(Asked::Off(headers)) => {
                 pass.allow(&headers, Vec::new(), pass.record(Reason::GateOff))
             }
@@ -247,6 +273,10 @@ impl Gate {
 
     pub(crate) fn knowledge(&self) -> &Knowledge {
         &self.knowledge
+    }
+
+    pub(crate) fn store(&self) -> Option<&dyn ReplayStore> {
+        self.store.as_deref()
     }
 
     pub(crate) fn rooms(&self) -> &[Room] {

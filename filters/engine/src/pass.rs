@@ -13,6 +13,7 @@ use crate::{
     message_signature::{Component, Message},
     refusal::{self, Client},
     remote::Want,
+    replay::Claim,
     request::Request,
     route,
     verified::{Verified, VerifiedBody},
@@ -51,6 +52,10 @@ pub struct Question<'p> {
     pub api_key: Option<String>,
     /// What checks the body while it passes, after the answer.
     pub passing: Option<Box<body::Check>>,
+    /// What of it is good once.
+    pub claims: Vec<Claim>,
+    /// When the oldest signature was created, in seconds since the Unix epoch.
+    pub created: Option<i64>,
 }
 
 /// Why credentials end the request.
@@ -134,6 +139,8 @@ impl<'p> Pass<'p> {
             input,
             subject: verified.subject().map(str::to_owned),
             key_id: verified.key_id().map(str::to_owned),
+            claims: claims(&verified),
+            created: verified.signatures.iter().map(|it| it.created()).min(),
             api_key: api_key.into_inner(),
             passing,
         }))
@@ -328,7 +335,7 @@ impl<'p> Pass<'p> {
         self.refuse_told(settings, record, None)
     }
 
-    fn refuse_told(
+    pub fn refuse_told(
         &self,
         settings: &Settings,
         record: Record,
@@ -353,6 +360,21 @@ impl<'p> Pass<'p> {
     pub fn record(&self, reason: Reason) -> Record {
         Record::new(self.moment.decision_id, reason)
     }
+}
+
+/// Each once: a signature may stand under two labels, and a nonce in two signatures.
+fn claims(verified: &Verified<'_>) -> Vec<Claim> {
+    let proofs = verified.jwts.iter().filter_map(jwt::VerifiedJwt::claim);
+    let signatures = verified.signatures.iter();
+    let signatures = signatures.filter_map(signature::VerifiedSignature::claim);
+    let mut claims: Vec<Claim> = Vec::new();
+    for claim in proofs.chain(signatures) {
+        match claims.iter_mut().find(|other| other.is_same(claim)) {
+            Some(other) => other.extend_to(claim),
+            None => claims.push(claim.clone()),
+        }
+    }
+    claims
 }
 
 impl From<Reason> for Refused {

@@ -165,7 +165,9 @@ fn challenges(
         | Reason::SignatureKeyUnknown
         | Reason::SignatureInvalid
         | Reason::SignatureExpired
-        | Reason::SignatureComponentMissing => signature().collect(),
+        | Reason::SignatureComponentMissing
+        | Reason::SignatureNonceMissing
+        | Reason::SignatureReplayed => signature().collect(),
         _ => match told {
             Some(Challenge::Nonce(nonce)) => vec![
                 challenge(&dpop(Some("use_dpop_nonce"))),

@@ -72,6 +72,8 @@ reasons! {
     SignatureInvalid = "signature.invalid", 401, UNAUTHENTICATED;
     SignatureExpired = "signature.expired", 401, UNAUTHENTICATED;
     SignatureComponentMissing = "signature.component_missing", 401, UNAUTHENTICATED;
+    SignatureNonceMissing = "signature.nonce_missing", 401, UNAUTHENTICATED;
+    SignatureReplayed = "signature.replayed", 401, UNAUTHENTICATED;
 
     PolicyDenied = "policy.denied", 403, PERMISSION_DENIED;
     PolicyUndefined = "policy.undefined", 403, PERMISSION_DENIED;
@@ -85,6 +87,7 @@ reasons! {
     PolicyError = "policy.error", 503, UNAVAILABLE;
     PolicyBudget = "policy.budget", 503, UNAVAILABLE;
     BodyHostUnsupported = "body.host_unsupported", 503, UNAVAILABLE;
+    ReplayFull = "replay.full", 503, UNAVAILABLE;
     HostError = "host.error", 503, UNAVAILABLE;
 }
 
@@ -136,6 +139,10 @@ pub mod check {
 /// The key under which the decision record stands in the stream's filter state: Envoy shows it as
 /// `wasm.portcullis`.
 pub const FILTER_STATE: &str = "portcullis";
+
+/// The property of a stream that says how many gates have claimed something of its request, and the
+/// start of every key of shared data that they claim it in.
+pub const REPLAY: &str = "portcullis.replay";
 
 /// The counter of requests on which the evaluators differed: Envoy shows it below `wasmcustom.`.
 pub const SELF_CHECK_DIFFERENCES: &str = "portcullis.policy.self_check.differences";

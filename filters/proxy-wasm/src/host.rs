@@ -13,8 +13,10 @@ use std::ptr::{null_mut, slice_from_raw_parts_mut};
 #[derive(Debug)]
 pub struct Refused;
 
-/// `WasmResult::Ok` of the ABI; any other status is a refusal.
+/// `WasmResult` of the ABI; any status but those that are looked for is a refusal.
 const OK: u32 = 0;
+const NOT_FOUND: u32 = 1;
+const CAS_MISMATCH: u32 = 8;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -54,6 +56,20 @@ unsafe extern "C" {
         path_size: usize,
         value: *const u8,
         value_size: usize,
+    ) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *mut *mut u8,
+        value_size: *mut usize,
+        cas: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+        cas: u32,
     ) -> u32;
     fn proxy_define_metric(
         kind: MetricType,
@@ -128,6 +144,46 @@ pub fn property(path: &[&str]) -> Option<Vec<u8>> {
 pub fn set_property(name: &str, value: &[u8]) -> Result<(), Refused> {
     // SAFETY: both are live and only read.
     accepted(unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+}
+
+/// A value that every VM of the same id shares, and its version; `None` where there is none.
+pub fn shared_data(key: &str) -> Result<Option<(Vec<u8>, u32)>, Refused> {
+    let mut version = 0;
+    let found = received(|data, size| {
+        // SAFETY: the key is live and only read; the host writes to live places.
+        unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &mut version) }
+    });
+    match found {
+        Ok(value) => Ok(Some((value, version))),
+        Err(NOT_FOUND) => Ok(None),
+        Err(_) => Err(Refused),
+    }
+}
+
+/// Sets a shared value that was seen in this version, or absent. False where it is so no more.
+pub fn set_shared_data(key: &str, value: &[u8], seen: Option<u32>) -> Result<bool, Refused> {
+    // Zero overwrites whatever there is, and is no version. Where there is nothing, any version does;
+    // one that nothing has creates, and does nothing else (proxy-wasm-cpp-host, `SharedData::set`).
+    let version = match seen {
+        Some(0) => return Err(Refused),
+        Some(version) => version,
+        None => u32::MAX,
+    };
+    // SAFETY: both are live and only read.
+    let status = unsafe {
+        proxy_set_shared_data(
+            key.as_ptr(),
+            key.len(),
+            value.as_ptr(),
+            value.len(),
+            version,
+        )
+    };
+    match status {
+        OK => Ok(true),
+        CAS_MISMATCH => Ok(false),
+        _ => Err(Refused),
+    }
 }
 
 /// A counter of the proxy's, which all workers share.
@@ -270,14 +326,20 @@ fn accepted(status: u32) -> Result<(), Refused> {
 
 /// Takes over memory that the host had the guest allocate (`proxy_on_memory_allocate`).
 fn receive(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> {
+    received(call).ok()
+}
+
+/// The same, with the status of a host that gives nothing.
+fn received(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, u32> {
     let (mut data, mut size) = (null_mut::<u8>(), 0usize);
-    if call(&mut data, &mut size) != OK {
-        return None;
+    match call(&mut data, &mut size) {
+        OK => {}
+        status => return Err(status),
     }
     if data.is_null() || size == 0 {
-        return Some(Vec::new());
+        return Ok(Vec::new());
     }
     // SAFETY: the SDK's allocator made this as a `Box<[u8]>` of exactly this size, and the host
     // hands each allocation over once.
-    Some(unsafe { Box::from_raw(slice_from_raw_parts_mut(data, size)) }.into_vec())
+    Ok(unsafe { Box::from_raw(slice_from_raw_parts_mut(data, size)) }.into_vec())
 }

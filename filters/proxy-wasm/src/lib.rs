@@ -10,6 +10,7 @@ mod host;
 mod metrics;
 mod native;
 mod pairs;
+mod replay;
 mod root;
 mod stream;
 

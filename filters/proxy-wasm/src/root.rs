@@ -1,12 +1,15 @@
 //! One configuration of the filter on one worker.
 
-use crate::{body::Bodies, fetching::Fetching, host, metrics::Metrics, native, stream::Stream};
+use crate::{
+    body::Bodies, fetching::Fetching, host, metrics::Metrics, native, replay::SharedStore,
+    stream::Stream,
+};
 use portcullis_engine::{Gate, Record};
 use proxy_wasm::{
     traits::{Context, HttpContext, RootContext},
     types::{BufferType, ContextType, LogLevel},
 };
-use std::{fmt::Display, rc::Rc};
+use std::{fmt::Display, rc::Rc, sync::Arc};
 
 pub struct Root {
     id: u32,
@@ -82,7 +85,11 @@ impl RootContext for Root {
         };
         match Gate::load(&document, &|name: &str| std::env::var(name).ok()) {
             Ok(gate) => {
-                let accepted = Accepted::new(gate.verified_by(verifier));
+                let store = Arc::new(SharedStore::of_plugin());
+                let gate = gate
+                    .verified_by(verifier)
+                    .remembering(store, host::now_ns());
+                let accepted = Accepted::new(gate);
                 accepted.fetching.start(&accepted.gate);
                 self.accepted = Some(Rc::new(accepted));
                 true

@@ -1,5 +1,5 @@
-# Claims, query parameters and headers held against a JSON Schema (draft 4 to 7, as OPA has it) that
-# stands in the data under a name.
+# Claims, query parameters, headers and bodies held against a JSON Schema (draft 4 to 7, as OPA has it)
+# that stands in the data under a name.
 package portcullis.json_schema
 
 claims_match(name) if matches(input.verified.jwt.claims, data.json_schema[name])
@@ -11,6 +11,13 @@ headers_match(name) if matches(input.attributes.request.http.headers, data.json_
 query_matches(name) if {
 	data.json_schema[name].additionalProperties == false
 	matches(input.parsed_query, data.json_schema[name])
+}
+
+# A body that came whole. Of a form every field is a list, as a parameter is. Closed for the same reason.
+body_matches(name) if {
+	input.truncated_body == false
+	data.json_schema[name].additionalProperties == false
+	matches(input.parsed_body, data.json_schema[name])
 }
 
 # A schema that does not say that it is for an object would take anything, or nothing at all.

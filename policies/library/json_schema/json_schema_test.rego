@@ -51,11 +51,38 @@ test_headers_that_fit_match if {
 	}
 }
 
+test_bodies_that_fit_match if {
+	every body in [{}, {"page": ["7"]}, {"page": ["12"], "sort": ["name"]}] {
+		json_schema.body_matches("query") with input as sent(body) with data.json_schema as world
+	}
+}
+
+test_bodies_that_do_not_fit_do_not if {
+	every body in [{"page": "7"}, {"page": ["-1"]}, {"page": ["1"], "admin": ["1"]}, {"Page": ["1"]}, [], ["7"], "{}", null, 7] {
+		not json_schema.body_matches("query") with input as sent(body) with data.json_schema as world
+	}
+}
+
+test_bodies_need_a_closed_schema if {
+	every name in ["open", "loose"] {
+		not json_schema.body_matches(name) with input as sent({}) with data.json_schema as world
+	}
+}
+
+test_a_body_that_is_not_whole_does_not_match if {
+	every change in [{"truncated_body": true}, {"truncated_body": null}] {
+		not json_schema.body_matches("query") with input as object.union(sent({}), change) with data.json_schema as world
+	}
+	not json_schema.body_matches("query") with input as {"parsed_body": {}} with data.json_schema as world
+	not json_schema.body_matches("query") with input as {"truncated_body": false} with data.json_schema as world
+}
+
 test_a_schema_that_is_none_takes_nothing if {
 	every schema in [{}, true, "", null, [], {"type": "array"}, {"type": ["object", "string"]}, {"properties": {}}, {"type": "object", "properties": 7}] {
 		not json_schema.claims_match("odd") with input as asked({}, {}, good) with data.json_schema as {"odd": schema}
 		not json_schema.headers_match("odd") with input as asked({}, {"a": "b"}, good) with data.json_schema as {"odd": schema}
 		not json_schema.query_matches("odd") with input as asked({}, {}, good) with data.json_schema as {"odd": schema}
+		not json_schema.body_matches("odd") with input as sent({}) with data.json_schema as {"odd": schema}
 	}
 }
 
@@ -107,3 +134,5 @@ asked(query, headers, claims) := {
 	"parsed_query": query,
 	"verified": {"jwt": {"provider": "corp", "claims": claims}},
 }
+
+sent(body) := {"parsed_body": body, "truncated_body": false}

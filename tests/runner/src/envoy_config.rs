@@ -181,7 +181,8 @@ fn wasm(prepared: &Prepared<'_>, module: &Path, variables: &BTreeSet<&str>) -> V
     json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
         "config": {
-            "name": "portcullis",
+            // What gates of one name have seen, they have seen together.
+            "name": format!("portcullis {}", prepared.scenario.name),
             "root_id": "portcullis",
             "failure_policy": "FAIL_RELOAD",
             "allow_on_headers_stop_iteration": prepared.scenario.file.envoy.allow_on_headers_stop_iteration,

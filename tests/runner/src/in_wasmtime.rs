@@ -10,8 +10,8 @@ use crate::{
 };
 pub use portcullis_host::Module;
 use portcullis_host::{
-    CallToken, Outcome, PeerCertificate, PluginId, PluginOptions, Properties, Response, StreamId,
-    Vm, VmError, VmOptions,
+    CallToken, Outcome, PeerCertificate, PluginId, PluginOptions, Properties, Proxy, Response,
+    StreamId, Vm, VmError, VmOptions,
 };
 use std::{
     collections::BTreeMap,
@@ -28,6 +28,7 @@ pub struct InWasmtime {
 pub struct PluginGate {
     vm: Vm,
     plugin: PluginId,
+    proxy: Proxy,
     callouts: Callouts<CallToken>,
     ticked: Instant,
 }
@@ -80,7 +81,9 @@ impl PluginGate {
         prepared: &Prepared<'_>,
         clusters: BTreeMap<String, SocketAddr>,
     ) -> Result<PluginGate, String> {
+        let proxy = Proxy::new();
         let options = VmOptions {
+            proxy: proxy.clone(),
             vm_id: "portcullis-scenarios".into(),
             environment: prepared.scenario.file.environment.clone(),
             // A hang is a failure, not a hung run.
@@ -105,9 +108,15 @@ impl PluginGate {
         Ok(PluginGate {
             vm,
             plugin,
+            proxy,
             callouts: Callouts::new(clusters),
             ticked: Instant::now(),
         })
+    }
+
+    /// What the gate shares with others.
+    pub fn proxy(&self) -> &Proxy {
+        &self.proxy
     }
 
     /// Lets time pass, in which the gate's calls go on.

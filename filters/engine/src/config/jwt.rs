@@ -133,7 +133,7 @@ fn provider(
             Some(list)
         }
     };
-    let binding = binding::read(&raw.bind, raw.dpop, path, secrets, findings);
+    let binding = binding::read(&raw.bind, raw.dpop, (&name, path), secrets, findings);
     let typ = raw.typ.map(|typ| media_type(&typ));
     let looks_for_bearer = raw.from.iter().flatten().any(|source| {
         source

@@ -9,6 +9,7 @@ pub mod jwt;
 pub mod peer;
 mod raw;
 pub mod remote;
+mod replay;
 pub mod routes;
 mod scalar;
 pub mod secret;

@@ -113,6 +113,13 @@ pub struct Provider {
 pub struct Dpop {
     pub max_age: Option<Span>,
     pub nonce: Option<DpopNonce>,
+    pub replay: Option<DpopReplay>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DpopReplay {
+    pub entries: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -233,11 +240,19 @@ pub struct Signatures {
     pub max_age: Option<Span>,
     pub leeway: Option<Span>,
     pub nonce: Option<Nonce>,
+    pub replay: Option<Replay>,
     pub tag: Option<String>,
     #[serde(default)]
     pub webhooks: NotYet,
     pub when_missing: Option<WhenMissing>,
     pub when_invalid: Option<WhenInvalid>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    pub entries: Option<u32>,
+    pub reject_before_start: Option<bool>,
 }
 
 #[derive(Deserialize)]

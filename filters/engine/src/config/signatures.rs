@@ -1,11 +1,12 @@
 //! HTTP message signatures (RFC 9421): whose are taken, and what they must cover.
 
-use super::{raw, secret::Secret};
+use super::{raw, replay, secret::Secret};
 use crate::{
     crypto::{Algorithm, Material, VerificationKey, Verifier},
     error::Findings,
     gate::Secrets,
     message_signature::Component,
+    replay::{Kind, Space},
 };
 use std::{collections::BTreeSet, time::Duration};
 
@@ -16,6 +17,19 @@ pub struct Signatures {
     pub tag: Option<String>,
     pub max_age: Duration,
     pub leeway: Duration,
+    pub nonce: Nonce,
+    /// What may have been taken before the store remembered is refused.
+    pub reject_before_start: bool,
+}
+
+/// What of a signature must be fresh.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Nonce {
+    /// Its nonce, which it must have.
+    Required,
+    /// Its nonce, or without one the signature itself.
+    IfPresent,
+    Off,
 }
 
 pub struct Key {
@@ -25,6 +39,8 @@ pub struct Key {
     /// The name in RFC 9421's registry.
     pub algorithm: &'static str,
     pub key: VerificationKey,
+    /// Where its signatures are remembered.
+    pub space: Space,
 }
 
 impl Signatures {
@@ -40,14 +56,19 @@ pub fn read(raw: raw::Signatures, secrets: &dyn Secrets, findings: &mut Findings
             "is empty; list at least one key, or remove `signatures`",
         );
     }
-    if let Some(raw::Nonce::Word(word)) = raw.nonce
-        && word != raw::NonceWord::Off
-    {
+    let nonce = match raw.nonce {
+        Some(raw::Nonce::Word(raw::NonceWord::Required)) => Nonce::Required,
+        None | Some(raw::Nonce::Word(raw::NonceWord::IfPresent)) => Nonce::IfPresent,
+        Some(raw::Nonce::Word(raw::NonceWord::Off)) => Nonce::Off,
+    };
+    if nonce == Nonce::Off && raw.replay.is_some() {
         findings.add(
-            "signatures.nonce",
-            "`required` and `if_present` are not supported yet; takes `\"off\"`",
+            "signatures.replay",
+            "says how signatures are remembered, and `nonce: \"off\"` remembers none; takes one or the other",
         );
     }
+    let entries = raw.replay.as_ref().and_then(|it| it.entries);
+    let entries = replay::entries(entries, "signatures.replay.entries", findings);
     let mut ids = BTreeSet::new();
     let mut keys = Vec::new();
     for (index, raw) in raw.keys.iter().enumerate() {
@@ -64,7 +85,7 @@ pub fn read(raw: raw::Signatures, secrets: &dyn Secrets, findings: &mut Findings
                 "is empty; names who holds the key",
             );
         }
-        match key(raw, secrets) {
+        match key(raw, entries, secrets) {
             Ok(key) => keys.push(key),
             Err((field, message)) => findings.add(format!("{path}{field}"), message),
         }
@@ -75,12 +96,17 @@ pub fn read(raw: raw::Signatures, secrets: &dyn Secrets, findings: &mut Findings
         tag: raw.tag,
         max_age: raw.max_age.map_or(Duration::from_secs(300), |span| span.0),
         leeway: raw.leeway.map_or(Duration::from_secs(5), |span| span.0),
+        nonce,
+        reject_before_start: raw
+            .replay
+            .and_then(|it| it.reject_before_start)
+            .unwrap_or(false),
     }
 }
 
 type Fault = (&'static str, String);
 
-fn key(raw: &raw::SignatureKey, secrets: &dyn Secrets) -> Result<Key, Fault> {
+fn key(raw: &raw::SignatureKey, entries: u32, secrets: &dyn Secrets) -> Result<Key, Fault> {
     let Some(algorithm) = Algorithm::parse_http(&raw.algorithm) else {
         let known: Vec<&str> = Algorithm::HTTP.iter().map(|(_, name)| *name).collect();
         let message = format!("found `{}`; takes {}", raw.algorithm, known.join(", "));
@@ -114,6 +140,7 @@ fn key(raw: &raw::SignatureKey, secrets: &dyn Secrets) -> Result<Key, Fault> {
         subject: raw.subject.clone(),
         algorithm: algorithm.http_name().unwrap_or_default(),
         key,
+        space: Space::new(Kind::Signature, &raw.id, entries),
     })
 }
 

@@ -21,6 +21,7 @@ use crate::{
     },
     headers::Headers,
     remote::Want,
+    replay::Claim,
     request::Attributes,
     words::{Reason, check},
 };
@@ -39,11 +40,16 @@ pub struct VerifiedJwt<'c> {
     token: Arc<Token>,
     place: &'c Source,
     keep: bool,
-    /// Whether a proof came with it.
-    has_proof: bool,
+    /// Of the proof that came with it.
+    proof: Option<Claim>,
 }
 
 impl VerifiedJwt<'_> {
+    /// What its proof is remembered by: it is good once.
+    pub fn claim(&self) -> Option<&Claim> {
+        self.proof.as_ref()
+    }
+
     pub fn provider(&self) -> &str {
         self.provider
     }
@@ -148,7 +154,7 @@ pub fn strip_all(providers: &[Provider], kept: &[VerifiedJwt<'_>], headers: &mut
     }
     // A proof is half a credential: it goes where its token goes.
     let wants_proofs = providers.iter().any(|it| it.binding.dpop.is_some());
-    if wants_proofs && !kept.iter().any(|jwt| jwt.keep && jwt.has_proof) {
+    if wants_proofs && !kept.iter().any(|jwt| jwt.keep && jwt.proof.is_some()) {
         headers.remove(DPOP);
     }
 }
@@ -173,13 +179,13 @@ fn verify_one<'c>(
 ) -> Result<VerifiedJwt<'c>, Fault> {
     let (provider, token) = prove::prove(against, place, text, wants)?;
     claims::check(provider, &token.claims, around.now_ns)?;
-    binding::check(provider, place, text, &token.claims, around)?;
+    let proof = binding::check(provider, place, text, &token.claims, around)?;
     Ok(VerifiedJwt {
         provider: &provider.name,
         is_introspected: matches!(provider.proof, Proof::Introspection(_)),
         token,
         place,
         keep: provider.keep,
-        has_proof: provider.binding.dpop.is_some(),
+        proof,
     })
 }

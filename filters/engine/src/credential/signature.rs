@@ -3,9 +3,10 @@
 
 use super::{Refusal, shortened};
 use crate::{
-    config::signatures::{Key, Signatures},
+    config::signatures::{Key, Nonce, Signatures},
     headers::Headers,
     message_signature::{Component, Input, Message, base, inputs},
+    replay::{Claim, Once},
     words::{Reason, check},
 };
 
@@ -21,6 +22,7 @@ pub struct VerifiedSignature<'c> {
     components: Vec<Component>,
     /// Seconds since the Unix epoch.
     created: i64,
+    claim: Option<Claim>,
 }
 
 impl VerifiedSignature<'_> {
@@ -54,6 +56,11 @@ impl VerifiedSignature<'_> {
 
     pub fn created(&self) -> i64 {
         self.created
+    }
+
+    /// What it is remembered by: it is good once. `None` where nothing is remembered.
+    pub fn claim(&self) -> Option<&Claim> {
+        self.claim.as_ref()
     }
 }
 
@@ -197,8 +204,12 @@ fn judge<'c>(
     let Some(created) = input.created else {
         return refuse(Reason::SignatureMalformed, "has no `created`".into());
     };
-    if let Err(why) = in_time(config, created, input.expires, now_ns) {
-        return refuse(Reason::SignatureExpired, why.into());
+    let until_ns = match in_time(config, created, input.expires, now_ns) {
+        Ok(until_ns) => until_ns,
+        Err(why) => return refuse(Reason::SignatureExpired, why.into()),
+    };
+    if config.nonce == Nonce::Required && input.nonce.as_deref().is_none_or(str::is_empty) {
+        return refuse(Reason::SignatureNonceMissing, "has no `nonce`".into());
     }
     let missing: Vec<&str> = required
         .iter()
@@ -225,7 +236,13 @@ fn judge<'c>(
             "does not verify: what it covers was changed, or it was made with another key".into(),
         );
     }
+    let once = match input.nonce.as_deref() {
+        Some(nonce) if !nonce.is_empty() => Once::Nonce(nonce),
+        _ => Once::Signature(unchangeable(key.algorithm, &input.signature)),
+    };
+    let claim = Claim::signature(&key.space, once, until_ns);
     Ok(VerifiedSignature {
+        claim: (config.nonce != Nonce::Off).then_some(claim),
         key_id: &key.id,
         subject: &key.subject,
         algorithm: key.algorithm,
@@ -235,13 +252,25 @@ fn judge<'c>(
     })
 }
 
-/// Whether it was made lately, and not in the future, and is not past the end its signer gave it.
+/// As much of a signature as nobody can change without its key: of an ECDSA signature (r, s) anybody
+/// makes (r, -s), which verifies too, so that is r.
+fn unchangeable<'s>(algorithm: &str, signature: &'s [u8]) -> &'s [u8] {
+    match algorithm.starts_with("ecdsa-") {
+        true => signature
+            .split_at_checked(signature.len().div_ceil(2))
+            .map_or(signature, |(r, _)| r),
+        false => signature,
+    }
+}
+
+/// Whether it was made lately, and not in the future, and is not past the end its signer gave it; and
+/// from when on that is no more so, in nanoseconds since the Unix epoch.
 fn in_time(
     config: &Signatures,
     created: i64,
     expires: Option<i64>,
     now_ns: u64,
-) -> Result<(), &'static str> {
+) -> Result<u64, &'static str> {
     let now = i128::from(now_ns);
     let at = |seconds: i64| i128::from(seconds).saturating_mul(1_000_000_000);
     let nanoseconds =
@@ -259,5 +288,33 @@ fn in_time(
     if expires.is_some_and(|expires| at(expires).saturating_add(leeway) <= now) {
         return Err("is past its `expires`");
     }
-    Ok(())
+    // At the last nanosecond of its age it is still good.
+    let too_old = at(created)
+        .saturating_add(nanoseconds(config.max_age))
+        .saturating_add(leeway)
+        .saturating_add(1);
+    let until = expires.map_or(too_old, |expires| {
+        too_old.min(at(expires).saturating_add(leeway))
+    });
+    Ok(u64::try_from(until).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unchangeable;
+
+    #[test]
+    fn a_signature_that_anybody_can_make_of_another_is_the_same() {
+        let (signature, twin) = ([1, 2, 3, 4], [1, 2, 9, 9]);
+        for (algorithm, same) in [
+            ("ecdsa-p256-sha256", true),
+            ("ecdsa-p384-sha384", true),
+            ("ed25519", false),
+            ("hmac-sha256", false),
+            ("rsa-pss-sha512", false),
+        ] {
+            let is_same = unchangeable(algorithm, &signature) == unchangeable(algorithm, &twin);
+            assert_eq!(is_same, same, "{algorithm}");
+        }
+    }
 }

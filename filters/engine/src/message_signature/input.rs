@@ -16,6 +16,7 @@ pub struct Input {
     pub key_id: Option<String>,
     pub algorithm: Option<String>,
     pub tag: Option<String>,
+    pub nonce: Option<String>,
     pub signature: Vec<u8>,
 }
 
@@ -99,6 +100,7 @@ fn input(label: &str, list: sfv::InnerList, signature: Vec<u8>) -> Result<Input,
         key_id: None,
         algorithm: None,
         tag: None,
+        nonce: None,
         signature,
     };
     for (name, value) in &list.params {
@@ -116,10 +118,7 @@ fn input(label: &str, list: sfv::InnerList, signature: Vec<u8>) -> Result<Input,
             "keyid" => input.key_id = text()?,
             "alg" => input.algorithm = text()?,
             "tag" => input.tag = text()?,
-            // Of its type at least: replays are not told from first uses yet.
-            "nonce" => {
-                text()?;
-            }
+            "nonce" => input.nonce = text()?,
             // Signed like the others, and nothing here asks what it means.
             _ => {}
         }

@@ -16,7 +16,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use portcullis_gatefile::GateFile;
-use portcullis_host::{Headers, HttpCall, HttpCallResponse};
+use portcullis_host::{Headers, HttpCall, HttpCallResponse, Proxy};
 use std::{
     collections::{BTreeMap, BTreeSet},
     error::Error,
@@ -42,6 +42,9 @@ pub struct Clusters {
     pub heard: Arc<Heard>,
     /// Where calls are made: the thread that asks for them must not wait.
     pub runtime: Handle,
+    /// What a filter shares with the one before it, of another configuration or after a crash: what it
+    /// has seen once.
+    pub shared: Proxy,
 }
 
 impl Clusters {
@@ -70,6 +73,7 @@ impl Clusters {
             client,
             heard: Arc::default(),
             runtime,
+            shared: Proxy::new(),
         })
     }
 

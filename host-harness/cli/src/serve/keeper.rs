@@ -305,6 +305,7 @@ impl Keeper {
             vm_id: "portcullis".into(),
             environment: self.environment.clone(),
             clusters: self.clusters.names(),
+            proxy: self.clusters.shared.clone(),
             time_limit: Some(TIME_LIMIT),
             log_level: LogLevel::Warn,
             ..VmOptions::default()

@@ -87,7 +87,8 @@ impl Native {
         let fetches = !portcullis_gatefile::clusters(&file.document).is_empty();
         let open = Mutex::default();
         Native {
-            gate,
+            // Each request is shown to it several times, and its filter remembers.
+            gate: gate.forgetting(),
             fetched: fetches.then_some(Fetched { heard, open }),
             explainer,
         }

@@ -28,6 +28,7 @@ pub(crate) enum Status {
     SerializationFailure = 3,
     InvalidMemoryAccess = 6,
     CasMismatch = 8,
+    InternalFailure = 10,
     Unimplemented = 12,
 }
 

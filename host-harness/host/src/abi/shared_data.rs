@@ -1,6 +1,5 @@
 //! Data shared by all VMs of a proxy that have the same `vm_id`.
 
-use crate::abi::Status;
 use crate::memory::{Answer, Guest};
 
 pub(super) fn get(
@@ -13,10 +12,7 @@ pub(super) fn get(
 ) -> Answer {
     let key = guest.bytes(key, key_size)?;
     let host = guest.host();
-    let (value, cas) = host
-        .proxy
-        .get_data(&host.vm_id, &key)
-        .ok_or(Status::NotFound)?;
+    let (value, cas) = host.proxy.get_data(&host.vm_id, &key)?;
     guest.give(&value, value_at, size_at)?;
     Ok(guest.write_u32(cas_at, cas)?)
 }

@@ -1,15 +1,16 @@
 //! What a token must be bound to (RFC 7800), so that it is good in the hands of its holder only.
 
-use super::super::{raw, remote::within, secret::Secret, source::Source};
+use super::super::{raw, remote::within, replay, secret::Secret, source::Source};
 use crate::{
     crypto::{constant_time_eq, hmac_sha256},
     error::Findings,
     gate::Secrets,
+    replay::{Kind, Space},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::time::Duration;
 
-/// The most that can be set, in seconds. A proof that was seen is good again until it is too old.
+/// The most that can be set, in seconds. A proof is remembered until it is too old.
 const MAX_AGE: u64 = 3_600;
 /// The most that can be set, in seconds. It is how far in advance a proof can be made.
 const LIFETIME: u64 = 86_400;
@@ -31,6 +32,8 @@ pub struct Dpop {
     pub max_age: Duration,
     /// `None`: proofs need no nonce.
     pub nonce: Option<Nonce>,
+    /// Where its proofs are remembered.
+    pub space: Space,
 }
 
 /// Nonces that nothing is kept of (RFC 9449 section 9): each is the tag of a span of time, the same
@@ -90,7 +93,7 @@ impl Nonce {
 pub fn read(
     bind: &[raw::Bind],
     dpop: Option<raw::Dpop>,
-    path: &str,
+    (name, path): (&str, &str),
     secrets: &dyn Secrets,
     findings: &mut Findings,
 ) -> Binding {
@@ -111,6 +114,11 @@ pub fn read(
     let dpop = wants_proof.then(|| {
         let raw = dpop.unwrap_or_default();
         let path = format!("{path}.dpop");
+        let entries = replay::entries(
+            raw.replay.and_then(|it| it.entries),
+            &format!("{path}.replay.entries"),
+            findings,
+        );
         Dpop {
             max_age: span(
                 raw.max_age,
@@ -122,6 +130,7 @@ pub fn read(
             nonce: raw
                 .nonce
                 .and_then(|raw| nonce(raw, &format!("{path}.nonce"), secrets, findings)),
+            space: Space::new(Kind::Proof, name, entries),
         }
     });
     Binding {

@@ -9,6 +9,7 @@ use crate::{
     config::{jwt::Provider, source::Source},
     crypto::constant_time_eq,
     headers::Headers,
+    replay::Claim,
     request::Attributes,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -27,23 +28,24 @@ pub struct Around<'r> {
 const CERTIFICATE: &str = "x5t#S256";
 const KEY: &str = "jkt";
 
+/// What its proof is remembered by, where it needs one.
 pub fn check(
     provider: &Provider,
     place: &Source,
     token: &str,
     claims: &Map<String, Value>,
     around: Around<'_>,
-) -> Result<(), Fault> {
+) -> Result<Option<Claim>, Fault> {
     let binding = &provider.binding;
     if binding.ignore {
-        return Ok(());
+        return Ok(None);
     }
     if !binding.mtls && binding.dpop.is_none() {
         return match claims.contains_key("cnf") {
             true => Err(Fault::binding(
                 "it is bound (`cnf`), and its provider has no `bind`",
             )),
-            false => Ok(()),
+            false => Ok(None),
         };
     }
     // Members that are not known are ignored (RFC 7800 section 3.1). These are known, so a token is
@@ -62,7 +64,7 @@ pub fn check(
         certificate(claims, around.attributes).map_err(Fault::binding)?;
     }
     let Some(dpop) = &binding.dpop else {
-        return Ok(());
+        return Ok(None);
     };
     // A downgrade: a server that takes both must refuse it (RFC 9449 section 7.2).
     if place.is_scheme("bearer") {
@@ -98,7 +100,15 @@ pub fn check(
         leeway: provider.leeway,
         verifier: &provider.verifier,
     };
-    dpop::verify(&terms, proof, token, &bound, &target, around.now_ns)
+    let proof = dpop::verify(&terms, proof, token, &bound, &target, around.now_ns)?;
+    let subject = claims.get("sub").and_then(Value::as_str);
+    Ok(Some(Claim::proof(
+        &dpop.space,
+        &bound,
+        subject,
+        &proof.jti,
+        proof.until_ns,
+    )))
 }
 
 /// That the peer holds the certificate's key is proven by TLS itself, whoever issued the certificate;

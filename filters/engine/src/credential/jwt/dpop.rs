@@ -1,5 +1,5 @@
 //! Proofs of possession (DPoP, RFC 9449): a token of the client's own making for one request, signed
-//! by the key that the access token is bound to. That a proof was used before is not seen here.
+//! by the key that the access token is bound to. Whether one was used before, `replay` knows.
 
 use super::{
     claims::numeric_date,
@@ -35,6 +35,14 @@ pub struct Target<'r> {
     pub path: &'r str,
 }
 
+/// A proof that is good, unless it was used before.
+#[derive(Debug)]
+pub struct Proof {
+    pub jti: String,
+    /// From then on it is too old. Nanoseconds since the Unix epoch.
+    pub until_ns: u64,
+}
+
 /// Section 4.3, in the order of what it costs: the arithmetic comes last, and only for a key that the
 /// token names.
 pub fn verify(
@@ -44,7 +52,7 @@ pub fn verify(
     bound: &[u8; 32],
     target: &Target<'_>,
     now_ns: u64,
-) -> Result<(), Fault> {
+) -> Result<Proof, Fault> {
     let bad = |why: String| Fault::binding(format!("its proof {why}")).told(Challenge::Proof);
     let no = |why: &str| bad(why.to_owned());
     let jws = Jws::parse(proof).ok_or_else(|| no("is no JWT"))?;
@@ -67,10 +75,10 @@ pub fn verify(
         )));
     }
 
-    // Section 4.2. Whether a `jti` was seen before needs a memory.
-    if text(&claims, "jti").is_none_or(str::is_empty) {
-        return Err(no("has no `jti`"));
-    }
+    // Section 4.2.
+    let jti = text(&claims, "jti")
+        .filter(|jti| !jti.is_empty())
+        .ok_or_else(|| no("has no `jti`"))?;
     if text(&claims, "htm") != Some(target.method) {
         return Err(bad(format!(
             "is for another method than {}",
@@ -88,7 +96,7 @@ pub fn verify(
     if hash.as_deref() != Some(&sha256(token.as_bytes())) {
         return Err(no("is for another token: `ath` is not its SHA-256"));
     }
-    in_time(terms.config, terms.leeway, &claims, now_ns).map_err(no)?;
+    let until_ns = in_time(terms.config, terms.leeway, &claims, now_ns).map_err(no)?;
     if let Some(nonce) = &terms.config.nonce
         && !text(&claims, "nonce").is_some_and(|shown| nonce.takes(shown, now_ns))
     {
@@ -103,7 +111,10 @@ pub fn verify(
     let key = jwks::proof_key(Value::Object(jwk.clone()), algorithm)
         .map_err(|why| bad(format!("has a `jwk` that {why}")))?;
     match jws.is_signed_by(&key, terms.verifier) {
-        true => Ok(()),
+        true => Ok(Proof {
+            jti: jti.to_owned(),
+            until_ns,
+        }),
         false => Err(no("is not signed by its `jwk`")),
     }
 }
@@ -115,14 +126,14 @@ fn text<'m>(members: &'m Map<String, Value>, name: &str) -> Option<&'m str> {
     members.get(name).and_then(Value::as_str)
 }
 
-/// Section 11.1: made lately. `exp` and `nbf` are no claims of proofs, but mean what they mean
+/// Section 11.1: made lately; and from when on it is not, in nanoseconds since the Unix epoch. `exp` and `nbf` are no claims of proofs, but mean what they mean
 /// (RFC 7519 section 4.1).
 fn in_time(
     config: &Dpop,
     leeway: Duration,
     claims: &Map<String, Value>,
     now_ns: u64,
-) -> Result<(), &'static str> {
+) -> Result<u64, &'static str> {
     const NO_TIME: &str = "has a time that is no number";
     let date = |name| numeric_date(claims, name).map_err(|_| NO_TIME);
     let (issued, expires, from) = (date("iat")?, date("exp")?, date("nbf")?);
@@ -135,7 +146,10 @@ fn in_time(
     if now > issued + max_age + leeway || expires.is_some_and(|end| now >= end + leeway) {
         return Err("is too old, by more than `dpop.max_age` and `leeway`");
     }
-    Ok(())
+    // A second more than what a double may have rounded away.
+    let until = Duration::try_from_secs_f64(issued + max_age + leeway + 1.0);
+    let until = until.ok().and_then(|it| u64::try_from(it.as_nanos()).ok());
+    Ok(until.unwrap_or(u64::MAX))
 }
 
 impl Target<'_> {

@@ -1,7 +1,11 @@
 //! The RFCs' own examples, and what no scenario can say.
 
 use super::*;
-use crate::{config::jwt::binding::Dpop, words::Reason};
+use crate::{
+    config::jwt::binding::Dpop,
+    replay::{Kind, Space},
+    words::Reason,
+};
 
 /// RFC 9449 section 7.1, figure 12.
 const TOKEN: &str = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU";
@@ -32,10 +36,11 @@ fn bound() -> [u8; 32] {
     URL_SAFE_NO_PAD.decode(text).unwrap().try_into().unwrap()
 }
 
-fn judged(proof: &str, token: &str, target: &Target<'_>, seconds: u64) -> Result<(), Fault> {
+fn judged(proof: &str, token: &str, target: &Target<'_>, seconds: u64) -> Result<Proof, Fault> {
     let config = Dpop {
         max_age: Duration::from_secs(60),
         nonce: None,
+        space: Space::new(Kind::Proof, "corp", 1),
     };
     let leeway = Duration::from_secs(5);
     let terms = Terms {
