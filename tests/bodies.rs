@@ -216,12 +216,13 @@ async fn bodies(gates: &Arc<Gates>, listener: usize, way: &Way, digest: Digest) 
     let mut rows = Vec::new();
     for (number, (protocol, name, framing)) in SHAPES.into_iter().enumerate() {
         let cells = SIZES.into_iter().map(|(size_name, size)| {
-            // Half of nothing, or a byte less.
-            let is_none = size == 0
-                && matches!(
-                    framing,
-                    Framing::EndsEarly | Framing::TooShort | Framing::EmptyFrames
-                );
+            let is_none = match framing {
+                // Half of nothing is nothing.
+                Framing::EndsEarly | Framing::EmptyFrames => size == 0,
+                // A length of nothing is no length that is short.
+                Framing::TooShort => size <= 1,
+                _ => false,
+            };
             if is_none {
                 return None;
             }
