@@ -211,7 +211,8 @@ impl Gate {
         bytes: &[u8],
         question: impl FnOnce(&Request<'_>) -> T,
     ) -> T {
-        if bytes.is_empty() {
+        // One that is coming may be empty still: chunks without any.
+        if bytes.is_empty() && matches!(request.body, Incoming::None) {
             return question(request);
         }
         let coming = Request {
