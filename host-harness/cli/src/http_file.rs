@@ -141,7 +141,9 @@ impl HttpFile {
 
     /// What a signature of it must cover.
     pub fn required_components(&self, gate: &Gate) -> Result<Vec<Component>, String> {
-        self.ask(gate, |request, _| gate.required_components(request).map(<[_]>::to_vec))
+        self.ask(gate, |request, _| {
+            gate.required_components(request).map(<[_]>::to_vec)
+        })
     }
 
     /// What the gate makes of its signatures, and whether it takes them.
@@ -150,11 +152,7 @@ impl HttpFile {
     }
 
     /// Asks the gate about it and all of its body, at this moment.
-    pub fn ask<T>(
-        &self,
-        gate: &Gate,
-        question: impl FnOnce(&Request<'_>, &Moment<'_>) -> T,
-    ) -> T {
+    pub fn ask<T>(&self, gate: &Gate, question: impl FnOnce(&Request<'_>, &Moment<'_>) -> T) -> T {
         let now_ns = moment::nanoseconds(moment::now());
         let headers: Vec<(&str, &[u8])> = self.headers.iter().collect();
         let text = |name| std::str::from_utf8(self.headers.get(name)?).ok();
