@@ -98,7 +98,7 @@ const SHAPES: [(Protocol, &str, Framing); 19] = [
     (
         Protocol::Http2,
         "`content-length` one too large",
-        Framing::TooLong,
+        Framing::EndsShort,
     ),
 ];
 
@@ -130,6 +130,18 @@ struct Way {
     body: Value,
     stops_iteration: bool,
     digests: &'static [Digest],
+}
+
+impl Way {
+    /// Whether the upstream may see a part of a body that is then refused, or that nobody looks at.
+    fn passes(&self, digest: Digest) -> bool {
+        let is_unread = digest == Digest::None && self.body.get("parse").is_none();
+        self.is_streamed() || is_unread
+    }
+
+    fn is_streamed(&self) -> bool {
+        self.body.get("hold") == Some(&json!("stream"))
+    }
 }
 
 fn ways() -> Vec<Way> {
@@ -194,17 +206,23 @@ fn every_shape() {
 }
 
 async fn bodies(gates: &Arc<Gates>, listener: usize, way: &Way, digest: Digest) -> Table {
-    let room = Arc::new(Semaphore::new(AT_ONCE));
+    // Those that wait for nothing take no time of anybody's.
+    let room = match way.stops_iteration {
+        true => AT_ONCE,
+        false => SHAPES.len() * SIZES.len(),
+    };
+    let room = Arc::new(Semaphore::new(room));
     let is_parsed = way.body.get("parse").is_some();
     let mut rows = Vec::new();
     for (number, (protocol, name, framing)) in SHAPES.into_iter().enumerate() {
         let cells = SIZES.into_iter().map(|(size_name, size)| {
-            // Half of nothing, or a byte less.
-            let is_none = size == 0
-                && matches!(
-                    framing,
-                    Framing::EndsEarly | Framing::TooShort | Framing::EmptyFrames
-                );
+            let is_none = match framing {
+                // Half of nothing is nothing.
+                Framing::EndsEarly | Framing::EmptyFrames => size == 0,
+                // A length of nothing is no length that is short.
+                Framing::TooShort => size <= 1,
+                _ => false,
+            };
             if is_none {
                 return None;
             }
@@ -227,7 +245,7 @@ async fn bodies(gates: &Arc<Gates>, listener: usize, way: &Way, digest: Digest) 
         });
         rows.push((protocol, name, framing, cells.collect::<Vec<_>>()));
     }
-    let mut table = Table::new(&way.body, way.stops_iteration, digest);
+    let mut table = Table::new(way, digest);
     for (protocol, name, framing, cells) in rows {
         let mut sights = Vec::new();
         for cell in cells {
@@ -235,9 +253,17 @@ async fn bodies(gates: &Arc<Gates>, listener: usize, way: &Way, digest: Digest) 
                 sights.push(None);
                 continue;
             };
-            let sight = sight.await.unwrap();
+            let mut sight = sight.await.unwrap();
             let place = format!("{:?} {digest:?} {protocol:?} {name} of {size}", way.body);
             assert_safe(way, digest, framing, &sight, &place);
+            let is_refused = matches!(sight.answer, Answer::Status(400, _));
+            if (protocol, framing) == (Protocol::Http2, Framing::TooShort) && is_refused {
+                // Envoy's codec or the gate, whichever comes to the byte too many first.
+                sight.answer = match way.is_streamed() {
+                    true => Answer::Ended,
+                    false => sight.answer,
+                };
+            }
             sights.push(Some(sight));
         }
         table.add(protocol, name, sights);
@@ -290,19 +316,16 @@ async fn observe(gates: &Gates, listener: usize, protocol: Protocol, request: &R
 /// What must hold whatever the table says.
 fn assert_safe(way: &Way, digest: Digest, framing: Framing, sight: &Sight, place: &str) {
     let is_allowed = matches!(sight.answer, Answer::Status(200, _));
-    let is_streamed = way.body.get("hold") == Some(&json!("stream"));
-    // Nobody looks at it.
-    let is_unread = digest == Digest::None && way.body.get("parse").is_none();
     assert_ne!(sight.answer, Answer::None, "{place}: no answer, and no end");
     match sight.upstream {
         table::Upstream::Whole => assert!(is_allowed, "{place}: {sight:?}"),
-        table::Upstream::Part => assert!(is_streamed || is_unread, "{place}: {sight:?}"),
+        table::Upstream::Part => assert!(way.passes(digest), "{place}: {sight:?}"),
         table::Upstream::Nothing => assert!(!is_allowed, "{place}: {sight:?}"),
     }
     if is_allowed && digest == Digest::Wrong {
         panic!("{place}: another body than its digest's");
     }
-    if is_allowed && framing == Framing::TooLong {
+    if is_allowed && matches!(framing, Framing::TooLong | Framing::EndsShort) {
         panic!("{place}: a body that was cut");
     }
 }
@@ -365,7 +388,7 @@ fn at_envoys_own_limit() {
             return;
         };
         for (protocol, name, framing) in SHAPES {
-            if framing.ends() == request::Ends::Early || framing == Framing::TooShort {
+            if framing.is_odd() {
                 continue;
             }
             for (size, status) in [(MAX_BYTES, 200), (MAX_BYTES + 1, 413), (2 << 20, 413)] {

@@ -106,6 +106,7 @@ fn shape(config: &mut Value, listener: &Listener) {
     let routes = manager["route_config"]["virtual_hosts"][0]["routes"]
         .as_array_mut()
         .unwrap();
+    routes[0]["route"]["timeout"] = json!("3s");
     let mut tunnel = routes[0].clone();
     tunnel["match"] = json!({"connect_matcher": {}});
     routes.insert(0, tunnel);

@@ -24,8 +24,10 @@ pub enum Framing {
     EndsEarlyUnsized,
     /// A length that is one byte short.
     TooShort,
-    /// A length of one byte more than comes; then the client goes away.
+    /// A length of one byte more than comes; over HTTP/1.1 the client then goes away.
     TooLong,
+    /// The same over HTTP/2, where a body has an end of its own.
+    EndsShort,
     /// Not a body: a WebSocket.
     WebSocket,
     /// The same, with a length.
@@ -78,6 +80,10 @@ pub enum Answer {
 impl Framing {
     pub fn is_slow(self) -> bool {
         matches!(self, Framing::Drip | Framing::DripSized)
+    }
+
+    pub fn is_odd(self) -> bool {
+        self.ends() == Ends::Early || matches!(self, Framing::TooShort | Framing::EndsShort)
     }
 
     pub fn ends(self) -> Ends {
@@ -160,6 +166,7 @@ impl Request {
                 | Framing::EndsEarly
                 | Framing::TooShort
                 | Framing::TooLong
+                | Framing::EndsShort
         )
     }
 
@@ -167,7 +174,7 @@ impl Request {
     pub fn told_length(&self) -> usize {
         match self.framing {
             Framing::TooShort => self.body.len().saturating_sub(1),
-            Framing::TooLong => self.body.len() + 1,
+            Framing::TooLong | Framing::EndsShort => self.body.len() + 1,
             _ => self.body.len(),
         }
     }

@@ -1,7 +1,7 @@
 //! What was seen, as the tables of BODIES.md.
 
 use crate::{
-    SIZES,
+    SIZES, Way,
     request::{Answer, Digest, Protocol},
 };
 use serde_json::Value;
@@ -25,6 +25,7 @@ pub enum Upstream {
 
 pub struct Table {
     title: String,
+    note: &'static str,
     columns: Vec<String>,
     rows: Vec<String>,
 }
@@ -37,7 +38,7 @@ const HEAD: &str = "# Bodies, shape by shape
 
 What [bodies.rs](bodies.rs) finds on a real Envoy 1.40 with the gate; the test fails where this file says anything else, and writes it
 with `UPDATE_BODIES=1`. Each cell is the answer with the gate's reason. **The upstream received the very same bytes
-where it says 200, and nothing at all elsewhere**, unless a cell says so. `ended` is a connection or a stream that ended
+where it says 200, and nothing at all elsewhere**, unless a table says otherwise. `ended` is a connection or a stream that ended
 without an answer: the client itself went away, or Envoy reset it for its length. The digest is a SHA-256 `Content-Digest`; the
 wrong one is of a body that differs in its last byte. `body.max_bytes` is 1 MiB; the listener's
 `per_connection_buffer_limit_bytes` is 4 MiB, and where it is no more than `max_bytes`, some of the 413 are Envoy's own.
@@ -53,18 +54,25 @@ pub const TUNNEL_COLUMNS: [(usize, Digest); 5] = [
 ];
 
 impl Table {
-    pub fn new(body: &Value, stops_iteration: bool, digest: Digest) -> Table {
-        let flag = match stops_iteration {
+    pub fn new(way: &Way, digest: Digest) -> Table {
+        let flag = match way.stops_iteration {
             true => "",
             false => ", and Envoy without `allow_on_headers_stop_iteration`",
         };
-        let digest = match digest {
+        let with = match digest {
             Digest::Right => "the right digest",
             Digest::Wrong => "a wrong digest",
             Digest::None => "no digest",
         };
         Table {
-            title: format!("`{}`, {digest}{flag}", yaml(body)),
+            title: format!("`{}`, {with}{flag}", yaml(&way.body)),
+            // How much depends on how it was read.
+            note: match way.passes(digest) {
+                true => {
+                    "The body is not held: of one that is not answered with 200 the upstream may have seen a part, never all.\n\n"
+                }
+                false => "",
+            },
             columns: SIZES.map(|(name, _)| name.to_owned()).to_vec(),
             rows: Vec::new(),
         }
@@ -80,6 +88,7 @@ impl Table {
         ];
         Table {
             title: "Upgrades and tunnels: what follows is no body, and never ends".to_owned(),
+            note: "With 200 or 504 the upstream saw the request. It waits for what `content-length` says, which Envoy sends only after a 101.\n\n",
             columns: columns.map(str::to_owned).to_vec(),
             rows: Vec::new(),
         }
@@ -101,7 +110,7 @@ impl Table {
     fn to_markdown(&self) -> String {
         let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
         let columns = self.columns.iter().map(String::as_str);
-        let mut text = format!("\n## {}\n\n", self.title);
+        let mut text = format!("\n## {}\n\n{}", self.title, self.note);
         text.push_str(&line(
             ["HTTP", "framing"].into_iter().chain(columns).collect(),
         ));
@@ -114,17 +123,12 @@ impl Table {
 }
 
 fn cell(sight: &Sight) -> String {
-    let answer = match &sight.answer {
+    match &sight.answer {
         Answer::Status(200, _) => "200".to_owned(),
         Answer::Status(status, Some(reason)) => format!("{status} {reason}"),
         Answer::Status(status, None) => format!("{status} by Envoy"),
         Answer::Ended => "ended".to_owned(),
         Answer::None => "no answer".to_owned(),
-    };
-    match sight.upstream {
-        // How much of it depends on how it was read.
-        Upstream::Part => format!("{answer}, a part"),
-        Upstream::Nothing | Upstream::Whole => answer,
     }
 }
 

@@ -1,10 +1,10 @@
 //! A judge that finds no fault with anything would pass every scenario: here it must find them.
 
-use super::{against_each_other, against_expectation, against_silence};
+use super::{against_each_other, against_expectation, against_silence, against_what_was_sent};
 use crate::{
     On,
     scenario::{Case, Fetches},
-    subject::{Observation, Received},
+    subject::{Exchange, Framing, Observation, Received},
 };
 use portcullis_host::Headers;
 use serde_json::{Value, json};
@@ -72,6 +72,30 @@ fn a_refused_request_must_not_reach_the_upstream_and_an_allowed_one_must() {
     let mut lost = seen();
     lost.upstream = None;
     assert_eq!(against_expectation(&case(allowed()), &lost).len(), 1);
+}
+
+#[test]
+fn a_body_must_reach_the_upstream_as_it_was_sent() {
+    let sent = |body: &[u8]| Exchange {
+        method: "POST".into(),
+        path: "/".into(),
+        lines: Vec::new(),
+        shown: Vec::new(),
+        body: body.to_vec(),
+        framing: Framing::default(),
+        route: String::new(),
+        virtual_host: String::new(),
+        route_metadata: Vec::new(),
+        tls: None,
+    };
+    let mut seen = seen();
+    assert_eq!(against_what_was_sent(&sent(b""), &seen), None);
+    assert!(against_what_was_sent(&sent(b"a"), &seen).is_some());
+    for received in [&b"ab"[..], b"", b"abcd", b"abd"] {
+        seen.upstream.as_mut().unwrap().body = received.to_vec();
+        assert!(against_what_was_sent(&sent(b"abc"), &seen).is_some());
+    }
+    assert_eq!(against_what_was_sent(&sent(b"abc"), &refused()), None);
 }
 
 #[test]

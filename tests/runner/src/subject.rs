@@ -244,3 +244,7 @@ pub fn upstream_response() -> Headers {
     headers.add("content-length", UPSTREAM_BODY.len().to_string().as_bytes());
     headers
 }
+
+#[cfg(test)]
+#[path = "subject_tests.rs"]
+mod tests;
