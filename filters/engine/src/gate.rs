@@ -178,7 +178,9 @@ impl Gate {
         let settings = self.settings(request)?;
         let message = Message::new(request.headers, request.attributes.scheme)
             .ok_or_else(|| Reason::HeadersInvalid.to_string())?;
-        let (required, now_ns) = (&settings.components, moment.now_ns);
+        let now_ns = moment.now_ns;
+        let pass = self.pass(request, moment, now_ns);
+        let required = &pass.components(settings);
         let reports = signature::explain(config, required, now_ns, &message)?;
         let judged = signature::verify(config, required, true, now_ns, &message);
         let taken = !judged.is_empty() && judged.iter().all(Result::is_ok);

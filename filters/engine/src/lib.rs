@@ -53,7 +53,7 @@ pub mod words;
 
 use portcullis_crypto as crypto;
 
-pub use body::{Body, BodyReader, Check as BodyCheck};
+pub use body::{Body, BodyReader, Check as BodyCheck, digest::content_digest};
 pub use config::api_keys::hash as api_key_hash;
 pub use credential::signature::Report as SignatureReport;
 pub use crypto::{Algorithm, NativeVerifier, Question, SigningKey, Verifier, foreign};

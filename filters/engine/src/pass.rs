@@ -164,7 +164,7 @@ impl<'p> Pass<'p> {
     }
 
     /// What signatures must cover of this request: a digest, where there is a body.
-    fn components(&self, settings: &'p Settings) -> Cow<'p, [Component]> {
+    pub fn components(&self, settings: &'p Settings) -> Cow<'p, [Component]> {
         let is_bodiless =
             !self.request.body.is_there() && self.request.first(body::digest::FIELD).is_none();
         let of_digest = |component: &Component| component.is_of_field(body::digest::FIELD);

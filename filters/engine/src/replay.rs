@@ -13,6 +13,7 @@ mod table;
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::arithmetic_side_effects,
     reason = "a test fails by panicking"
 )]
 mod tests;

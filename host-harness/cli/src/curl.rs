@@ -118,11 +118,12 @@ impl Curl {
         let host = headers.iter().find(|(name, _)| name == "host");
         let target = target(&self.url, host.map(|(_, host)| host.as_str()))?;
         headers.retain(|(name, _)| name != "host");
-        HttpFile::new(self.method(), &target, &headers)
+        let body = self.body().unwrap_or_default();
+        HttpFile::new(self.method(), &target, &headers, body)
     }
 
     /// The command with these headers added, quoted for a shell.
-    pub fn command(&self, added: &[(&str, &str)]) -> String {
+    pub fn command(&self, added: &[(&str, String)]) -> String {
         let quoted = |text: &str| {
             shlex::try_quote(text).map_or_else(|_| "''".to_owned(), |text| text.into_owned())
         };

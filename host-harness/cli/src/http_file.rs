@@ -13,6 +13,7 @@ use std::path::Path;
 pub struct HttpFile {
     headers: Headers,
     protocol: String,
+    body: Vec<u8>,
 }
 
 impl HttpFile {
@@ -26,18 +27,30 @@ impl HttpFile {
             Failure::from(Finding::new(place, message))
         };
         let bytes = std::fs::read(file).map_err(|error| fail(0, error.to_string()))?;
-        let text = String::from_utf8(bytes).map_err(|_| fail(0, "this is not text".into()))?;
-        parse(&text).map_err(|(line, message)| fail(line, message))
+        let (head, body) = split(&bytes);
+        let head = std::str::from_utf8(head).map_err(|_| fail(0, "this is not text".into()))?;
+        let mut request = parse(head).map_err(|(line, message)| fail(line, message))?;
+        request.body = request.without_last_line_end(body).to_owned();
+        Ok(request)
     }
 
     /// A request of its parts; the names of headers are lower-case.
-    pub fn new(method: &str, url: &str, headers: &[(String, String)]) -> Result<HttpFile, Failure> {
+    pub fn new(
+        method: &str,
+        url: &str,
+        headers: &[(String, String)],
+        body: &str,
+    ) -> Result<HttpFile, Failure> {
         let line = format!("{method} {url} HTTP/1.1");
         let lines = headers
             .iter()
             .map(|(name, value)| format!("{name}: {value}"));
         let text: Vec<String> = std::iter::once(line).chain(lines).collect();
-        parse(&text.join("\n")).map_err(|(_, message)| Failure::new(message))
+        let request = parse(&text.join("\n")).map_err(|(_, message)| Failure::new(message))?;
+        Ok(HttpFile {
+            body: body.as_bytes().to_owned(),
+            ..request
+        })
     }
 
     /// The same with more headers.
@@ -49,6 +62,7 @@ impl HttpFile {
         HttpFile {
             headers,
             protocol: self.protocol.clone(),
+            body: self.body.clone(),
         }
     }
 
@@ -91,6 +105,20 @@ impl HttpFile {
             .filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)))
     }
 
+    pub fn has_header(&self, name: &str) -> bool {
+        self.headers.get(name).is_some()
+    }
+
+    /// Editors end a file with a line's end, which is the body's own only where its length says so.
+    fn without_last_line_end<'b>(&self, body: &'b [u8]) -> &'b [u8] {
+        let length = self.headers.get("content-length");
+        if length == Some(body.len().to_string().as_bytes()) {
+            return body;
+        }
+        let body = body.strip_suffix(b"\n").unwrap_or(body);
+        body.strip_suffix(b"\r").unwrap_or(body)
+    }
+
     /// Hands over what signatures are made over.
     pub fn with_message<T>(
         &self,
@@ -108,21 +136,23 @@ impl HttpFile {
         &self,
         gate: &Gate,
     ) -> Result<serde_json::Value, Box<portcullis_engine::Decision>> {
-        self.ask(|request, moment| gate.input(request, moment))
+        self.ask(gate, |request, moment| gate.input(request, moment))
     }
 
     /// What a signature of it must cover.
     pub fn required_components(&self, gate: &Gate) -> Result<Vec<Component>, String> {
-        self.ask(|request, _| gate.required_components(request).map(<[_]>::to_vec))
+        self.ask(gate, |request, _| {
+            gate.required_components(request).map(<[_]>::to_vec)
+        })
     }
 
     /// What the gate makes of its signatures, and whether it takes them.
     pub fn signatures(&self, gate: &Gate) -> Result<Option<(Vec<SignatureReport>, bool)>, String> {
-        self.ask(|request, moment| gate.signatures(request, moment))
+        self.ask(gate, |request, moment| gate.signatures(request, moment))
     }
 
-    /// Asks the gate about it, at this moment.
-    pub fn ask<T>(&self, question: impl FnOnce(&Request<'_>, &Moment<'_>) -> T) -> T {
+    /// Asks the gate about it and all of its body, at this moment.
+    pub fn ask<T>(&self, gate: &Gate, question: impl FnOnce(&Request<'_>, &Moment<'_>) -> T) -> T {
         let now_ns = moment::nanoseconds(moment::now());
         let headers: Vec<(&str, &[u8])> = self.headers.iter().collect();
         let text = |name| std::str::from_utf8(self.headers.get(name)?).ok();
@@ -143,11 +173,27 @@ impl HttpFile {
             now_ns,
             decision_id: &decision_id,
         };
-        question(&request, &moment)
+        gate.with_body(&request, &self.body, |request| question(request, &moment))
     }
 }
 
 type Wrong = (usize, String);
+
+/// The head with its empty line, and what follows that. Above the request line there may be empty lines
+/// and comments.
+fn split(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let mut end = 0_usize;
+    let mut has_begun = false;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        end = end.saturating_add(line.len());
+        let is_blank = line.trim_ascii().is_empty();
+        if is_blank && has_begun {
+            break;
+        }
+        has_begun |= !is_blank && !line.starts_with(b"#");
+    }
+    bytes.split_at_checked(end).unwrap_or((bytes, &[]))
+}
 
 fn parse(text: &str) -> Result<HttpFile, Wrong> {
     let mut lines = text
@@ -203,5 +249,6 @@ fn parse(text: &str) -> Result<HttpFile, Wrong> {
     Ok(HttpFile {
         headers,
         protocol: protocol.to_owned(),
+        body: Vec::new(),
     })
 }

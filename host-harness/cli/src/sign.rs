@@ -9,7 +9,7 @@ use crate::{
 };
 use clap::Args;
 use portcullis_engine::{
-    Algorithm, Gate, SigningKey,
+    Algorithm, Gate, SigningKey, content_digest,
     message_signature::{Component, Proposal, Signed, sign},
 };
 use portcullis_gatefile::GateFile;
@@ -19,7 +19,8 @@ use std::{fs, path::PathBuf, time::Duration};
 /// Sign a request (RFC 9421), and print the curl command that sends it
 ///
 /// With --config it covers what that configuration requires, and a shared secret is found where the
-/// gate finds it.
+/// gate finds it. A request with a body gets its digest (Content-Digest, RFC 9530) where that is to be
+/// covered.
 #[derive(Args)]
 #[command(after_help = "Examples:
   portcullis sign --config gate.yaml --key-id orders https://api.example.com/orders/7
@@ -72,7 +73,7 @@ pub struct Sign {
 enum Format {
     /// A curl command
     Curl,
-    /// The two header lines
+    /// The header lines of the signature
     Headers,
     /// The request as it goes over the wire, for --request of other commands
     Http,
@@ -85,8 +86,21 @@ impl Sign {
         let key_id = self.key_id.clone().or(own_id).ok_or_else(|| {
             Failure::new("there is no --key-id").hint("the verifier finds its key by it")
         })?;
-        let request = self.curl.request()?;
-        let components = known.components(&self.component, &request)?;
+        let mut request = self.curl.request()?;
+        let mut components = known.components(&self.component, &request)?;
+        let mut fields = Vec::new();
+        if components.iter().any(is_digest) && !request.has_header(DIGEST) {
+            match self.curl.body() {
+                Some(body) => {
+                    let digest = content_digest(body.as_bytes());
+                    request = request.with_headers(&[(DIGEST, &digest)]);
+                    fields.push((DIGEST, digest));
+                }
+                // What no body is asked for, unless it was named here.
+                None if self.component.is_empty() => components.retain(|it| !is_digest(it)),
+                None => {}
+            }
+        }
         let now = i64::try_from(moment::now().as_secs()).unwrap_or(i64::MAX);
         let expires = self.expires.map(|span| {
             let span = i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
@@ -111,11 +125,13 @@ impl Sign {
         if without_randomness {
             return Err(Failure::new("the system gave no randomness"));
         }
+        fields.push(("signature-input", signed.signature_input.clone()));
+        fields.push(("signature", signed.signature.clone()));
         self.warn(&known, &request, &signed);
         if self.show_base {
             terminal::say(&signed.base);
         }
-        terminal::print(&self.show(&signed, &request.to_text()))?;
+        terminal::print(&self.show(&fields, &request.to_text()))?;
         Ok(Exit::Fine)
     }
 
@@ -139,21 +155,24 @@ impl Sign {
         }
     }
 
-    fn show(&self, signed: &Signed, request: &str) -> String {
-        let fields = [
-            ("signature-input", signed.signature_input.as_str()),
-            ("signature", signed.signature.as_str()),
-        ];
-        let lines = fields
-            .map(|(name, value)| format!("{name}: {value}"))
-            .join("\n");
+    /// `request` has all but the signature.
+    fn show(&self, fields: &[(&str, String)], request: &str) -> String {
+        let lines = |fields: &[(&str, String)]| {
+            let lines: Vec<String> = fields
+                .iter()
+                .map(|(name, value)| format!("{name}: {value}"))
+                .collect();
+            lines.join("\n")
+        };
         match self.format {
-            Format::Curl => self.curl.command(&fields),
-            Format::Headers => lines,
-            Format::Http => format!(
-                "{request}{lines}\n\n{}",
-                self.curl.body().unwrap_or_default()
-            ),
+            Format::Curl => self.curl.command(fields),
+            Format::Headers => lines(fields),
+            Format::Http => {
+                let signature = fields.iter().filter(|(name, _)| *name != DIGEST);
+                let signature: Vec<_> = signature.cloned().collect();
+                let body = self.curl.body().unwrap_or_default();
+                format!("{request}{}\n\n{body}", lines(&signature))
+            }
         }
     }
 
@@ -277,6 +296,12 @@ impl Known {
         };
         texts.iter().map(parse).collect()
     }
+}
+
+const DIGEST: &str = "content-digest";
+
+fn is_digest(component: &Component) -> bool {
+    component.is_of_field(DIGEST)
 }
 
 fn algorithm(name: &str) -> Result<Algorithm, Failure> {

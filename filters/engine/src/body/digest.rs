@@ -87,6 +87,13 @@ impl Claimed {
     }
 }
 
+/// What a client says of this body: the field's value, with SHA-256 (RFC 9530 section 2).
+pub fn content_digest(body: &[u8]) -> String {
+    let mut hasher = Algorithm::Sha256.hasher();
+    hasher.update(body);
+    Claimed(vec![(Algorithm::Sha256, hasher.finish())]).strongest()
+}
+
 /// The field's name.
 pub const FIELD: &str = "content-digest";
 

@@ -21,7 +21,7 @@ impl Memory {
         let cells = self.cells();
         let bytes = cells
             .iter()
-            .map(|(key, (value, _))| key.len() + value.len());
+            .map(|(key, (value, _))| key.len().saturating_add(value.len()));
         (cells.len(), bytes.sum())
     }
 }

@@ -301,9 +301,11 @@ fn whoever_comes_between_is_seen() {
     }
 }
 
+type Read = fn() -> Result<Option<(Vec<u8>, u32)>, CellFault>;
+
 /// Memory that does what it is told here, whatever it is asked.
 struct Odd {
-    read: fn() -> Result<Option<(Vec<u8>, u32)>, CellFault>,
+    read: Read,
     write: Result<Written, CellFault>,
     asked: AtomicUsize,
 }
@@ -322,11 +324,7 @@ impl Cells for Odd {
 #[test]
 fn memory_that_fails_takes_nothing() {
     for (name, read, write) in [
-        (
-            "no read",
-            (|| Err(CellFault)) as fn() -> _,
-            Ok(Written::Done),
-        ),
+        ("no read", (|| Err(CellFault)) as Read, Ok(Written::Done)),
         ("no write", || Ok(None), Err(CellFault)),
         ("always too late", || Ok(None), Ok(Written::Changed)),
         (

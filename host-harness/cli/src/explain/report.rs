@@ -44,7 +44,7 @@ const INSTRUCTIONS: u32 = 50_000_000;
 impl Report {
     pub fn of_request(file: &GateFile, gate: &Gate, request: &HttpFile) -> Result<Report, Failure> {
         let (decision, credentials, input, entrypoint, texts, now_ns) =
-            request.ask(|request, moment| {
+            request.ask(gate, |request, moment| {
                 (
                     gate.decide(request, moment),
                     gate.credentials(request, moment),

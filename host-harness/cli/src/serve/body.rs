@@ -3,9 +3,52 @@
 use super::vm::Exchange;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use std::{
+    fmt,
     pin::Pin,
     task::{Context, Poll, ready},
 };
+use tokio::sync::mpsc::Receiver;
+
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What comes out of the filter of a client's body.
+pub type Pumped = Receiver<Result<Frame<Bytes>, BoxError>>;
+
+/// The filter refused the rest of a body, or its client left.
+#[derive(Debug)]
+pub struct Cut;
+
+impl fmt::Display for Cut {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the request's body was cut off")
+    }
+}
+
+impl std::error::Error for Cut {}
+
+/// The client's body as the filter lets it go.
+pub struct Released {
+    pub pieces: Pumped,
+    /// As its headers say; none where they do not.
+    pub length: Option<u64>,
+}
+
+impl Body for Released {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.pieces.poll_recv(context)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.length
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
 
 /// The client's body. The filter is not shown trailers here, so none goes on: it would have taken
 /// forged identities out of them.

@@ -9,7 +9,7 @@ use std::{
 };
 
 const REMEMBERED: usize = 50;
-/// Of one request. Bodies are never here.
+/// Of one request, with its body where the filter held it.
 const MAX_BYTES: usize = 64 * 1024;
 
 /// The last requests, the oldest first.

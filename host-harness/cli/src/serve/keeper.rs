@@ -5,7 +5,7 @@
 
 use super::{
     clusters::Clusters,
-    vm::{Answer, Job, Parts, Verdict},
+    vm::{Answer, Job, Parts, Piece, Verdict},
 };
 use crate::terminal;
 use portcullis_engine::words::FILTER_STATE;
@@ -27,6 +27,9 @@ use tokio::{sync::oneshot, task::JoinSet};
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 /// Calls under way at once, as many as Envoy's circuit breakers let through.
 const MAX_CALLS: usize = 1024;
+/// As much of a body as the gate can be told to take, and a piece more, so that its configuration
+/// decides.
+const MAX_HELD: usize = 65 * 1024 * 1024;
 const GONE: &str = "the VM of this request is gone";
 
 /// Owns the VM, and what a fresh one is made of.
@@ -50,6 +53,8 @@ pub struct Keeper {
 struct Open {
     stream: StreamId,
     waits: Option<Waits>,
+    /// The request was let go.
+    goes_on: bool,
 }
 
 /// A question that the filter has not answered yet.
@@ -117,6 +122,15 @@ impl Keeper {
                 end,
                 answer,
             } => self.request(id, headers, properties, end, answer),
+            Job::Body {
+                id,
+                piece,
+                end,
+                answer,
+            } => {
+                // Where the client has left, nobody needs to be told.
+                let _ = answer.send(self.body(id, &piece, end));
+            }
             Job::Response {
                 id,
                 headers,
@@ -157,11 +171,48 @@ impl Keeper {
             Ok((stream, outcome)) => {
                 let of = Side::Request;
                 let waits = Some(Waits { of, since, answer });
-                self.open.insert(id, Open { stream, waits });
+                let goes_on = false;
+                self.open.insert(
+                    id,
+                    Open {
+                        stream,
+                        waits,
+                        goes_on,
+                    },
+                );
                 self.settle(id, outcome);
             }
             // Where the client has left, nobody needs to be told.
             Err(message) => drop(answer.send(Answer::failed(message))),
+        }
+    }
+
+    fn body(&mut self, id: u64, piece: &[u8], end: bool) -> Piece {
+        let (Some((vm, _)), Some(open)) = (&mut self.running, self.open.get_mut(&id)) else {
+            return Piece::Ended(Answer::failed(GONE));
+        };
+        let since = Instant::now();
+        if !open.goes_on {
+            if open.waits.is_some() {
+                let outcome = vm.request_body(open.stream, piece, end);
+                self.settle(id, outcome);
+            }
+            return Piece::Passed(Vec::new());
+        }
+        let verdict = match vm.request_body(open.stream, piece, end) {
+            // What the filter holds may go on with the next piece, if there is one.
+            Ok(Outcome::Continue | Outcome::Pause) if !end => None,
+            Ok(Outcome::Continue) => None,
+            outcome => Some(verdict(vm, open.stream, Side::Request, outcome)),
+        };
+        match (verdict, vm.take_request_body(open.stream)) {
+            (None, Ok(bytes)) => Piece::Passed(bytes),
+            (None, Err(error)) => Piece::Ended(Answer::failed(told(error))),
+            (Some(verdict), _) => Piece::Ended(Answer {
+                verdict,
+                record: record(vm, open.stream),
+                took: since.elapsed(),
+            }),
         }
     }
 
@@ -190,7 +241,7 @@ impl Keeper {
 
     /// Answers the question that waits, unless it still has to.
     fn settle(&mut self, id: u64, outcome: Result<Outcome, VmError>) {
-        let (Some((vm, _)), Some(open)) = (&self.running, self.open.get_mut(&id)) else {
+        let (Some((vm, _)), Some(open)) = (&mut self.running, self.open.get_mut(&id)) else {
             return;
         };
         if outcome == Ok(Outcome::Pause) {
@@ -199,10 +250,10 @@ impl Keeper {
         let Some(Waits { of, since, answer }) = open.waits.take() else {
             return;
         };
-        let record = vm.filter_state(open.stream, &format!("wasm.{FILTER_STATE}"));
+        open.goes_on |= matches!((of, &outcome), (Side::Request, Ok(Outcome::Continue)));
         let answered = Answer {
             verdict: verdict(vm, open.stream, of, outcome),
-            record: record.and_then(|record| serde_json::from_slice(record).ok()),
+            record: record(vm, open.stream),
             took: since.elapsed(),
         };
         let _ = answer.send(answered);
@@ -308,6 +359,7 @@ impl Keeper {
             proxy: self.clusters.shared.clone(),
             time_limit: Some(TIME_LIMIT),
             log_level: LogLevel::Warn,
+            buffer_limit_bytes: MAX_HELD,
             ..VmOptions::default()
         };
         let log = |level: LogLevel, line: &str| terminal::say(&format!("[{level}] {line}"));
@@ -323,15 +375,27 @@ impl Keeper {
     }
 }
 
-fn verdict(vm: &Vm, stream: StreamId, of: Side, outcome: Result<Outcome, VmError>) -> Verdict {
+fn record(vm: &Vm, stream: StreamId) -> Option<serde_json::Value> {
+    let record = vm.filter_state(stream, &format!("wasm.{FILTER_STATE}"))?;
+    serde_json::from_slice(record).ok()
+}
+
+fn verdict(vm: &mut Vm, id: StreamId, of: Side, outcome: Result<Outcome, VmError>) -> Verdict {
     match outcome {
-        Ok(Outcome::Continue) => match vm.stream(stream) {
-            Ok(stream) => Verdict::Continue(match of {
+        Ok(Outcome::Continue) => {
+            let held = match of {
+                Side::Request => vm.take_request_body(id),
+                Side::Response => Ok(Vec::new()),
+            };
+            let headers = vm.stream(id).map(|stream| match of {
                 Side::Request => stream.request_headers().clone(),
                 Side::Response => stream.response_headers().clone(),
-            }),
-            Err(error) => Verdict::Failed(told(error)),
-        },
+            });
+            match (headers, held) {
+                (Ok(headers), Ok(held)) => Verdict::Continue(headers, held),
+                (Err(error), _) | (_, Err(error)) => Verdict::Failed(told(error)),
+            }
+        }
         Ok(Outcome::LocalReply { response, .. }) => Verdict::Reply(response),
         // `settle` leaves these where they are; nothing goes on.
         Ok(Outcome::Pause) => Verdict::Failed("the filter waits".into()),

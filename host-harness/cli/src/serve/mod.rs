@@ -2,6 +2,7 @@
 
 mod body;
 mod clusters;
+mod feed;
 mod heard;
 mod history;
 mod keeper;
@@ -27,6 +28,7 @@ use native::Native;
 use portcullis_gatefile::GateFile;
 use portcullis_host::Module;
 use proxy::Proxy;
+use serde_json::Value;
 use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -130,6 +132,8 @@ impl Serve {
 pub struct Serving {
     pub filter: Filter,
     pub native: Arc<Native>,
+    /// Bodies are shown to the filter.
+    pub reads_bodies: bool,
 }
 
 /// What new requests go to. Requests keep the one they began with.
@@ -180,9 +184,17 @@ impl Document {
         })?;
         Ok(Serving {
             filter,
+            reads_bodies: reads_bodies(document),
             native: Arc::new(self.native),
         })
     }
+}
+
+/// Whether the configuration says anything of bodies, of whatever route.
+fn reads_bodies(document: &Value) -> bool {
+    let routes = document.get("routes").and_then(Value::as_array);
+    let mut all = routes.into_iter().flatten().chain([document]);
+    all.any(|part| part.get("body").is_some())
 }
 
 fn compile(file: &Path) -> Result<Module, Failure> {

@@ -15,7 +15,7 @@ use serde_json::Value;
 use std::{
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -52,6 +52,9 @@ pub struct Seen {
     pub protocol: &'static str,
     /// Since the Unix epoch.
     pub at: Duration,
+    pub has_body: bool,
+    /// All of its body, where the filter held the request for it and it was kept.
+    pub body: OnceLock<Vec<u8>>,
 }
 
 /// What there is to say of a decision.
@@ -102,7 +105,7 @@ impl Native {
         let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..MOST_QUESTIONS {
             // For what it wants; whether it would wait for it is no matter.
-            drop(seen.ask(now_ns, |request, moment| {
+            drop(seen.ask(&self.gate, now_ns, |request, moment| {
                 self.gate.step(request, moment, None)
             }));
             // It is never later than its filter, which spreads its calls.
@@ -149,12 +152,15 @@ impl Native {
         }
     }
 
-    /// The decision at a moment of one's choice.
+    /// The decision at a moment of one's choice; none where it takes a body that is not at hand.
     pub fn decide(&self, seen: &Seen, now_ns: u64) -> Option<Decision> {
         quietly(|| {
             self.learn(seen, now_ns);
-            seen.ask(now_ns, |request, moment| self.gate.decide(request, moment))
-        })
+            seen.ask(&self.gate, now_ns, |request, moment| {
+                let lacks_body = self.gate.body_reader(request).is_some();
+                (!lacks_body).then(|| self.gate.decide(request, moment))
+            })
+        })?
     }
 
     /// The line that decided so, where a policy did.
@@ -170,7 +176,11 @@ impl Native {
 
     /// What must not be shown of a request. Where the engine fails to say, no header is shown.
     pub fn mask(&self, seen: &Seen) -> Mask {
-        let credentials = quietly(|| seen.ask(0, |request, _| self.gate.credential_texts(request)));
+        let credentials = quietly(|| {
+            seen.ask(&self.gate, 0, |request, _| {
+                self.gate.credential_texts(request)
+            })
+        });
         let text = |(name, value)| Some((name, std::str::from_utf8(value).ok()?));
         Mask::new(
             credentials.unwrap_or_else(|| seen.all_values()),
@@ -179,8 +189,10 @@ impl Native {
     }
 
     fn input(&self, seen: &Seen, now_ns: u64) -> Option<Value> {
-        seen.ask(now_ns, |request, moment| self.gate.input(request, moment))
-            .ok()
+        seen.ask(&self.gate, now_ns, |request, moment| {
+            self.gate.input(request, moment)
+        })
+        .ok()
     }
 
     fn why(&self, rule: &str, input: &Value, now_ns: u64, reason: &str, mask: &Mask) -> Why {
@@ -217,10 +229,12 @@ impl Seen {
         (text(":method").into_owned(), path)
     }
 
-    /// Of its headers, with their names.
+    /// Of its headers, with their names, and of its body.
     pub fn bytes(&self) -> usize {
         let line = |(name, value): (&str, &[u8])| name.len().saturating_add(value.len());
-        self.headers.iter().map(line).sum()
+        let body = self.body.get().map_or(0, Vec::len);
+        let headers: usize = self.headers.iter().map(line).sum();
+        headers.saturating_add(body)
     }
 
     fn all_values(&self) -> Vec<String> {
@@ -231,6 +245,7 @@ impl Seen {
     /// Hands over the request with what the filter's host says of it.
     fn ask<T>(
         &self,
+        gate: &Gate,
         now_ns: u64,
         question: impl FnOnce(&Request<'_>, &portcullis_engine::Moment<'_>) -> T,
     ) -> T {
@@ -251,14 +266,18 @@ impl Seen {
                 size: text("content-length").and_then(|length| length.parse().ok()),
                 ..Attributes::default()
             },
-            body: Incoming::None,
+            body: match self.has_body {
+                true => Incoming::Coming,
+                false => Incoming::None,
+            },
         };
         let decision_id = moment::unique_id();
         let moment = portcullis_engine::Moment {
             now_ns,
             decision_id: &decision_id,
         };
-        question(&request, &moment)
+        let body = self.body.get().map_or(&[][..], Vec::as_slice);
+        gate.with_body(&request, body, |request| question(request, &moment))
     }
 }
 

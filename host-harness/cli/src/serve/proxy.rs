@@ -1,13 +1,14 @@
 //! The HTTP side: what comes in becomes what Envoy would show a filter, and goes on as the filter
-//! left it. Bodies stream through both ways.
+//! left it. Bodies stream through both ways, a client's through the filter where that looks at bodies.
 
 use super::{
     Current,
-    body::{Streamed, WithoutTrailers},
+    body::{BoxError, Released, Streamed, WithoutTrailers},
+    feed::Feed,
     history::History,
     line::Line,
     native::Seen,
-    teller::Teller,
+    teller::{Teller, Telling},
     vm::{Exchange, Verdict},
     wire,
 };
@@ -26,7 +27,12 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
 };
 use portcullis_host::{Headers, Properties};
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -41,15 +47,22 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
 type Answer = Response<UnsyncBoxBody<Bytes, hyper::Error>>;
+type Outgoing = UnsyncBoxBody<Bytes, BoxError>;
 
 pub struct Proxy {
     upstream: Uri,
     current: Current,
     teller: Teller,
     history: Option<Arc<History>>,
-    http1: Client<HttpConnector, WithoutTrailers>,
+    http1: Client<HttpConnector, Outgoing>,
     /// gRPC needs HTTP/2 all the way.
-    http2: Client<HttpConnector, WithoutTrailers>,
+    http2: Client<HttpConnector, Outgoing>,
+}
+
+/// A client's body.
+enum Source {
+    Plain(Incoming),
+    Fed(Box<Feed>),
 }
 
 #[derive(Clone, Copy)]
@@ -153,6 +166,8 @@ impl Proxy {
                 local: peer.local,
                 protocol,
                 at,
+                has_body: !request.body().is_end_stream(),
+                body: OnceLock::new(),
             })
         });
         let mut telling = self.teller.begin(line, seen.clone(), &serving.native);
@@ -164,26 +179,57 @@ impl Proxy {
             .bool("connection.mtls", false);
 
         let end = request.body().is_end_stream();
-        let asked = serving.filter.request(headers, properties, end).await;
+        let mut source = match serving.reads_bodies && !end {
+            true => Source::Fed(Box::new(Feed::new(request.into_body(), wanted))),
+            false => Source::Plain(request.into_body()),
+        };
+        let feed = match &mut source {
+            Source::Plain(_) => None,
+            Source::Fed(feed) => Some(&mut **feed),
+        };
+        let filter = &serving.filter;
+        let asked = filter.request(headers, properties, end, feed).await;
+        if let (Some(seen), Source::Fed(feed)) = (&seen, &mut source)
+            && let Some(body) = feed.take_whole()
+        {
+            let _ = seen.body.set(body);
+        }
         telling.decided(asked.record, asked.took);
         if let (Some(history), Some(seen)) = (&self.history, &seen) {
             history.remember(seen);
         }
         let answer = match asked.verdict {
-            Verdict::Continue(headers) => {
-                self.forward(request.into_body(), &headers, asked.exchange)
+            Verdict::Continue(headers, held) => {
+                self.forward(source, held, &headers, asked.exchange, &mut telling)
                     .await
             }
-            Verdict::Reply(reply) => local_reply(reply),
-            Verdict::Failed(message) => failed(&message),
+            other => ended(other),
         };
         telling.answered(answer.status().as_u16());
         answer
     }
 
     /// To the upstream and back, through the filter's response callbacks.
-    async fn forward(&self, body: Incoming, headers: &Headers, exchange: Exchange) -> Answer {
-        let body = WithoutTrailers(body);
+    async fn forward(
+        &self,
+        source: Source,
+        held: Vec<u8>,
+        headers: &Headers,
+        exchange: Exchange,
+        telling: &mut Telling<'_>,
+    ) -> Answer {
+        let (body, refused) = match source {
+            Source::Plain(body) => {
+                let body = WithoutTrailers(body).map_err(BoxError::from);
+                (body.boxed_unsync(), None)
+            }
+            Source::Fed(feed) => {
+                let (pieces, refused) = exchange.pump(*feed, held);
+                let length = text(headers.get("content-length")).parse().ok();
+                let body = Released { pieces, length };
+                (body.boxed_unsync(), Some(refused))
+            }
+        };
         let request = match wire::request(&self.upstream, headers, body) {
             Ok(request) => request,
             Err(message) => return failed(&message),
@@ -193,7 +239,21 @@ impl Proxy {
             true => &self.http2,
             false => &self.http1,
         };
-        let (status, lines, body) = match client.request(request).await {
+        let refusal = async {
+            match refused {
+                Some(refused) => refused.await.ok(),
+                None => None,
+            }
+        };
+        let response = tokio::select! {
+            biased;
+            Some(refused) = refusal => {
+                telling.decided(refused.record, refused.took);
+                return ended(refused.verdict);
+            }
+            response = client.request(request) => response,
+        };
+        let (status, lines, body) = match response {
             Ok(response) => {
                 let (parts, body) = response.into_parts();
                 (parts.status, parts.headers, Some(body))
@@ -213,9 +273,8 @@ impl Proxy {
         };
         let end = body.as_ref().is_none_or(Body::is_end_stream);
         let headers = match exchange.response(headers, end).await {
-            Verdict::Continue(headers) => headers,
-            Verdict::Reply(reply) => return local_reply(reply),
-            Verdict::Failed(message) => return failed(&message),
+            Verdict::Continue(headers, _) => headers,
+            other => return ended(other),
         };
         let body = match body {
             Some(body) => Streamed::new(body, exchange).boxed_unsync(),
@@ -274,6 +333,16 @@ fn built(headers: &Headers, body: UnsyncBoxBody<Bytes, hyper::Error>) -> Result<
     *response.status_mut() = status;
     *response.headers_mut() = wire::lines(headers)?;
     Ok(response)
+}
+
+/// What the client gets where nothing goes on.
+fn ended(verdict: Verdict) -> Answer {
+    match verdict {
+        Verdict::Reply(reply) => local_reply(reply),
+        Verdict::Failed(message) => failed(&message),
+        Verdict::Silent => bare(StatusCode::REQUEST_TIMEOUT),
+        Verdict::Continue(..) => failed("the filter let go what it had ended"),
+    }
 }
 
 fn local_reply(reply: portcullis_host::Response) -> Answer {

@@ -38,7 +38,7 @@ impl Format {
 
 /// With more decisions than this waiting, the next go without an explanation.
 const BUSY: usize = 64;
-/// With more bytes of headers than this waiting, the next go without their request.
+/// With more bytes of headers and bodies than this waiting, the next go without their request.
 const FULL: usize = 64 * 1024 * 1024;
 /// What waits at the end gets this long.
 const LAST_LINES: Duration = Duration::from_secs(5);

@@ -1,9 +1,16 @@
 //! A running filter, as requests ask it: they send their questions to its thread and wait for the
 //! answers, which come at once or when the filter has made up its mind.
 
-use super::{clusters::Clusters, keeper::Keeper};
+use super::{
+    body::Pumped,
+    clusters::Clusters,
+    feed::{Fed, Feed},
+    keeper::Keeper,
+};
+use hyper::body::Bytes;
+use portcullis_engine::Reason;
 use portcullis_host::{CallToken, Headers, HttpCallResponse, Module, Properties, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -15,7 +22,8 @@ use std::{
 };
 use tokio::{sync::oneshot, time::timeout};
 
-/// What a filter may take to make up its mind; a proxy's own timeouts end the request then.
+/// What a filter may take to make up its mind, and a client to send more of a body that the filter
+/// waits for; a proxy's own timeouts end the request then.
 const PATIENCE: Duration = Duration::from_secs(30);
 const GONE: &str = "the filter's thread is gone";
 
@@ -44,12 +52,14 @@ pub struct Asked {
 }
 
 pub enum Verdict {
-    /// It goes on, with these headers.
-    Continue(Headers),
+    /// It goes on, with these headers and what was held of its body.
+    Continue(Headers, Vec<u8>),
     /// The filter answers it.
     Reply(Response),
     /// The filter failed, and nothing may go on. The text is for stderr.
     Failed(String),
+    /// The client sent no more of a body that the filter waits for.
+    Silent,
 }
 
 /// A stream of the filter; closed when dropped, also while its request waits.
@@ -67,6 +77,13 @@ pub enum Job {
         end: bool,
         answer: oneshot::Sender<Answer>,
     },
+    /// A piece of a request's body.
+    Body {
+        id: u64,
+        piece: Bytes,
+        end: bool,
+        answer: oneshot::Sender<Piece>,
+    },
     Response {
         id: u64,
         headers: Headers,
@@ -82,6 +99,14 @@ pub enum Job {
     },
 }
 
+/// What the filter made of a piece.
+pub enum Piece {
+    /// It goes on. Nothing does where the request is still held, or its headers take it along.
+    Passed(Vec<u8>),
+    /// After its headers went on, the request ends so.
+    Ended(Answer),
+}
+
 pub struct Answer {
     pub verdict: Verdict,
     pub record: Option<Value>,
@@ -90,6 +115,15 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// What the filter would have recorded, had it been asked about what there is.
+    fn silent() -> Answer {
+        Answer {
+            verdict: Verdict::Silent,
+            record: Some(json!({"reason": Reason::BodyTruncated.code()})),
+            took: Duration::ZERO,
+        }
+    }
+
     pub fn failed(message: impl Into<String>) -> Answer {
         Answer {
             verdict: Verdict::Failed(message.into()),
@@ -125,7 +159,14 @@ impl Filter {
         })
     }
 
-    pub async fn request(&self, headers: Headers, properties: Properties, end: bool) -> Asked {
+    /// Where there is a `feed`, its body is shown to the filter as it comes, until that has decided.
+    pub async fn request(
+        &self,
+        headers: Headers,
+        properties: Properties,
+        end: bool,
+        feed: Option<&mut Feed>,
+    ) -> Asked {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let thread = Arc::clone(&self.thread);
         // From here on, whoever gives up the request closes its stream.
@@ -141,7 +182,10 @@ impl Filter {
             verdict,
             record,
             took,
-        } = exchange.ask(job).await;
+        } = match feed {
+            None => exchange.ask(job).await,
+            Some(feed) => exchange.ask_with_body(job, feed).await,
+        };
         Asked {
             verdict,
             record,
@@ -171,9 +215,48 @@ impl Exchange {
         match timeout(PATIENCE, answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Answer::failed(GONE),
-            Err(_) => Answer::failed(format!("the filter still waited after {PATIENCE:?}")),
+            Err(_) => Answer::failed(still_waits()),
         }
     }
+}
+
+impl Exchange {
+    async fn ask_with_body(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Answer>) -> Job,
+        feed: &mut Feed,
+    ) -> Answer {
+        let (answer, mut answered) = oneshot::channel();
+        if self.thread.send(job(answer)).is_err() {
+            return Answer::failed(GONE);
+        }
+        loop {
+            let fed = tokio::select! {
+                biased;
+                answer = &mut answered => return answer.unwrap_or_else(|_| Answer::failed(GONE)),
+                fed = timeout(PATIENCE, feed.next(&self.thread, self.id)) => fed,
+            };
+            match fed {
+                Ok(Fed::Passed(bytes)) => feed.passed_early(&bytes),
+                Ok(Fed::Ended(answer)) => return answer,
+                Err(_) if feed.has_ended() => return Answer::failed(still_waits()),
+                Ok(Fed::Left) | Err(_) => return Answer::silent(),
+            }
+        }
+    }
+
+    /// Has the rest of a body go on; see [`Feed::pump`].
+    pub fn pump(&self, feed: Feed, held: Vec<u8>) -> (Pumped, oneshot::Receiver<Answer>) {
+        let (upstream, pumped) = tokio::sync::mpsc::channel(1);
+        let (ended, answer) = oneshot::channel();
+        let thread = Arc::clone(&self.thread);
+        tokio::spawn(feed.pump(thread, self.id, held, upstream, ended));
+        (pumped, answer)
+    }
+}
+
+fn still_waits() -> String {
+    format!("the filter still waited after {PATIENCE:?}")
 }
 
 impl Drop for Exchange {
