@@ -170,6 +170,15 @@ impl Mask {
         for (_, value) in headers.filter(|(name, _)| is_credential(name)) {
             *value = MASKED.into();
         }
+        if let Some(body) = input.get_mut("parsed_body") {
+            hide_named(body);
+        }
+        // What it holds is in the parsed one.
+        for name in ["body", "rawBody"] {
+            if let Some(text) = input.pointer_mut(&format!("/attributes/request/http/{name}")) {
+                *text = MASKED.into();
+            }
+        }
     }
 
     pub fn value(&self, value: &mut Value) {
@@ -229,8 +238,13 @@ impl Mask {
 
 /// In any spelling that an upstream may read as one of them.
 fn is_credential(name: &str) -> bool {
+    is_named(name, &HEADERS)
+}
+
+/// Whether a name holds one of these.
+fn is_named(name: &str, parts: &[&str]) -> bool {
     let name = name.to_ascii_lowercase().replace('_', "-");
-    HEADERS.iter().any(|part| name.contains(part))
+    parts.iter().any(|part| name.contains(part))
 }
 
 /// The values of parameters that are credentials by their names.
@@ -239,10 +253,7 @@ fn in_query(url: &str) -> Vec<String> {
     query
         .split(['&', '#'])
         .filter_map(|pair| pair.split_once('='))
-        .filter(|(name, _)| {
-            let name = name.to_ascii_lowercase();
-            NAMES.iter().any(|part| name.contains(part))
-        })
+        .filter(|(name, _)| is_named(name, &NAMES))
         .map(|(_, value)| value.to_owned())
         .collect()
 }
@@ -277,9 +288,40 @@ fn percent_decoded(text: &str) -> String {
         .into_owned()
 }
 
+/// Hides what stands under a credential's name, however deep.
+fn hide_named(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match is_named(name, &NAMES) {
+                    true => *member = MASKED.into(),
+                    false => hide_named(member),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(hide_named),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Mask;
+    use serde_json::json;
+
+    #[test]
+    fn bodies_hide_what_their_names_tell() {
+        let mut input = json!({
+            "parsed_body": {"amount": 7, "login": [{"User_Password": "hunter2", "name": "a"}]},
+            "attributes": {"request": {"http": {"body": "password=hunter2", "rawBody": "cGFz"}}},
+        });
+        Mask::default().input(&mut input);
+        let hidden = json!({
+            "parsed_body": {"amount": 7, "login": [{"User_Password": "***", "name": "a"}]},
+            "attributes": {"request": {"http": {"body": "***", "rawBody": "***"}}},
+        });
+        assert_eq!(input, hidden);
+    }
 
     /// What a client sends as a header, what a policy makes of it, and what may be shown of that.
     const CASES: &[(&str, &str, &str, &str)] = &[
