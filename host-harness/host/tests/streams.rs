@@ -7,7 +7,7 @@
 
 mod guest;
 
-use guest::{Guest, headers, plugin, request, response};
+use guest::{Guest, headers, request, response};
 use portcullis_host::{Breach, Headers, LocalReply, Outcome, Properties, Response, VmError};
 
 const DENY: &str = "(drop (call $send_local_response (i32.const 403) {not allowed here} {no} {=010000000300000001000000787779007600} (i32.const -1))) (i32.const 1)";
