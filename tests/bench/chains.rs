@@ -23,6 +23,13 @@ enum Filters {
     Policy(&'static str),
     /// The gate that lets every verified token through, with signatures checked by its own code.
     InTheModule,
+    /// The gate that lets every verified token through, and holds bodies to their digests; it parses
+    /// them, or does not.
+    Bodies {
+        parse: bool,
+    },
+    /// Envoy's own holding of bodies.
+    Buffer,
     JwtAuthn,
     JwtAuthnRbac {
         cached: bool,
@@ -116,10 +123,23 @@ pub const CHAINS: &[Chain] = &[
         Filters::JwtAuthn,
         Requests::FirstSight(Tokens::Forged),
     ),
+    // What it takes to hold a body, to hash it, and to read it for the policy.
+    Chain::new("buffer_1mib", Filters::Buffer, Requests::Bodies),
+    Chain::new(
+        "portcullis_digest_1mib",
+        Filters::Bodies { parse: false },
+        Requests::Bodies,
+    ),
+    Chain::new(
+        "portcullis_parse_1mib",
+        Filters::Bodies { parse: true },
+        Requests::Bodies,
+    ),
 ];
 
 const ALLOW: &str =
     "package envoy.authz\n\ndefault allow := false\n\nallow if input.verified.jwt\n";
+const READS: &str = "package envoy.authz\n\ndefault allow := false\n\nallow if {\n\tinput.verified.jwt\n\tnot input.parsed_body.banned\n}\n";
 const NATIVE: &str = include_str!("workload/variants/native.rego");
 const OURS: &str = include_str!("workload/variants/ours.rego");
 
@@ -134,9 +154,12 @@ impl Chain {
 
     pub fn sees(&self) -> Sees {
         match self.filters {
-            Filters::None | Filters::EmptyWasm => Sees::Nothing,
+            Filters::None | Filters::EmptyWasm | Filters::Buffer => Sees::Nothing,
             Filters::Portcullis | Filters::JwtAuthnRbac { .. } => Sees::Token,
-            Filters::Policy(_) | Filters::InTheModule | Filters::JwtAuthn => Sees::Identity,
+            Filters::Policy(_)
+            | Filters::InTheModule
+            | Filters::Bodies { .. }
+            | Filters::JwtAuthn => Sees::Identity,
             Filters::Rbac => Sees::Account,
         }
     }
@@ -208,6 +231,20 @@ fn filters(chain: &Chain, files: &Files, gate: &Value) -> Outcome<Vec<Value>> {
                 vm.insert("environment_variables".into(), variables);
             }
             vec![wasm(chain.name, vm, &with_policy(gate, ALLOW)?)]
+        }
+        Filters::Bodies { parse } => {
+            let vm = vm("bench", &files.portcullis);
+            let policy = if parse { READS } else { ALLOW };
+            let mut gate: Value = serde_json::from_str(&with_policy(gate, policy)?)?;
+            if let Some(gate) = gate.as_object_mut() {
+                let body = json!({"digest": "if_present", "parse": parse});
+                gate.insert("body".into(), body);
+            }
+            vec![wasm(chain.name, vm, &gate.to_string())]
+        }
+        Filters::Buffer => {
+            let config = json!({"max_request_bytes": 2 << 20});
+            vec![filter("buffer", "buffer.v3.Buffer", config)]
         }
         Filters::JwtAuthn => vec![jwt_authn(gate, false)?],
         Filters::JwtAuthnRbac { cached } => {

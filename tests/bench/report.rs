@@ -190,6 +190,18 @@ impl Report {
                 "jwt_authn_forged",
                 2.0,
             ),
+            over(
+                "1 MiB hashed, more than `buffer_1mib`",
+                "portcullis_digest_1mib",
+                "buffer_1mib",
+                "",
+            ),
+            over(
+                "1 MiB of JSON read too, more than that",
+                "portcullis_parse_1mib",
+                "portcullis_digest_1mib",
+                "",
+            ),
             plain("start to first answer", seconds(with), "1 s"),
             plain("the same without the gate", seconds(without), ""),
             plain("resident memory", mib(with), ""),

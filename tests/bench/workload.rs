@@ -16,6 +16,8 @@ const WARM_USERS: usize = 20;
 pub enum Requests {
     Warm,
     FirstSight(Tokens),
+    /// With a token that comes again, and a body of 1 MiB.
+    Bodies,
 }
 
 /// How they are signed.
@@ -32,7 +34,7 @@ impl Requests {
     pub fn status(self) -> u16 {
         match self {
             Requests::FirstSight(Tokens::Forged) => 401,
-            Requests::Warm | Requests::FirstSight(_) => 200,
+            Requests::Warm | Requests::FirstSight(_) | Requests::Bodies => 200,
         }
     }
 }
@@ -45,6 +47,7 @@ pub struct Workload {
     rs256: Vec<Vec<u8>>,
     es256: Vec<Vec<u8>>,
     forged: Vec<Vec<u8>>,
+    bodies: Vec<Vec<u8>>,
 }
 
 /// A request with the answer that a chain which sees it all must give.
@@ -95,6 +98,10 @@ impl Workload {
                 return Err(format!("a token has {} bytes, not 600 to 800", token.len()).into());
             }
         }
+        let bodies = match (regulars.first(), warm.first()) {
+            (Some(user), Some(token)) => with_body(&sample, user, token),
+            _ => return Err("nobody has a token".into()),
+        };
         let warm = requests(&regulars, &warm);
         Ok(Workload {
             cases: cases(&prepared),
@@ -102,6 +109,7 @@ impl Workload {
             rs256: requests(&strangers, &rs256),
             es256: requests(&strangers, &es256),
             forged: requests(&strangers, &forged),
+            bodies: vec![bodies; CONNECTIONS],
             gate,
         })
     }
@@ -109,6 +117,7 @@ impl Workload {
     pub fn requests(&self, which: Requests, round: usize) -> &[Vec<u8>] {
         let first_sight = match which {
             Requests::Warm => return &self.warm,
+            Requests::Bodies => return &self.bodies,
             Requests::FirstSight(Tokens::Rs256) => &self.rs256,
             Requests::FirstSight(Tokens::Es256) => &self.es256,
             Requests::FirstSight(Tokens::Forged) => &self.forged,
@@ -165,6 +174,30 @@ fn forged(token: &str) -> String {
         (true, _) => 'A',
     });
     format!("{signed}.{}", letters.collect::<String>())
+}
+
+/// The request with 1 MiB of JSON and its digest.
+fn with_body(sample: &Exchange, user: &str, token: &str) -> Vec<u8> {
+    const BYTES: usize = 1 << 20;
+    let item = r#"{"id": "5f0c6a52-8f6b-4c3e-9a53-000000000000", "name": "a thing", "amount": 7},"#;
+    let (head, tail) = (r#"{"items": ["#, "0]}");
+    let count = BYTES.saturating_sub(head.len() + tail.len()) / item.len();
+    let mut body = format!("{head}{}{tail}", item.repeat(count)).into_bytes();
+    body.resize(BYTES, b' ');
+    let digest = portcullis_engine::content_digest(&body);
+    let mut exchange = sample.clone();
+    exchange.method = "POST".into();
+    for (name, value) in [
+        ("content-length", &*BYTES.to_string()),
+        ("content-type", "application/json"),
+        ("content-digest", &digest),
+    ] {
+        exchange
+            .lines
+            .push((name.into(), value.as_bytes().to_vec()));
+    }
+    exchange.body = body;
+    request(&exchange, user, token)
 }
 
 fn request(sample: &Exchange, user: &str, token: &str) -> Vec<u8> {

@@ -50,6 +50,16 @@ const ON_PURPOSE: &[(&str, &str, &str)] = &[
         "input-not-configured",
         "a peer that a client writes must not be there",
     ),
+    ("body/digest", "default-allow", "only the body may refuse"),
+    (
+        "body/not_shown",
+        "default-allow",
+        "only the body may refuse",
+    ),
+    ("body/refused", "default-allow", "only the body may refuse"),
+    ("body/required", "default-allow", "only the body may refuse"),
+    ("body/shapes", "default-allow", "only the body may refuse"),
+    ("body/streamed", "default-allow", "only the body may refuse"),
     (
         "headers/default_limits",
         "default-allow",
