@@ -1,7 +1,7 @@
 //! The gate: a configuration that was checked and compiled once, and decides every request.
 
 use crate::{
-    body::{BodyReader, Demand},
+    body::{BodyReader, Demand, Shelf},
     config::{Config, api_keys::ApiKeys, routes::Settings},
     credential::{
         jwt::Knowledge,
@@ -50,6 +50,7 @@ pub struct Gate {
     knowledge: Knowledge,
     /// Of each provider, for those who wait for it.
     rooms: Vec<Room>,
+    shelf: Shelf,
     /// Where it is remembered what is good once.
     store: Option<Arc<dyn ReplayStore>>,
 }
@@ -66,6 +67,7 @@ impl Gate {
         Ok(Gate {
             knowledge: Knowledge::new(&config.providers, config.token_cache),
             rooms: config.providers.iter().map(|_| Room::default()).collect(),
+            shelf: Shelf::default(),
             store: Some(Arc::new(Table::new("", Memory::default()))),
             config,
             policy,
@@ -197,13 +199,14 @@ impl Gate {
 
     /// What takes the request's body in, where it is to be looked at.
     pub fn body_reader(&self, request: &Request<'_>) -> Option<BodyReader> {
-        let settings = self.settings(request).ok()?;
-        match request.body {
-            Incoming::Coming if !settings.off => {
-                Demand::new(&settings.body, request).ok()?.reader()
-            }
-            _ => None,
+        let mut all = self.config.every_settings();
+        if !matches!(request.body, Incoming::Coming) || !all.any(|it| it.body.is_looked_at()) {
+            return None;
         }
+        let settings = self.settings(request).ok().filter(|it| !it.off)?;
+        Demand::new(&settings.body, &self.shelf, request)
+            .ok()?
+            .reader()
     }
 
     /// Asks about a request with all of its body, which is there already.
@@ -294,6 +297,7 @@ impl Gate {
     ) -> Pass<'p> {
         Pass {
             config: &self.config,
+            shelf: &self.shelf,
             reach: self.policy.reach(),
             request,
             moment,

@@ -28,6 +28,8 @@ use std::{
 /// One request on its way through the gate.
 pub struct Pass<'p> {
     pub config: &'p Config,
+    /// Where bodies are kept.
+    pub shelf: &'p body::Shelf,
     /// What is made of the input.
     pub reach: &'p Reach,
     pub request: &'p Request<'p>,
@@ -104,7 +106,7 @@ impl<'p> Pass<'p> {
             }
             return Ok(Asked::Off(headers));
         }
-        let demand = Demand::new(&settings.body, self.request);
+        let demand = Demand::new(&settings.body, self.shelf, self.request);
         let (mut verified, refused) = self
             .credentials(settings, &mut headers, &api_key)
             .map_err(refuse)?;

@@ -86,6 +86,7 @@ reasons! {
     IntrospectionUnavailable = "introspection.unavailable", 503, UNAVAILABLE;
     PolicyError = "policy.error", 503, UNAVAILABLE;
     PolicyBudget = "policy.budget", 503, UNAVAILABLE;
+    BodyFull = "body.full", 503, UNAVAILABLE;
     BodyHostUnsupported = "body.host_unsupported", 503, UNAVAILABLE;
     ReplayFull = "replay.full", 503, UNAVAILABLE;
     HostError = "host.error", 503, UNAVAILABLE;

@@ -54,7 +54,7 @@ impl Held {
                 reader.push(&piece);
                 *seen = size;
             }
-            if is_end || reader.is_too_large() {
+            if is_end || reader.is_refused() {
                 self.end();
             }
         }

@@ -39,7 +39,7 @@ struct Asked {
     headers: Pairs,
     known: Known,
     body: Held,
-    /// When it came, of one with a body: nanoseconds since the Unix epoch.
+    /// When it came, of one whose body is looked at: nanoseconds since the Unix epoch.
     since_ns: u64,
 }
 
@@ -232,12 +232,17 @@ impl Exchange {
             Ok(Step::Body) => {
                 self.state.replace(State::Reading(asked));
             }
-            Ok(Step::Passing(decision, mut check)) => {
+            Ok(Step::Passing(decision, check)) => {
                 // What was held of it while the request waited is no longer shown once it goes on.
                 let mut asked = asked;
-                if let Some(reader) = asked.body.take_reader() {
-                    check = Box::new(check.of(reader));
-                }
+                let check = match asked.body.take_reader() {
+                    Some(reader) => check.of(reader).map(Box::new),
+                    None => Ok(check),
+                };
+                let check = match check {
+                    Ok(check) => check,
+                    Err(reason) => return self.refuse_body(&asked, reason),
+                };
                 self.enforce(*decision);
                 let state = self.state.replace(State::Undecided);
                 self.state.replace(match state {
@@ -324,11 +329,15 @@ impl Asked {
             since_ns: 0,
         };
         if !end_of_stream {
-            // As early as any: a host that fails here is found out when it is asked.
-            asked.since_ns = host::now_ns().unwrap_or(0);
-            match asked.ask(accepted, |gate, request, _| gate.body_reader(request)) {
-                Ok(Some(reader)) => asked.body = Held::Coming { reader, seen: 0 },
+            let reads = |gate: &Gate, request: &Request<'_>, moment: &Moment<'_>| {
+                Some((gate.body_reader(request)?, moment.now_ns))
+            };
+            match asked.ask(accepted, reads) {
                 Ok(None) => {}
+                Ok(Some((reader, now_ns))) => {
+                    asked.body = Held::Coming { reader, seen: 0 };
+                    asked.since_ns = now_ns;
+                }
                 Err(unknown) => return Err((asked.decision_id, unknown)),
             }
         }

@@ -28,11 +28,10 @@ impl Stream {
     }
 }
 
-impl Context for Stream {}
-
-impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
-        self.exchange.begin(end_of_stream);
+impl Stream {
+    /// What the host does now. One that time may decide is brought back in time, whichever callback
+    /// it waits since: what was known at its headers may have to be asked for anew at its body's end.
+    fn action(&self) -> Action {
         if self.exchange.is_held()
             && let Some(accepted) = &self.accepted
         {
@@ -41,17 +40,26 @@ impl HttpContext for Stream {
         }
         self.exchange.action()
     }
+}
+
+impl Context for Stream {}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        self.exchange.begin(end_of_stream);
+        self.action()
+    }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         self.exchange.take_body(size, end_of_stream);
-        self.exchange.action()
+        self.action()
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
         match self.exchange.clean_trailers() {
             Ok(()) => {
                 self.exchange.end_body();
-                self.exchange.action()
+                self.action()
             }
             // They stay here, and the stream ends by its timeout.
             Err(host::Refused) => Action::Pause,

@@ -45,6 +45,7 @@ pub fn read(
     let framing = Framing {
         chunked,
         pieces: spec.pieces.clone(),
+        pause: spec.pause,
         trailers,
     };
     Ok((body, framing))

@@ -211,6 +211,8 @@ impl PluginGate {
         let failed = |error: portcullis_host::VmError| error.to_string();
         let goes_on = |outcome: &Outcome| matches!(outcome, Outcome::Continue | Outcome::Pause);
         for piece in exchange.pieces() {
+            self.idle(exchange.framing.pause)?;
+            outcome = self.vm.poll(stream).map_err(failed)?.unwrap_or(outcome);
             if !goes_on(&outcome) {
                 return Ok(outcome);
             }

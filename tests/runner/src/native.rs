@@ -62,7 +62,7 @@ impl Calling {
         self.go_on(Duration::ZERO)?;
         let headers = exchange.filter_headers()?;
         let decision = ask(exchange, &headers, |request, moment| {
-            self.decide(request, moment, &exchange.body)
+            self.decide(request, moment, exchange)
         })?;
         self.start_calls()?;
         Ok(enforced(decision, exchange, headers))
@@ -72,14 +72,27 @@ impl Calling {
         &self,
         request: &Request<'_>,
         first: &Moment<'_>,
-        bytes: &[u8],
+        exchange: &Exchange,
     ) -> Result<Decision, String> {
+        let bytes = &exchange.body;
         let mut moment = *first;
-        let mut waited = None;
+        let (mut waited, mut has_come) = (None, false);
         loop {
-            match self.gate.step(request, &moment, waited.take()) {
+            let waiting = waited.take();
+            let step = |request: &Request<'_>| self.gate.step(request, &moment, waiting);
+            let step = match has_come {
+                true => self.gate.with_body(request, bytes, step),
+                false => step(request),
+            };
+            match step {
                 Step::Decided(decision) => return Ok(*decision),
-                Step::Body => return self.decide_with_body(request, &moment, bytes),
+                Step::Body if has_come => {
+                    return Err("the gate has the body, and asks for it".into());
+                }
+                Step::Body => {
+                    self.idle(exchange.framing.pause)?;
+                    has_come = true;
+                }
                 Step::Passing(decision, mut check) => {
                     let passed = check.push(bytes).and_then(|()| check.finish());
                     return Ok(match passed {
@@ -93,19 +106,6 @@ impl Calling {
                 }
             }
             moment.now_ns = now_ns();
-        }
-    }
-
-    fn decide_with_body(
-        &self,
-        request: &Request<'_>,
-        moment: &Moment<'_>,
-        bytes: &[u8],
-    ) -> Result<Decision, String> {
-        let step = |request: &Request<'_>| self.gate.step(request, moment, None);
-        match self.gate.with_body(request, bytes, step) {
-            Step::Decided(decision) => Ok(*decision),
-            other => Err(format!("the gate has the body, and says {other:?}")),
         }
     }
 

@@ -4,7 +4,7 @@ use crate::{certificates::Facts, error::Error, prepare::Prepared, scenario::Fetc
 use portcullis_host::Headers;
 use rustls::ClientConfig;
 use serde_json::Value;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// One way to run the gate.
 pub trait Subject {
@@ -49,6 +49,8 @@ pub struct Framing {
     pub chunked: bool,
     /// Sizes of what is sent one after the other; the rest comes last.
     pub pieces: Vec<usize>,
+    /// Before each of them.
+    pub pause: Duration,
     /// After chunks.
     pub trailers: Vec<(String, Vec<u8>)>,
 }

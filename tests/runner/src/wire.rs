@@ -76,7 +76,7 @@ fn converse<S: Read + Write>(
 fn write(stream: &mut impl Write, exchange: &Exchange) -> io::Result<()> {
     for (index, bytes) in exchange.writes().iter().enumerate() {
         if index > 0 {
-            thread::sleep(BETWEEN);
+            thread::sleep(BETWEEN.max(exchange.framing.pause));
         }
         stream.write_all(bytes)?;
         stream.flush()?;

@@ -1,7 +1,10 @@
 //! Bodies: hashed as they come, kept only where somebody reads them, and never decided on by a part.
 
 pub mod digest;
+mod kept;
 pub mod parse;
+
+pub use kept::Shelf;
 
 use crate::{
     config::body::{Digest, Hold, Rules},
@@ -10,25 +13,28 @@ use crate::{
     words::Reason,
 };
 use digest::{Claimed, Digests, Hashers, Malformed};
+use kept::{Full, Kept};
 
 /// Takes a body in, piece by piece. What it holds is bounded: where the body is to be parsed
-/// `body.max_bytes`, else some hundred bytes.
-#[derive(Clone, Debug)]
+/// `body.max_bytes`, else some hundred bytes; and so is what all of a gate's hold together.
+#[derive(Debug)]
 pub struct BodyReader {
     hashers: Hashers,
     /// What came, where it is to be parsed.
-    kept: Option<Vec<u8>>,
+    kept: Option<Kept>,
     length: u64,
     max_bytes: u64,
+    /// Why it is refused, whatever else comes.
+    fault: Option<Reason>,
 }
 
 /// A body that has ended.
 #[derive(Debug)]
 pub struct Body {
     digests: Digests,
-    kept: Option<Vec<u8>>,
+    kept: Option<Kept>,
     length: u64,
-    is_too_large: bool,
+    fault: Option<Reason>,
 }
 
 impl Body {
@@ -38,41 +44,46 @@ impl Body {
 }
 
 impl BodyReader {
-    fn new(rules: &Rules, claimed: Option<&Claimed>) -> BodyReader {
+    fn new(rules: &Rules, claimed: Option<&Claimed>, shelf: &Shelf) -> BodyReader {
         BodyReader {
             hashers: claimed.map(Claimed::hashers).unwrap_or_default(),
-            kept: rules.parse.then(Vec::new),
+            kept: rules.parse.then(|| shelf.begin()),
             length: 0,
             max_bytes: rules.max_bytes,
+            fault: None,
         }
     }
 
-    /// The next piece. Of a body that is too large nothing more is looked at.
+    /// The next piece. Of a body that is refused nothing more is looked at.
     pub fn push(&mut self, piece: &[u8]) {
         let more = u64::try_from(piece.len()).unwrap_or(u64::MAX);
         self.length = self.length.saturating_add(more);
-        if self.is_too_large() {
-            self.kept = self.kept.take().map(|_| Vec::new());
-            return;
+        if self.length > self.max_bytes {
+            self.fault.get_or_insert(Reason::BodyTooLarge);
         }
-        self.hashers.update(piece);
-        if let Some(kept) = &mut self.kept {
-            kept.extend_from_slice(piece);
+        if let (None, Some(kept)) = (self.fault, &mut self.kept)
+            && let Err(Full) = kept.push(piece)
+        {
+            self.fault = Some(Reason::BodyFull);
+        }
+        match self.fault {
+            Some(_) => self.kept = None,
+            None => self.hashers.update(piece),
         }
     }
 
-    /// Whether the rest need not be waited for: it is refused whatever it is.
-    pub fn is_too_large(&self) -> bool {
-        self.length > self.max_bytes
+    /// Whether the rest need not be waited for: the request is refused whatever it is.
+    pub fn is_refused(&self) -> bool {
+        self.fault.is_some()
     }
 
     /// All of it has come.
     pub fn finish(self) -> Body {
         Body {
-            is_too_large: self.is_too_large(),
             digests: self.hashers.finish(),
             kept: self.kept,
             length: self.length,
+            fault: self.fault,
         }
     }
 }
@@ -81,6 +92,7 @@ impl BodyReader {
 pub struct Demand<'p> {
     rules: &'p Rules,
     claimed: Option<Claimed>,
+    shelf: &'p Shelf,
 }
 
 /// Why a body refuses its request.
@@ -105,7 +117,11 @@ pub enum Verdict<'p> {
 }
 
 impl<'p> Demand<'p> {
-    pub fn new(rules: &'p Rules, request: &Request<'_>) -> Result<Demand<'p>, Refused> {
+    pub fn new(
+        rules: &'p Rules,
+        shelf: &'p Shelf,
+        request: &Request<'_>,
+    ) -> Result<Demand<'p>, Refused> {
         let claimed = match rules.digest {
             Digest::Off => None,
             Digest::IfPresent | Digest::Required => Claimed::of(request).map_err(|Malformed| {
@@ -117,7 +133,11 @@ impl<'p> Demand<'p> {
         if is_missing && request.body.is_there() {
             return Err((Reason::DigestMissing, None));
         }
-        Ok(Demand { rules, claimed })
+        Ok(Demand {
+            rules,
+            claimed,
+            shelf,
+        })
     }
 
     /// Whether the body has to be looked at.
@@ -127,8 +147,11 @@ impl<'p> Demand<'p> {
 
     /// What takes the body in, where it has to be looked at.
     pub fn reader(&self) -> Option<BodyReader> {
-        self.is_any()
-            .then(|| BodyReader::new(self.rules, self.claimed.as_ref()))
+        self.is_any().then(|| self.new_reader())
+    }
+
+    fn new_reader(&self) -> BodyReader {
+        BodyReader::new(self.rules, self.claimed.as_ref(), self.shelf)
     }
 
     pub fn verdict(
@@ -138,13 +161,16 @@ impl<'p> Demand<'p> {
     ) -> Result<Verdict<'p>, Refused> {
         match request.body {
             _ if !self.is_any() => Ok(Verdict::Judged(Judged::default())),
-            Incoming::None => self.judged(&self.empty(), Some(&[])).map(Verdict::Judged),
+            Incoming::None => self
+                .judged(&self.new_reader().finish(), Some(&[]))
+                .map(Verdict::Judged),
             Incoming::Read(body) => {
                 let is_whole = content_length(headers).is_none_or(|length| length == body.length);
-                if !is_whole && !body.is_too_large {
+                if !is_whole && body.fault.is_none() {
                     return Err((Reason::BodyTruncated, None));
                 }
-                self.judged(body, body.kept.as_deref()).map(Verdict::Judged)
+                let bytes = body.kept.as_ref().map(Kept::bytes);
+                self.judged(body, bytes).map(Verdict::Judged)
             }
             Incoming::Coming => {
                 if is_tunnel(headers) {
@@ -161,7 +187,7 @@ impl<'p> Demand<'p> {
                         Err((Reason::BodyHostUnsupported, Some(why)))
                     }
                     Hold::Stream => Ok(Verdict::Passing(Box::new(Check {
-                        reader: BodyReader::new(self.rules, self.claimed.as_ref()),
+                        reader: self.new_reader(),
                         claimed: self.claimed,
                         length: content_length(headers),
                     }))),
@@ -170,12 +196,11 @@ impl<'p> Demand<'p> {
         }
     }
 
-    fn empty(&self) -> Body {
-        BodyReader::new(self.rules, self.claimed.as_ref()).finish()
-    }
-
     fn judged(&self, body: &Body, bytes: Option<&'p [u8]>) -> Result<Judged<'p>, Refused> {
-        judge(body, self.claimed.as_ref())?;
+        if let Some(reason) = body.fault {
+            return Err((reason, None));
+        }
+        judge(&body.digests, self.claimed.as_ref()).map_err(|reason| (reason, None))?;
         Ok(Judged {
             digest: self.claimed.as_ref().map(Claimed::strongest),
             bytes: bytes.filter(|_| self.rules.parse),
@@ -183,12 +208,9 @@ impl<'p> Demand<'p> {
     }
 }
 
-fn judge(body: &Body, claimed: Option<&Claimed>) -> Result<(), Refused> {
-    if body.is_too_large {
-        return Err((Reason::BodyTooLarge, None));
-    }
+fn judge(digests: &Digests, claimed: Option<&Claimed>) -> Result<(), Reason> {
     match claimed {
-        Some(claimed) if !claimed.agrees(&body.digests) => Err((Reason::DigestMismatch, None)),
+        Some(claimed) if !claimed.agrees(digests) => Err(Reason::DigestMismatch),
         _ => Ok(()),
     }
 }
@@ -203,27 +225,34 @@ pub struct Check {
 
 impl Check {
     /// The same check of a body of which a part was taken in before.
-    pub fn of(self, reader: BodyReader) -> Check {
-        Check { reader, ..self }
+    ///
+    /// # Errors
+    /// What is wrong with that part: it must not pass.
+    pub fn of(self, reader: BodyReader) -> Result<Check, Reason> {
+        let check = Check { reader, ..self };
+        check.so_far().map(|()| check)
     }
 
-    /// The next piece. One that makes up the length is judged as the last: Envoy tells of the end only
-    /// once the upstream has all of it (over HTTP/1.1).
+    /// The next piece.
     ///
     /// # Errors
     /// What is wrong with the body: the piece must not pass.
     pub fn push(&mut self, piece: &[u8]) -> Result<(), Reason> {
         self.reader.push(piece);
-        if self.reader.is_too_large() {
-            return Err(Reason::BodyTooLarge);
-        }
-        match self.length {
-            Some(length) if length < self.reader.length => Err(Reason::BodyTruncated),
-            Some(length) if length == self.reader.length => {
-                let body = self.reader.clone().finish();
-                judge(&body, self.claimed.as_ref()).map_err(|(reason, _)| reason)
+        self.so_far()
+    }
+
+    /// A piece that makes up the length is judged as the last: Envoy tells of the end only once the
+    /// upstream has all of it (over HTTP/1.1).
+    fn so_far(&self) -> Result<(), Reason> {
+        let reader = &self.reader;
+        match (reader.fault, self.length) {
+            (Some(reason), _) => Err(reason),
+            (None, Some(length)) if length < reader.length => Err(Reason::BodyTruncated),
+            (None, Some(length)) if length == reader.length => {
+                judge(&reader.hashers.clone().finish(), self.claimed.as_ref())
             }
-            _ => Ok(()),
+            (None, _) => Ok(()),
         }
     }
 
@@ -233,16 +262,21 @@ impl Check {
     /// What is wrong with it.
     pub fn finish(self) -> Result<(), Reason> {
         let body = self.reader.finish();
-        if self.length.is_some_and(|length| length != body.length) {
-            return Err(Reason::BodyTruncated);
+        match body.fault {
+            Some(reason) => Err(reason),
+            None if self.length.is_some_and(|length| length != body.length) => {
+                Err(Reason::BodyTruncated)
+            }
+            None => judge(&body.digests, self.claimed.as_ref()),
         }
-        judge(&body, self.claimed.as_ref()).map_err(|(reason, _)| reason)
     }
 }
 
-/// Hygiene has seen to it that it is digits.
+/// Hygiene has seen to it that it is digits; more of them than count are more than anybody takes.
 fn content_length(headers: &Headers<'_>) -> Option<u64> {
-    headers.first("content-length")?.parse().ok()
+    headers
+        .first("content-length")
+        .map(|length| length.parse().unwrap_or(u64::MAX))
 }
 
 /// CONNECT (RFC 9110 section 9.3.6), extended or not (RFC 8441), and upgrades (section 7.8): what

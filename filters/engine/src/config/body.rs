@@ -47,6 +47,11 @@ impl Default for Rules {
 }
 
 impl Rules {
+    /// Whether any body is.
+    pub fn is_looked_at(&self) -> bool {
+        self.parse || self.digest != Digest::Off
+    }
+
     /// These, as far as `raw` says nothing else.
     pub fn overridden(&self, raw: &raw::Body, path: &str, findings: &mut Findings) -> Rules {
         let rules = Rules {

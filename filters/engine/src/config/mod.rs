@@ -63,12 +63,18 @@ impl Config {
         findings.into_result(config)
     }
 
+    /// Those that may hold for a request: the document's own and each route's.
+    pub fn every_settings(&self) -> impl Iterator<Item = &routes::Settings> {
+        let routes = self.routes.iter().map(|route| &route.settings);
+        std::iter::once(&self.settings).chain(routes)
+    }
+
     /// Every entrypoint that some request may be decided by.
     pub fn entrypoints(&self) -> Vec<Entrypoint> {
-        let mut entrypoints = vec![self.settings.entrypoint.clone()];
-        for route in &self.routes {
-            if !entrypoints.contains(&route.settings.entrypoint) {
-                entrypoints.push(route.settings.entrypoint.clone());
+        let mut entrypoints = Vec::new();
+        for settings in self.every_settings() {
+            if !entrypoints.contains(&settings.entrypoint) {
+                entrypoints.push(settings.entrypoint.clone());
             }
         }
         entrypoints

@@ -1,7 +1,7 @@
 //! A case's body: what it is, and how it is sent.
 
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// A text, sent as it is with its length; or more to say.
 #[derive(Clone, Debug, Deserialize)]
@@ -23,6 +23,9 @@ pub struct DetailedBody {
     pub framing: FramingName,
     /// Sizes in bytes of what is sent one after the other, each with its own chunk; the rest comes last.
     pub pieces: Vec<usize>,
+    /// How long the client stops before each piece, where there are `pieces`; as `1s 200ms`.
+    #[serde(deserialize_with = "super::duration")]
+    pub pause: Duration,
     /// After chunks.
     pub trailers: BTreeMap<String, String>,
     /// What `content-length` says, where that is not true.
