@@ -1,7 +1,9 @@
 //! What the end-to-end tests beside this file share: where things are, and one run of all scenarios.
 
-use portcullis_runner::{Error, On, Options, Report, Runner, Scenario};
+use portcullis_runner::{Envoy, Error, On, Options, Report, Runner, Scenario};
 use std::{
+    fmt::Display,
+    io::Write as _,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
@@ -23,6 +25,42 @@ pub fn module() -> PathBuf {
 /// In CI nothing that is missing is skipped.
 pub fn strict() -> bool {
     std::env::var_os("CI").is_some_and(|value| value == "true")
+}
+
+/// What a test needs beside the repository. Without it there is nothing to test, which is said, and is
+/// a failure in CI.
+#[expect(clippy::panic, reason = "a test fails by panicking")]
+pub fn needed<T>(found: Result<T, impl Display>) -> Option<T> {
+    match found {
+        Ok(found) => Some(found),
+        Err(why) if strict() => panic!("{why}"),
+        Err(why) => {
+            // What a harness captures, nobody reads.
+            let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+            None
+        }
+    }
+}
+
+/// Where Envoy is, for a test that needs it.
+pub fn envoy() -> Option<PathBuf> {
+    needed(portcullis_runner::find_envoy(&root()))
+}
+
+/// No filter of this Envoy has crashed.
+///
+/// # Panics
+/// Where its log says otherwise.
+pub fn assert_well(envoy: &Envoy) {
+    let log = envoy.log();
+    for bad in [
+        "[critical]",
+        "panicked",
+        "Function: proxy_on",
+        "assert failure",
+    ] {
+        assert!(!log.contains(bad), "{log}");
+    }
 }
 
 pub fn scenarios() -> Result<Vec<Scenario>, Error> {

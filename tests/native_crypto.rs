@@ -16,7 +16,7 @@ use portcullis_host::{
     ConfigureError, Headers, LogLevel, Module, Outcome, PluginId, PluginOptions, Properties, Vm,
     VmError, VmOptions,
 };
-use portcullis_runner::{Envoy, Exit, find_envoy};
+use portcullis_runner::{Envoy, Exit};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -334,14 +334,7 @@ fn in_wasmtime(configuration: &str) -> String {
 
 /// `None` where there is no Envoy.
 fn in_envoy(configuration: &str) -> Option<String> {
-    let binary = match find_envoy(&portcullis_tests::root()) {
-        Ok(binary) => binary,
-        Err(why) if portcullis_tests::strict() => panic!("{why}"),
-        Err(why) => {
-            say(&format!("SKIPPED: {why}"));
-            return None;
-        }
-    };
+    let binary = portcullis_tests::envoy()?;
     let folder = tempfile::tempdir().unwrap();
     let module = folder.path().join("guest.wasm");
     fs::write(&module, wat::parse_str(GUEST).unwrap()).unwrap();

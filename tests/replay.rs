@@ -11,7 +11,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use portcullis_crypto::hmac_sha256;
 use portcullis_runner::{
     Envoy, Exchange, Exit, Module, PluginGate, Prepared, Scenario, Upstream, envoy_bootstrap,
-    envoy_listener, find_envoy,
+    envoy_listener,
 };
 use serde_json::json;
 use std::{
@@ -95,10 +95,8 @@ impl Client {
 /// An Envoy with two workers: a gate at the first listener, and two of them, one behind the other, at
 /// the second. Nothing where there is no Envoy.
 fn envoy(test: impl FnOnce(&Envoy, SocketAddr, SocketAddr)) {
-    let binary = match find_envoy(&portcullis_tests::root()) {
-        Ok(binary) => binary,
-        Err(why) if portcullis_tests::strict() => panic!("{why}"),
-        Err(why) => return eprintln!("SKIPPED: {why}"),
+    let Some(binary) = portcullis_tests::envoy() else {
+        return;
     };
     with_scenario(|prepared| {
         let upstream = Upstream::start().unwrap();

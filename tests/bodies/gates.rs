@@ -1,9 +1,7 @@
 //! An Envoy with a listener for each way of looking at bodies, and the upstream behind all.
 
 use crate::upstream::Upstream;
-use portcullis_runner::{
-    Envoy, Exit, Scenario, envoy_bootstrap, envoy_clusters, envoy_listener, find_envoy,
-};
+use portcullis_runner::{Envoy, Exit, Scenario, envoy_bootstrap, envoy_clusters, envoy_listener};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, net::SocketAddr, path::Path};
 
@@ -31,14 +29,7 @@ pub struct Listener {
 impl Gates {
     /// Nothing where there is no Envoy.
     pub async fn start(listeners: &[Listener]) -> Option<Gates> {
-        let binary = match find_envoy(&portcullis_tests::root()) {
-            Ok(binary) => binary,
-            Err(why) if portcullis_tests::strict() => panic!("{why}"),
-            Err(why) => {
-                eprintln!("SKIPPED: {why}");
-                return None;
-            }
-        };
+        let binary = portcullis_tests::envoy()?;
         let folder = portcullis_tests::root().join(SCENARIO);
         let scenario = Scenario::read(&folder, &folder).unwrap();
         let runner = portcullis_tests::runner(&[]).unwrap();
@@ -82,15 +73,7 @@ impl Gates {
 
     /// No filter has crashed.
     pub fn assert_well(&self) {
-        let log = self.envoy.log();
-        for bad in [
-            "[critical]",
-            "panicked",
-            "Function: proxy_on",
-            "assert failure",
-        ] {
-            assert!(!log.contains(bad), "{log}");
-        }
+        portcullis_tests::assert_well(&self.envoy);
     }
 }
 

@@ -3,7 +3,6 @@
 use crate::{client::Protocol, upstream::Upstream};
 use portcullis_runner::{
     Envoy, Exit, Reply, Scenario, Server, envoy_bootstrap, envoy_clusters, envoy_listener,
-    find_envoy,
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, net::SocketAddr, path::Path};
@@ -35,14 +34,7 @@ pub struct Listener {
 impl Gates {
     /// All keys are held back. Nothing where there is no Envoy.
     pub async fn start(listeners: Vec<Listener>) -> Option<Gates> {
-        let binary = match find_envoy(&portcullis_tests::root()) {
-            Ok(binary) => binary,
-            Err(why) if portcullis_tests::strict() => panic!("{why}"),
-            Err(why) => {
-                eprintln!("SKIPPED: {why}");
-                return None;
-            }
-        };
+        let binary = portcullis_tests::envoy()?;
         let folder = portcullis_tests::root().join(SCENARIO);
         let scenario = Scenario::read(&folder, &folder).unwrap();
         let runner = portcullis_tests::runner(&[]).unwrap();
@@ -112,15 +104,7 @@ impl Gates {
 
     /// No filter has crashed.
     pub fn assert_well(&self) {
-        let log = self.envoy.log();
-        for bad in [
-            "[critical]",
-            "panicked",
-            "Function: proxy_on",
-            "assert failure",
-        ] {
-            assert!(!log.contains(bad), "{log}");
-        }
+        portcullis_tests::assert_well(&self.envoy);
     }
 }
 

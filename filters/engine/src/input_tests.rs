@@ -54,7 +54,7 @@ fn told(metadata: &[(String, String)]) -> Attributes<'_> {
         destination_address: Some("10.0.0.2"),
         destination_port: Some(443),
         request_id: Some("id-1"),
-        request_time_ns: Some(NOW_NS),
+        request_time_ns: Some(NOW_NS - 5_000_000_001),
         protocol: Some("HTTP/2"),
         scheme: Some("https"),
         size: Some(7),

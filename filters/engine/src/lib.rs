@@ -2,8 +2,9 @@
 //! policy, and its answer becomes a [`Decision`]. No sockets, no clock, no randomness: the shells
 //! bring them.
 //!
-//! The way of a request: `request` → `hygiene` → `route` → `credential` → `verified` → `input`, in the
-//! order of `pass`; then the policy → `answer` → [`decision`], in the order of `enforce`.
+//! The way of a request: `request` → `hygiene` → `route` → `credential` → `body` → `verified` → `input`, in
+//! the order of `pass`; what is good once, in `once` with [`replay`]; then the policy → `answer` →
+//! [`decision`], in the order of `enforce`.
 #![deny(clippy::arithmetic_side_effects)]
 
 #[doc = include_str!("../ATTACKS.md")]

@@ -46,6 +46,7 @@ fn chunks_have_sizes_and_an_end() {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
             .collect(),
+        ..Framing::default()
     };
     let end = "0\r\n\r\n";
     assert_eq!(writes("", chunked(&[], &[])), [format!("{HEAD}{end}")]);
