@@ -10,6 +10,7 @@ pub mod encoding;
 pub mod foreign;
 mod hash;
 pub mod legacy;
+mod mac;
 mod native;
 pub mod pem;
 pub mod private;
@@ -20,6 +21,7 @@ mod verify;
 pub mod x509;
 
 pub use hash::Hasher;
+pub use mac::{Mac, MacHash};
 pub use native::{NativeVerifier, Question, Verifier};
 pub use sign::{CannotSign, SigningKey};
 pub use verify::{BadSignature, Material, VerificationKey};
@@ -161,6 +163,11 @@ pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
         return [0; 32];
     };
     mac.chain_update(message).finalize().into_bytes().into()
+}
+
+/// Equality of MACs that takes as long whatever differs; only that the lengths do is told at once.
+pub fn constant_time_eq_slices(a: &[u8], b: &[u8]) -> bool {
+    a.ct_eq(b).into()
 }
 
 /// Equality that takes as long whatever differs.

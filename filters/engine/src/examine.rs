@@ -53,6 +53,7 @@ impl Gate {
             return Vec::new();
         }
         let now_ns = moment.now_ns;
+        let pass = self.pass(request, moment, now_ns);
         let mut found = Vec::new();
         if !config.providers.is_empty() {
             let against = jwt::Against {
@@ -95,6 +96,11 @@ impl Gate {
                     let (required, ends) = (&settings.components, settings.signatures.deny_invalid);
                     signature::verify(signatures, required, ends, now_ns, &message)
                         .into_iter()
+                        .chain(
+                            pass.webhooks(settings)
+                                .into_iter()
+                                .map(|(_, judged)| judged),
+                        )
                         .map(|signature| match signature {
                             Ok(it) => verified(it.key_id(), Some(it.subject())),
                             Err(refusal) => refusal.into(),

@@ -5,7 +5,7 @@ use crate::{
     config::{Config, api_keys::ApiKeys, routes::Settings},
     credential::{
         jwt::Knowledge,
-        signature::{self, Report},
+        signature::{self, Report, webhook},
     },
     crypto::Verifier,
     decision::{Decision, Deny, Effect, HeaderEdit, Record},
@@ -185,8 +185,15 @@ impl Gate {
         let required = &pass.components(settings);
         let reports = signature::explain(config, required, now_ns, &message)?;
         let judged = signature::verify(config, required, true, now_ns, &message);
-        let taken = !judged.is_empty() && judged.iter().all(Result::is_ok);
-        Ok(Some((reports, taken)))
+        let webhooks = pass.webhooks(settings);
+        let taken = webhooks.iter().map(|(_, judged)| judged.is_ok());
+        let taken: Vec<bool> = judged.iter().map(Result::is_ok).chain(taken).collect();
+        let hooks = webhooks.into_iter().map(|(report, _)| report);
+        let reports = reports.into_iter().chain(hooks).collect();
+        Ok(Some((
+            reports,
+            !taken.is_empty() && taken.iter().all(|it| *it),
+        )))
     }
 
     /// What a signature of this request must cover.
@@ -200,11 +207,18 @@ impl Gate {
     /// What takes the request's body in, where it is to be looked at.
     pub fn body_reader(&self, request: &Request<'_>) -> Option<BodyReader> {
         let mut all = self.config.every_settings();
-        if !matches!(request.body, Incoming::Coming) || !all.any(|it| it.body.is_looked_at()) {
+        let webhooks = self.config.signatures.iter().flat_map(|it| &it.webhooks);
+        let is_any = all.any(|it| it.body.is_looked_at()) || webhooks.count() > 0;
+        if !matches!(request.body, Incoming::Coming) || !is_any {
             return None;
         }
         let settings = self.settings(request).ok().filter(|it| !it.off)?;
-        Demand::new(&settings.body, &self.shelf, request)
+        let shown = self.config.signatures.iter().flat_map(|it| {
+            let counts = |hook: &_| settings.counts(hook);
+            webhook::shown(&it.webhooks, counts, request, None)
+        });
+        let shown: Vec<webhook::Shown<'_>> = shown.flatten().collect();
+        Demand::new(&settings.body, &self.shelf, request, webhook::work(&shown))
             .ok()?
             .reader()
     }

@@ -4,7 +4,10 @@
 use crate::{
     body::{self, Demand, Verdict},
     config::{Config, routes::Settings},
-    credential::{Refusal, api_key, jwt, peer, signature},
+    credential::{
+        Refusal, api_key, jwt, peer,
+        signature::{self, webhook},
+    },
     decision::{Allow, Decision, Effect, HeaderEdit, Record},
     gate::Moment,
     headers::Headers,
@@ -14,7 +17,7 @@ use crate::{
     refusal::{self, Client},
     remote::Want,
     replay::Claim,
-    request::Request,
+    request::{Incoming, Request},
     route,
     verified::{Verified, VerifiedBody},
     words::Reason,
@@ -69,6 +72,14 @@ struct Refused {
 }
 
 type Judged<'c> = Result<signature::VerifiedSignature<'c>, Refusal>;
+/// What a request shows of webhooks, or why that ends it.
+type Webhook<'c> = Result<webhook::Shown<'c>, Refusal>;
+
+enum Signed<'c> {
+    Verified(signature::VerifiedSignature<'c>),
+    /// Its body has to come first.
+    Shown(webhook::Shown<'c>),
+}
 
 pub enum Asked<'p> {
     /// A route without a gate.
@@ -106,16 +117,30 @@ impl<'p> Pass<'p> {
             }
             return Ok(Asked::Off(headers));
         }
-        let demand = Demand::new(&settings.body, self.shelf, self.request);
-        let (mut verified, refused) = self
+        let (mut verified, mut refused, shown) = self
             .credentials(settings, &mut headers, &api_key)
             .map_err(refuse)?;
+        let work = webhook::work(&shown);
+        let demand = Demand::new(&settings.body, self.shelf, self.request, work);
         // A body is waited for and worked on only for those whose credentials hold.
         let verdict = demand.and_then(|demand| demand.verdict(self.request, &headers));
         let (seen, passing) = match verdict.map_err(|refused| refuse(refused.into()))? {
             Verdict::NotYet => return Ok(Asked::Body(settings)),
             Verdict::Passing(check) => (None, Some(check)),
-            Verdict::Judged(judged) => {
+            Verdict::Judged(mut judged) => {
+                let content = std::mem::take(&mut judged.content);
+                for settled in webhook::settle(&shown, content, self.moment.now_ns) {
+                    match settled {
+                        Ok(signature) => verified.signatures.push(signature),
+                        Err(refusal) if settings.signatures.deny_invalid => {
+                            return Err(refuse(refusal.into()));
+                        }
+                        Err(refusal) => {
+                            self.strip_signatures(&mut headers);
+                            refused.push(refusal);
+                        }
+                    }
+                }
                 verified.body = VerifiedBody::new(&judged, &verified.signatures);
                 let seen = self.seen(&judged);
                 (seen.map_err(|refused| refuse(refused.into()))?, None)
@@ -142,7 +167,11 @@ impl<'p> Pass<'p> {
             subject: verified.subject().map(str::to_owned),
             key_id: verified.key_id().map(str::to_owned),
             claims: claims(&verified),
-            created: verified.signatures.iter().map(|it| it.created()).min(),
+            created: verified
+                .signatures
+                .iter()
+                .filter_map(|it| it.created())
+                .min(),
             api_key: api_key.into_inner(),
             passing,
         }))
@@ -186,7 +215,7 @@ impl<'p> Pass<'p> {
         settings: &'p Settings,
         headers: &mut Headers<'p>,
         used: &OnceCell<String>,
-    ) -> Result<(Verified<'p>, Vec<Refusal>), Refused> {
+    ) -> Result<(Verified<'p>, Vec<Refusal>, Vec<webhook::Shown<'p>>), Refused> {
         let config = self.config;
         let now_ns = self.moment.now_ns;
         let mut refused = Vec::new();
@@ -239,12 +268,17 @@ impl<'p> Pass<'p> {
         };
 
         let mut signatures = Vec::new();
-        for signature in self.signatures(settings)? {
+        let mut shown = Vec::new();
+        let (judged, webhooks) = self.signatures(settings)?;
+        let judged = judged.into_iter().map(|it| it.map(Signed::Verified));
+        let webhooks = webhooks.into_iter().map(|it| it.map(Signed::Shown));
+        for signature in judged.chain(webhooks) {
             match signature {
-                Ok(signature) => signatures.push(signature),
+                Ok(Signed::Verified(signature)) => signatures.push(signature),
+                Ok(Signed::Shown(it)) => shown.push(it),
                 Err(refusal) if settings.signatures.deny_invalid => return Err(refusal.into()),
                 Err(refusal) => {
-                    signature::strip_all(headers);
+                    self.strip_signatures(headers);
                     refused.push(refusal);
                 }
             }
@@ -256,13 +290,16 @@ impl<'p> Pass<'p> {
             peer: peer::verify(config.peer, &self.request.attributes),
             body: None,
         };
-        Ok((verified, refused))
+        Ok((verified, refused, shown))
     }
 
     /// Over the request as it was received, whatever was removed from it since.
-    fn signatures(&self, settings: &'p Settings) -> Result<Vec<Judged<'p>>, Refused> {
+    fn signatures(
+        &self,
+        settings: &'p Settings,
+    ) -> Result<(Vec<Judged<'p>>, Vec<Webhook<'p>>), Refused> {
         let Some(config) = &self.config.signatures else {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         };
         let message = Message::new(self.request.headers, self.request.attributes.scheme)
             .ok_or(Reason::HeadersInvalid)?;
@@ -274,10 +311,53 @@ impl<'p> Pass<'p> {
             now_ns,
             &message,
         );
-        if judged.is_empty() && settings.signatures.deny_missing {
+        let webhooks = webhook::shown(
+            &config.webhooks,
+            |hook| settings.counts(hook),
+            self.request,
+            Some(now_ns),
+        );
+        if judged.is_empty() && webhooks.is_empty() && settings.signatures.deny_missing {
             return Err(Reason::SignatureMissing.into());
         }
-        Ok(judged)
+        Ok((judged, webhooks))
+    }
+
+    /// What became of each of its webhooks, for those who tell of requests: in a person's words beside it.
+    pub fn webhooks(&self, settings: &Settings) -> Vec<(signature::Report, Judged<'p>)> {
+        let Some(config) = &self.config.signatures else {
+            return Vec::new();
+        };
+        let now_ns = self.moment.now_ns;
+        let counts = |hook: &_| settings.counts(hook);
+        let all = webhook::shown(&config.webhooks, counts, self.request, Some(now_ns));
+        let (shown, refused): (Vec<_>, Vec<_>) = all.into_iter().partition(Result::is_ok);
+        let shown: Vec<webhook::Shown<'p>> = shown.into_iter().flatten().collect();
+        let work = webhook::work(&shown);
+        let empty = Demand::new(&settings.body, self.shelf, self.request, work).ok();
+        let empty = empty
+            .and_then(|it| it.reader())
+            .map(body::BodyReader::finish);
+        let content = match (self.request.body, &empty) {
+            (Incoming::Read(body), _) | (Incoming::None, Some(body)) => body.content(),
+            _ => webhook::Content::default(),
+        };
+        let settled = webhook::settle(&shown, content, now_ns).into_iter();
+        let told = shown.iter().map(webhook::Shown::told);
+        let refused = refused.into_iter().filter_map(Result::err);
+        let refused = refused.map(|it| (webhook::Told::default(), Err(it)));
+        let judged = told.zip(settled).chain(refused);
+        judged
+            .map(|(told, judged)| (signature::Report::of_webhook(told, &judged), judged))
+            .collect()
+    }
+
+    /// Takes every signature away: which of them was refused is nothing an upstream could tell.
+    fn strip_signatures(&self, headers: &mut Headers<'p>) {
+        signature::strip_all(headers);
+        if let Some(signatures) = &self.config.signatures {
+            webhook::strip_all(&signatures.webhooks, headers);
+        }
     }
 
     fn remove_configured(&self, headers: &mut Headers<'p>) {

@@ -1,6 +1,9 @@
 //! What a gate goes by of what only its host can tell: a host that is asked in vain costs time.
 
-use crate::{config::peer::Trust, gate::Gate};
+use crate::{
+    config::{peer::Trust, webhooks::Webhook},
+    gate::Gate,
+};
 
 /// Parts of [`Attributes`](crate::Attributes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +37,11 @@ impl Gate {
             }
             Attribute::RequestId => by_policy(&["attributes", "request", "http", "id"]),
             Attribute::RequestTime => by_policy(&["attributes", "request", "time"]),
-            Attribute::Protocol => by_policy(&["attributes", "request", "http", "protocol"]),
+            Attribute::Protocol => {
+                let mut webhooks = config.signatures.iter().flat_map(|it| &it.webhooks);
+                by_policy(&["attributes", "request", "http", "protocol"])
+                    || webhooks.any(Webhook::reads_protocol)
+            }
             Attribute::Size => by_policy(&["attributes", "request", "http", "size"]),
             Attribute::ServerName => by_policy(&["attributes", "tlsSession", "sni"]),
             Attribute::RouteMetadata => by_policy(&["attributes", "contextExtensions"]),

@@ -134,8 +134,10 @@ fn challenges(
     let challenge = |text: &str| (CHALLENGE.to_owned(), text.to_owned());
     // With what a signature must cover (RFC 9421 section 5).
     let signature = || {
-        let tag = config.signatures.as_ref().and_then(|it| it.tag.as_deref());
-        let accept = message_signature::accept(&settings.components, tag);
+        let own = config.signatures.as_ref().filter(|it| it.has_keys());
+        let accept = own.and_then(|it| {
+            message_signature::accept(&settings.components, it.tag.as_deref())
+        });
         let accept = accept.map(|accept| (ACCEPT_SIGNATURE.to_owned(), accept));
         std::iter::once(challenge(SIGNATURE)).chain(accept)
     };

@@ -24,19 +24,22 @@ pub struct Verified<'c> {
     pub body: Option<VerifiedBody>,
 }
 
-/// Proof that a body has the digest that its request claims.
+/// Proof that a body has the digest that its request claims, or that it was signed.
 pub struct VerifiedBody {
-    digest: String,
+    digest: Option<String>,
     signed: bool,
 }
 
 impl VerifiedBody {
     /// `signatures`: those that hold.
     pub fn new(judged: &Judged<'_>, signatures: &[VerifiedSignature<'_>]) -> Option<VerifiedBody> {
-        Some(VerifiedBody {
-            digest: judged.digest.clone()?,
-            signed: signatures.iter().any(|it| it.covers_field(digest::FIELD)),
-        })
+        let digest = judged.digest.clone();
+        let by_digest =
+            |it: &VerifiedSignature<'_>| digest.is_some() && it.covers_field(digest::FIELD);
+        let signed = signatures
+            .iter()
+            .any(|it| it.covers_body() || by_digest(it));
+        (signed || digest.is_some()).then_some(VerifiedBody { digest, signed })
     }
 }
 
@@ -121,7 +124,7 @@ impl Verified<'_> {
         facts.part("body", |reach| {
             let body = self.body.as_ref()?;
             let mut parts = Object::within(reach);
-            parts.put("digest", value::string(&body.digest));
+            parts.some("digest", body.digest.as_deref().map(value::string));
             parts.put("signed", Value::Bool(body.signed));
             Some(parts.into())
         });
@@ -158,7 +161,7 @@ fn parts_of_signature<'r>(signature: &VerifiedSignature<'_>, reach: &'r Reach) -
     parts.part("components", |_| {
         Some(value::array(signature.components().map(value::string)))
     });
-    parts.put("created", Value::from(signature.created()));
+    parts.some("created", signature.created().map(Value::from));
     parts
 }
 

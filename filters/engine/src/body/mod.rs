@@ -8,6 +8,8 @@ pub use kept::Shelf;
 
 use crate::{
     config::body::{Digest, Hold, Rules},
+    credential::signature::webhook::{Content, Work},
+    crypto::{Hasher, Mac},
     headers::Headers,
     request::{Incoming, Request},
     words::Reason,
@@ -20,6 +22,7 @@ use kept::{Full, Kept};
 #[derive(Debug)]
 pub struct BodyReader {
     hashers: Hashers,
+    marks: Marks,
     /// What came, where it is to be parsed.
     kept: Option<Kept>,
     length: u64,
@@ -28,10 +31,37 @@ pub struct BodyReader {
     fault: Option<Reason>,
 }
 
+/// What signatures need to know of a body, in the making.
+#[derive(Clone, Debug)]
+struct Marks {
+    macs: Vec<Mac>,
+    sha256: Option<Hasher>,
+}
+
+impl Marks {
+    fn new(work: &Work) -> Marks {
+        Marks {
+            macs: work.macs.clone(),
+            sha256: work.sha256.then(Hasher::sha256),
+        }
+    }
+
+    fn update(&mut self, piece: &[u8]) {
+        for mac in &mut self.macs {
+            mac.update(piece);
+        }
+        if let Some(hasher) = &mut self.sha256 {
+            hasher.update(piece);
+        }
+    }
+}
+
 /// A body that has ended.
 #[derive(Debug)]
 pub struct Body {
     digests: Digests,
+    macs: Vec<Vec<u8>>,
+    sha256: Option<Vec<u8>>,
     kept: Option<Kept>,
     length: u64,
     fault: Option<Reason>,
@@ -41,13 +71,24 @@ impl Body {
     pub(crate) fn is_empty(&self) -> bool {
         self.length == 0
     }
+
+    /// What signatures are held against.
+    pub(crate) fn content(&self) -> Content<'_> {
+        Content {
+            length: self.length,
+            macs: self.macs.clone(),
+            sha256: self.sha256.clone(),
+            bytes: self.kept.as_ref().map(Kept::bytes),
+        }
+    }
 }
 
 impl BodyReader {
-    fn new(rules: &Rules, claimed: Option<&Claimed>, shelf: &Shelf) -> BodyReader {
+    fn new(rules: &Rules, claimed: Option<&Claimed>, work: &Work, shelf: &Shelf) -> BodyReader {
         BodyReader {
             hashers: claimed.map(Claimed::hashers).unwrap_or_default(),
-            kept: rules.parse.then(|| shelf.begin()),
+            marks: Marks::new(work),
+            kept: (rules.parse || work.keep).then(|| shelf.begin()),
             length: 0,
             max_bytes: rules.max_bytes,
             fault: None,
@@ -68,7 +109,10 @@ impl BodyReader {
         }
         match self.fault {
             Some(_) => self.kept = None,
-            None => self.hashers.update(piece),
+            None => {
+                self.hashers.update(piece);
+                self.marks.update(piece);
+            }
         }
     }
 
@@ -81,6 +125,8 @@ impl BodyReader {
     pub fn finish(self) -> Body {
         Body {
             digests: self.hashers.finish(),
+            macs: self.marks.macs.into_iter().map(Mac::finish).collect(),
+            sha256: self.marks.sha256.map(Hasher::finish),
             kept: self.kept,
             length: self.length,
             fault: self.fault,
@@ -92,6 +138,8 @@ impl BodyReader {
 pub struct Demand<'p> {
     rules: &'p Rules,
     claimed: Option<Claimed>,
+    /// What signatures need to know of it.
+    work: Work,
     shelf: &'p Shelf,
 }
 
@@ -105,6 +153,7 @@ pub struct Judged<'p> {
     pub digest: Option<String>,
     /// The bytes, where they are to be parsed.
     pub bytes: Option<&'p [u8]>,
+    pub content: Content<'p>,
 }
 
 /// How a request goes on.
@@ -121,6 +170,7 @@ impl<'p> Demand<'p> {
         rules: &'p Rules,
         shelf: &'p Shelf,
         request: &Request<'_>,
+        work: Work,
     ) -> Result<Demand<'p>, Refused> {
         let claimed = match rules.digest {
             Digest::Off => None,
@@ -136,13 +186,14 @@ impl<'p> Demand<'p> {
         Ok(Demand {
             rules,
             claimed,
+            work,
             shelf,
         })
     }
 
     /// Whether the body has to be looked at.
     fn is_any(&self) -> bool {
-        self.claimed.is_some() || self.rules.parse
+        self.claimed.is_some() || self.rules.parse || self.work.is_any()
     }
 
     /// What takes the body in, where it has to be looked at.
@@ -151,7 +202,7 @@ impl<'p> Demand<'p> {
     }
 
     fn new_reader(&self) -> BodyReader {
-        BodyReader::new(self.rules, self.claimed.as_ref(), self.shelf)
+        BodyReader::new(self.rules, self.claimed.as_ref(), &self.work, self.shelf)
     }
 
     pub fn verdict(
@@ -186,6 +237,10 @@ impl<'p> Demand<'p> {
                         let why = "`body.hold` is `refuse`";
                         Err((Reason::BodyHostUnsupported, Some(why)))
                     }
+                    Hold::Stream if self.work.is_any() => {
+                        let why = "a webhook's signature is over all of its body, and `body.hold` is `stream`";
+                        Err((Reason::BodyHostUnsupported, Some(why)))
+                    }
                     Hold::Stream => Ok(Verdict::Passing(Box::new(Check {
                         reader: self.new_reader(),
                         claimed: self.claimed,
@@ -204,6 +259,10 @@ impl<'p> Demand<'p> {
         Ok(Judged {
             digest: self.claimed.as_ref().map(Claimed::strongest),
             bytes: bytes.filter(|_| self.rules.parse),
+            content: Content {
+                bytes,
+                ..body.content()
+            },
         })
     }
 }

@@ -41,6 +41,7 @@ mod tests;
 use crate::document::Object;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use field::{Charset, Field};
+pub use form::MAX_FIELDS;
 use portcullis_rego::value::{self, Value};
 use std::fmt;
 

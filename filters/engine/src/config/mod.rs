@@ -15,6 +15,7 @@ mod scalar;
 pub mod secret;
 pub mod signatures;
 pub mod source;
+pub mod webhooks;
 
 use crate::gate::Secrets;
 use crate::{
@@ -26,6 +27,7 @@ use crate::{
 };
 use portcullis_rego::{Entrypoint, Module, RegoVersion, Sources};
 use source::Source;
+use webhooks::Webhook;
 
 /// A document that was checked in every part but its Rego, which stands beside it as `Sources`.
 pub struct Config {
@@ -124,6 +126,12 @@ fn check(
         jwt: raw.jwt.is_some(),
         api_keys: raw.api_keys.is_some(),
         signatures: raw.signatures.is_some(),
+        webhooks: raw
+            .signatures
+            .iter()
+            .flat_map(|it| &it.webhooks)
+            .map(|hook| hook.id.clone())
+            .collect(),
     };
     let entrypoint = entrypoint(
         policy
@@ -152,9 +160,14 @@ fn check(
             None => routes::Check::new(None, None),
         },
         components: match &raw.signatures {
-            Some(raw) => signatures::components(&raw.components, "signatures.components", findings),
+            Some(raw) => signatures::components(
+                raw.components.as_deref().unwrap_or_default(),
+                "signatures.components",
+                findings,
+            ),
             None => Vec::new(),
         },
+        webhooks: None,
         body: body::Rules::default().overridden(&raw.body, "body", findings),
         entrypoint: entrypoint?,
         context_extensions: policy.context_extensions,
@@ -389,7 +402,11 @@ impl Config {
     }
 
     fn signature_fields(&self) -> impl Iterator<Item = &str> {
-        let fields = self.signatures.as_ref().map(|_| signature::FIELDS);
-        fields.into_iter().flatten()
+        let signatures = self.signatures.iter();
+        signatures.flat_map(|it| {
+            let own = it.has_keys().then_some(signature::FIELDS);
+            let own = own.into_iter().flatten();
+            own.chain(it.webhooks.iter().flat_map(Webhook::fields))
+        })
     }
 }

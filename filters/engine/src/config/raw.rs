@@ -5,6 +5,10 @@
     reason = "a key that is not supported yet is never read, only refused"
 )]
 
+mod signatures;
+
+pub use signatures::*;
+
 use super::body::{Digest, Hold};
 use super::peer::Trust;
 pub use super::scalar::Span;
@@ -232,39 +236,6 @@ pub struct ApiKey {
     pub revoked: Revoked,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Signatures {
-    pub keys: Vec<SignatureKey>,
-    pub components: Vec<String>,
-    pub max_age: Option<Span>,
-    pub leeway: Option<Span>,
-    pub nonce: Option<Nonce>,
-    pub replay: Option<Replay>,
-    pub tag: Option<String>,
-    #[serde(default)]
-    pub webhooks: NotYet,
-    pub when_missing: Option<WhenMissing>,
-    pub when_invalid: Option<WhenInvalid>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Replay {
-    pub entries: Option<u32>,
-    pub reject_before_start: Option<bool>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SignatureKey {
-    pub id: String,
-    pub algorithm: String,
-    pub secret: Option<Secret>,
-    pub public_key: Option<String>,
-    pub subject: String,
-}
-
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub struct Peer {
@@ -344,27 +315,6 @@ impl RouteCheck {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
-pub struct RouteSignatures {
-    pub when_missing: Option<WhenMissing>,
-    pub when_invalid: Option<WhenInvalid>,
-    pub components: Option<Vec<String>>,
-}
-
-impl RouteSignatures {
-    pub fn is_given(&self) -> bool {
-        self.components.is_some() || self.check().is_given()
-    }
-
-    pub fn check(&self) -> RouteCheck {
-        RouteCheck {
-            when_missing: self.when_missing,
-            when_invalid: self.when_invalid,
-        }
-    }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
 pub struct RoutePolicy {
     pub entrypoint: Option<String>,
     #[serde(default)]
@@ -424,24 +374,6 @@ pub enum Switch {
 #[serde(rename_all = "snake_case")]
 pub enum Off {
     Off,
-}
-
-/// As [`Switch`], with two words more.
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
-#[serde(
-    untagged,
-    expecting = "`\"off\"` (with its quotes), `required` or `if_present`"
-)]
-pub enum Nonce {
-    Word(NonceWord),
-}
-
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum NonceWord {
-    Off,
-    Required,
-    IfPresent,
 }
 
 #[derive(Deserialize)]

@@ -4,6 +4,7 @@ use super::{
     body,
     raw::{self, WhenInvalid, WhenMissing},
     signatures,
+    webhooks::Webhook,
 };
 use crate::{
     body::digest, error::Findings, fields, message_signature::Component, path::Comparable,
@@ -42,12 +43,20 @@ pub struct Settings {
     pub signatures: Check,
     /// What every signature must cover.
     pub components: Vec<Component>,
+    /// The ids of the webhooks that count; all of them where there is no list.
+    pub webhooks: Option<Vec<String>>,
     pub body: body::Rules,
     pub entrypoint: Entrypoint,
     pub context_extensions: BTreeMap<String, String>,
 }
 
 impl Settings {
+    /// Whether a webhook's signature is looked at.
+    pub fn counts(&self, webhook: &Webhook) -> bool {
+        let ids = self.webhooks.as_ref();
+        ids.is_none_or(|ids| ids.contains(&webhook.id))
+    }
+
     /// A signature over a digest that nobody holds against the body binds nothing.
     pub fn check_digest(&self, path: &str, findings: &mut Findings) {
         let mut components = self.components.iter();
@@ -97,6 +106,8 @@ pub struct Sections {
     pub jwt: bool,
     pub api_keys: bool,
     pub signatures: bool,
+    /// The ids of webhooks.
+    pub webhooks: Vec<String>,
 }
 
 pub fn read(
@@ -143,6 +154,16 @@ pub fn read(
             if let Some(texts) = &route.signatures.components {
                 let path = format!("{path}.signatures.components");
                 settings.components = signatures::components(texts, &path, findings);
+            }
+            if let Some(ids) = &route.signatures.webhooks {
+                let unknown = |id: &&String| !sections.webhooks.contains(*id);
+                if let Some(id) = ids.iter().find(unknown) {
+                    findings.add(
+                        format!("{path}.signatures.webhooks"),
+                        format!("found `{id}`, which is the id of none of `signatures.webhooks`"),
+                    );
+                }
+                settings.webhooks = Some(ids.clone());
             }
             settings.body = base.body.overridden(&route.body, &format!("{path}.body"), findings);
             settings.check_digest(&path, findings);

@@ -37,6 +37,11 @@ impl Secret {
         Ok(Secret(bytes))
     }
 
+    /// Of bytes that were made of one; `None` where there are none.
+    pub fn of(bytes: Vec<u8>) -> Option<Secret> {
+        (!bytes.is_empty()).then_some(Secret(bytes))
+    }
+
     pub fn expose(&self) -> &[u8] {
         &self.0
     }

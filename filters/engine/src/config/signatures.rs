@@ -1,6 +1,10 @@
 //! HTTP message signatures (RFC 9421): whose are taken, and what they must cover.
 
-use super::{raw, replay, secret::Secret};
+use super::{
+    raw, replay,
+    secret::Secret,
+    webhooks::{self, Webhook},
+};
 use crate::{
     crypto::{Algorithm, Material, VerificationKey, Verifier},
     error::Findings,
@@ -12,6 +16,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 pub struct Signatures {
     keys: Vec<Key>,
+    pub webhooks: Vec<Webhook>,
     pub verifier: Verifier,
     /// Only signatures with this `tag` are looked at, where one is given.
     pub tag: Option<String>,
@@ -44,17 +49,31 @@ pub struct Key {
 }
 
 impl Signatures {
+    /// Whether any signature of RFC 9421 could be ours.
+    pub fn has_keys(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
     pub fn key(&self, id: &str) -> Option<&Key> {
         self.keys.iter().find(|key| key.id == id)
     }
 }
 
 pub fn read(raw: raw::Signatures, secrets: &dyn Secrets, findings: &mut Findings) -> Signatures {
-    if raw.keys.is_empty() {
-        findings.add(
+    match (raw.keys.is_empty(), &raw.components) {
+        (true, _) if raw.webhooks.is_empty() => findings.add(
             "signatures.keys",
-            "is empty; list at least one key, or remove `signatures`",
-        );
+            "is empty, and so is `webhooks`; list at least one of either, or remove `signatures`",
+        ),
+        (true, Some(_)) => findings.add(
+            "signatures.components",
+            "is what signatures of `keys` must cover, and there are none; remove it",
+        ),
+        (false, None) => findings.add(
+            "signatures.components",
+            "is missing; takes what every signature must cover: `[\"@method\", \"@authority\", \"@path\", \"@query\"]`",
+        ),
+        _ => {}
     }
     let nonce = match raw.nonce {
         Some(raw::Nonce::Word(raw::NonceWord::Required)) => Nonce::Required,
@@ -90,8 +109,12 @@ pub fn read(raw: raw::Signatures, secrets: &dyn Secrets, findings: &mut Findings
             Err((field, message)) => findings.add(format!("{path}{field}"), message),
         }
     }
+    let remembers = nonce != Nonce::Off;
+    let ids = raw.keys.iter().map(|key| key.id.as_str()).collect();
+    let webhooks = webhooks::read(&raw.webhooks, &ids, entries, remembers, secrets, findings);
     Signatures {
         keys,
+        webhooks,
         verifier: Verifier::default(),
         tag: raw.tag,
         max_age: raw.max_age.map_or(Duration::from_secs(300), |span| span.0),

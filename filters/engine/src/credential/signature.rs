@@ -1,6 +1,8 @@
 //! HTTP message signatures (RFC 9421) as credentials: chosen, judged by the configuration, verified.
 //! What they cover and how they read is `message_signature`'s.
 
+pub mod webhook;
+
 use super::{Refusal, shortened};
 use crate::{
     config::signatures::{Key, Nonce, Signatures},
@@ -19,14 +21,22 @@ pub struct VerifiedSignature<'c> {
     subject: &'c str,
     /// The name in RFC 9421's registry.
     algorithm: &'static str,
-    components: Vec<Component>,
-    /// Seconds since the Unix epoch.
-    created: i64,
+    covered: Covered,
+    /// Seconds since the Unix epoch; of a webhook only where its scheme tells.
+    created: Option<i64>,
     claim: Option<Claim>,
 }
 
+#[derive(Clone, Debug)]
+enum Covered {
+    Http(Vec<Component>),
+    /// Names of headers and of derived components, and [`webhook::BODY`].
+    Webhook(Vec<String>),
+}
+
 impl VerifiedSignature<'_> {
-    /// The signer's own name for it: it says nothing of who signed.
+    /// The signer's own name for it, which says nothing of who signed; the webhook's id, which none of
+    /// those may be.
     pub fn label(&self) -> &str {
         &self.label
     }
@@ -45,16 +55,32 @@ impl VerifiedSignature<'_> {
 
     /// What it covers, as a configuration spells it.
     pub fn components(&self) -> impl Iterator<Item = &str> {
-        self.components.iter().map(Component::spelled)
+        let (http, webhook) = match &self.covered {
+            Covered::Http(components) => (components.as_slice(), [].as_slice()),
+            Covered::Webhook(names) => ([].as_slice(), names.as_slice()),
+        };
+        let http = http.iter().map(Component::spelled);
+        http.chain(webhook.iter().map(String::as_str))
     }
 
     /// Whether it covers all of a field.
     pub fn covers_field(&self, name: &str) -> bool {
-        Component::parse(name)
-            .is_ok_and(|field| self.components.iter().any(|own| own.covers(&field)))
+        match &self.covered {
+            Covered::Http(components) => Component::parse(name)
+                .is_ok_and(|field| components.iter().any(|own| own.covers(&field))),
+            Covered::Webhook(names) => names.iter().any(|own| own == name),
+        }
     }
 
-    pub fn created(&self) -> i64 {
+    /// Whether it covers the body itself.
+    pub fn covers_body(&self) -> bool {
+        match &self.covered {
+            Covered::Http(_) => false,
+            Covered::Webhook(names) => names.iter().any(|own| own == webhook::BODY),
+        }
+    }
+
+    pub fn created(&self) -> Option<i64> {
         self.created
     }
 
@@ -75,6 +101,9 @@ pub fn verify<'c>(
     now_ns: u64,
     message: &Message<'_>,
 ) -> Vec<Result<VerifiedSignature<'c>, Refusal>> {
+    if !config.has_keys() {
+        return Vec::new();
+    }
     let inputs = match inputs(message) {
         Ok(inputs) => inputs,
         Err(error) => return vec![Err(refusal(Reason::SignatureMalformed, error.to_string()))],
@@ -120,6 +149,28 @@ pub struct Report {
     pub base: Option<String>,
     /// The subject that is proven, or the reason and its detail.
     pub outcome: Result<String, (Reason, String)>,
+}
+
+impl Report {
+    pub(crate) fn of_webhook(
+        told: webhook::Told,
+        judged: &Result<VerifiedSignature<'_>, Refusal>,
+    ) -> Report {
+        let outcome = match judged {
+            Ok(good) => Ok(good.subject.to_owned()),
+            Err(refused) => Err((refused.reason, refused.detail.clone().unwrap_or_default())),
+        };
+        // Where several could have made it, the one that did.
+        let id = judged.as_ref().map(|good| good.key_id.to_owned()).ok();
+        let id = id.or(told.id);
+        Report {
+            label: id.clone().unwrap_or_else(|| "webhook".to_owned()),
+            key_id: id,
+            components: told.covered,
+            base: None,
+            outcome,
+        }
+    }
 }
 
 /// Judges each signature for itself, those of unknown keys too.
@@ -192,6 +243,13 @@ fn judge<'c>(
         let id = &key.id;
         Err(refusal(reason, format!("`{label}` of key `{id}` {why}")))
     };
+    // Or a policy that asks for the webhook by its id would be told of this one.
+    if config.webhooks.iter().any(|hook| hook.id == *label) {
+        return refuse(
+            Reason::SignatureMalformed,
+            "has the id of a webhook for its label".into(),
+        );
+    }
     // Section 3.2 step 6: where two sources name an algorithm, they name the same.
     if let Some(named) = &input.algorithm
         && named != key.algorithm
@@ -246,8 +304,8 @@ fn judge<'c>(
         key_id: &key.id,
         subject: &key.subject,
         algorithm: key.algorithm,
-        components: input.components,
-        created,
+        covered: Covered::Http(input.components),
+        created: Some(created),
         label: input.label,
     })
 }
