@@ -26,6 +26,8 @@ def mint(order):
         return {"ready": "RS256" in jwt.algorithms.get_default_algorithms()}
     if "request" in order:
         return sign_request(order)
+    if "mac" in order:
+        return {"mac": mac(**order["mac"])}
     algorithm = order["algorithm"]
     key = bytes.fromhex(order["secret"]) if "secret" in order else loaded(algorithm, order["pem"])
     if "claims" in order:
@@ -47,6 +49,10 @@ def sign(algorithm, key, message):
         return hmac.new(key, message, HASHES[algorithm]).digest()
     signer = jwt.get_algorithm_by_name(algorithm)
     return signer.sign(message, signer.prepare_key(key))
+
+
+def mac(hash, key, message):
+    return hmac.new(bytes.fromhex(key), bytes.fromhex(message), hash).hexdigest()
 
 
 def sign_request(order):

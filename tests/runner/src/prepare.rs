@@ -152,6 +152,12 @@ fn signed(
     spec: &RequestSpec,
     mut exchange: Exchange,
 ) -> Result<Exchange, Error> {
+    for order in spec.hmac.as_slice() {
+        let value = purse.mac(order, &exchange.body)?;
+        exchange
+            .lines
+            .push((order.header.clone(), value.into_bytes()));
+    }
     for order in spec.sign.as_slice() {
         let [input, signature] = purse.sign_request(order, &exchange)?;
         let fields = [("signature-input", input), ("signature", signature)];

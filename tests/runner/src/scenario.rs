@@ -5,7 +5,10 @@ mod request;
 mod servers;
 
 pub use body::{BodySpec, DetailedBody, DigestName, FramingName};
-pub use request::{HeaderLines, HeaderText, Replacement, RequestSpec, SignSpec, SignerName};
+pub use request::{
+    HeaderLines, HeaderText, MacEncoding, MacHash, MacSpec, Replacement, RequestSpec, SignSpec,
+    SignerName,
+};
 pub use servers::{Count, ExpectFetches, Fetches, ReplySpec, ServerSpec};
 
 use serde::{Deserialize, Deserializer, de::Error as _};

@@ -4,6 +4,7 @@
 use crate::{
     keys::{Key, Private},
     pipe::Pipe,
+    scenario::MacHash,
     subject::Exchange,
 };
 use portcullis_engine::{
@@ -33,6 +34,9 @@ pub type Fields = [String; 2];
 pub trait Signer: Send {
     /// The two fields, or why they cannot be made.
     fn sign(&mut self, order: &SignOrder<'_>) -> Result<Fields, String>;
+
+    /// An HMAC, or why it cannot be made.
+    fn mac(&mut self, hash: MacHash, key: &[u8], message: &[u8]) -> Result<Vec<u8>, String>;
 }
 
 /// Asks a process.
@@ -80,6 +84,14 @@ impl Signer for Pipe {
         };
         Ok([text("signature_input")?, text("signature")?])
     }
+
+    fn mac(&mut self, hash: MacHash, key: &[u8], message: &[u8]) -> Result<Vec<u8>, String> {
+        let (key, message) = (crate::template::hex(key), crate::template::hex(message));
+        let answer = self.ask(&json!({"mac": {"hash": hash, "key": key, "message": message}}))?;
+        let mac = answer.get("mac").and_then(Value::as_str);
+        mac.and_then(crate::template::from_hex)
+            .ok_or_else(|| "no mac in the answer".to_owned())
+    }
 }
 
 /// Node with the npm package, where both are there.
@@ -122,6 +134,10 @@ impl Signer for Native {
             (Err(error), _) => Err(error.to_string()),
             (_, true) => Err("there is no randomness".into()),
         }
+    }
+
+    fn mac(&mut self, _: MacHash, _: &[u8], _: &[u8]) -> Result<Vec<u8>, String> {
+        Err("the gate's own code makes no HMAC for webhooks; this needs Python".into())
     }
 }
 

@@ -120,6 +120,12 @@ fn evaluate(names: &dyn Names, inner: &str) -> Result<Value, Error> {
             let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
             humantime::format_rfc3339_seconds(time).to_string().into()
         }
+        // RFC 9110 section 5.6.7.
+        "http" => {
+            let offset = argument.strip_prefix("now").unwrap_or(argument);
+            let since = std::time::Duration::from_secs(instant(names, inner, offset)?);
+            httpdate::fmt_http_date(std::time::UNIX_EPOCH + since).into()
+        }
         "jwk" => names.jwk(argument)?,
         "pem" => names.pem(argument)?.into(),
         "token" => names.token(argument)?.into(),
@@ -173,7 +179,7 @@ fn evaluate(names: &dyn Names, inner: &str) -> Result<Value, Error> {
         _ => {
             return Err(fault(
                 inner,
-                "is none of now, rfc3339, jwk, pem, token, fingerprint, cluster, thumbprint, x5t, ath, payload, sha256, hmac_sha256, dpop_nonce, base64, repeat",
+                "is none of now, rfc3339, http, jwk, pem, token, fingerprint, cluster, thumbprint, x5t, ath, payload, sha256, hmac_sha256, dpop_nonce, base64, repeat",
             ));
         }
     })

@@ -7,7 +7,10 @@ use crate::{
     keys::{Key, Keyring, Private},
     mint::{self, Content, Minter, Order},
     pipe::Pipe,
-    scenario::{CasesFile, MinterName, SecretSpec, SignSpec, SignerName, Tamper, TokenSpec},
+    scenario::{
+        CasesFile, MacEncoding, MacSpec, MinterName, SecretSpec, SignSpec, SignerName, Tamper,
+        TokenSpec,
+    },
     servers,
     sign::{self, Fields, SignOrder, Signer},
     subject::{Exchange, Tls},
@@ -249,6 +252,37 @@ impl<'a> Purse<'a> {
         signer
             .sign(&order)
             .map_err(|message| Error::Token(spec.label.clone(), message))
+    }
+
+    /// The value of a header with an HMAC in it.
+    pub fn mac(&self, spec: &MacSpec, body: &[u8]) -> Result<String, Error> {
+        let wrong = |message: String| Error::Token(spec.header.clone(), message);
+        let secret = match spec.base64 {
+            false => spec.secret.clone().into_bytes(),
+            true => BASE64_STANDARD
+                .decode(&spec.secret)
+                .map_err(|error| wrong(error.to_string()))?,
+        };
+        let text = template::text(self, &spec.text)?;
+        let mut message = Vec::new();
+        for (index, part) in text.split("{body}").enumerate() {
+            if index > 0 {
+                message.extend_from_slice(body);
+            }
+            message.extend_from_slice(part.as_bytes());
+        }
+        let mut minters = self.minters.borrow_mut();
+        let signer = minters
+            .signer(SignerName::Pypi)
+            .map_err(|message| Error::Unminted(spec.header.clone(), message))?;
+        let mac = signer
+            .mac(spec.hash, &secret, &message)
+            .map_err(|message| Error::Unminted(spec.header.clone(), message))?;
+        let mac = match spec.encoding {
+            MacEncoding::Hex => template::hex(&mac),
+            MacEncoding::Base64 => BASE64_STANDARD.encode(mac),
+        };
+        Ok(template::text(self, &spec.value)?.replace("{mac}", &mac))
     }
 
     fn secret(&self, name: &str, spec: &SecretSpec) -> Result<Vec<u8>, Error> {

@@ -1,7 +1,7 @@
 //! A case's request: what is sent, who signs it, and what becomes of it on the way.
 
 use super::{OneOrMany, body::BodySpec};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -13,6 +13,8 @@ pub struct RequestSpec {
     /// Short for `authorization: Bearer {{token NAME}}`.
     pub bearer: Option<String>,
     pub headers: HeaderLines,
+    /// HMACs as webhooks have them, in headers of their own.
+    pub hmac: OneOrMany<MacSpec>,
     /// Signatures over all of the above (RFC 9421).
     pub sign: OneOrMany<SignSpec>,
     /// What happens to the request once it is signed.
@@ -37,6 +39,7 @@ impl Default for RequestSpec {
             host: "gate.test".into(),
             bearer: None,
             headers: HeaderLines::default(),
+            hmac: OneOrMany::Many(Vec::new()),
             sign: OneOrMany::Many(Vec::new()),
             then: Then::default(),
             certificate: None,
@@ -46,6 +49,49 @@ impl Default for RequestSpec {
             body: None,
         }
     }
+}
+
+/// An HMAC to make over a text, which is a scheme's own words for it: what a webhook signs is written
+/// out, not taken from the gate.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MacSpec {
+    pub header: String,
+    /// The header's value, with `{mac}` in it.
+    #[serde(default = "mac")]
+    pub value: String,
+    pub secret: String,
+    /// Whether the secret stands in base64.
+    #[serde(default)]
+    pub base64: bool,
+    #[serde(default)]
+    pub hash: MacHash,
+    #[serde(default)]
+    pub encoding: MacEncoding,
+    /// What is signed, with `{body}` in it or not.
+    pub text: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MacHash {
+    Sha1,
+    #[default]
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MacEncoding {
+    #[default]
+    Hex,
+    Base64,
+}
+
+fn mac() -> String {
+    "{mac}".into()
 }
 
 /// A signature to make. Times are seconds since the Unix epoch, or templates.

@@ -59,10 +59,10 @@ pub fn plan(key_id: &str, required: &[String], received: &Received<'_>) -> Resul
     if named != key_id {
         return Ok(Sight::Foreign);
     }
-    let hash = match credentials.algorithm.as_deref() {
-        Some("hmac-sha256") => MacHash::Sha256,
-        Some("hmac-sha384") => MacHash::Sha384,
-        Some("hmac-sha512") => MacHash::Sha512,
+    let hash = match credentials.algorithm.ok_or(MALFORMED)?.as_str() {
+        "hmac-sha256" => MacHash::Sha256,
+        "hmac-sha384" => MacHash::Sha384,
+        "hmac-sha512" => MacHash::Sha512,
         _ => {
             let why =
                 "names no algorithm that is taken: `hmac-sha256`, `hmac-sha384`, `hmac-sha512`";

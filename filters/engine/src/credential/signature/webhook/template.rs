@@ -107,10 +107,11 @@ fn items<'v>(field: &Field, value: &'v str) -> Result<Vec<&'v str>, Fault> {
 }
 
 fn decode(encoding: Encoding, text: &str) -> Option<Vec<u8>> {
-    match encoding {
+    let bytes = match encoding {
         Encoding::Hex => base16ct::mixed::decode_vec(text).ok(),
         Encoding::Base64 => encoding::standard(text.as_bytes()).ok(),
-    }
+    };
+    bytes.filter(|bytes| !bytes.is_empty())
 }
 
 /// The timestamp as it is written, which is how it is signed.
