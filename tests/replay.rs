@@ -13,7 +13,7 @@ use portcullis_runner::{
     Envoy, Exchange, Exit, Module, PluginGate, Prepared, Scenario, Upstream, envoy_bootstrap,
     envoy_listener,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read, Write},
@@ -21,7 +21,7 @@ use std::{
     path::Path,
     sync::{Barrier, OnceLock},
     thread,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 const SCENARIO: &str = "tests/replay";
@@ -94,11 +94,11 @@ impl Client {
 
 /// An Envoy with two workers: a gate at the first listener, and two of them, one behind the other, at
 /// the second. Nothing where there is no Envoy.
-fn envoy(test: impl FnOnce(&Envoy, SocketAddr, SocketAddr)) {
+fn envoy(signatures: &Value, test: impl FnOnce(&Envoy, SocketAddr, SocketAddr)) {
     let Some(binary) = portcullis_tests::envoy() else {
         return;
     };
-    with_scenario(|prepared| {
+    with_scenario(signatures, |prepared| {
         let upstream = Upstream::start().unwrap();
         let module = portcullis_tests::module();
         let null = Path::new("/dev/null");
@@ -127,11 +127,18 @@ fn envoy(test: impl FnOnce(&Envoy, SocketAddr, SocketAddr)) {
     });
 }
 
-fn with_scenario(test: impl FnOnce(&mut Prepared<'_>)) {
+/// With these keys of `signatures` beside the scenario's own.
+fn with_scenario(signatures: &Value, test: impl FnOnce(&Prepared<'_>)) {
     let folder = portcullis_tests::root().join(SCENARIO);
     let scenario = Scenario::read(&folder, &folder).unwrap();
     let runner = portcullis_tests::runner(&[]).unwrap();
-    test(&mut runner.prepare(&scenario).unwrap());
+    let mut prepared = runner.prepare(&scenario).unwrap();
+    let mut document: Value = serde_json::from_slice(&prepared.document).unwrap();
+    for (key, value) in signatures.as_object().unwrap() {
+        document["signatures"][key] = value.clone();
+    }
+    prepared.document = document.to_string().into_bytes();
+    test(&prepared);
 }
 
 #[test]
@@ -140,7 +147,7 @@ fn of_requests_that_are_raced_each_is_taken_once() {
     const CLIENTS: usize = 4;
     /// They wait for each other now and then, so that they stay at the same request.
     const STEP: usize = 10;
-    envoy(|envoy, gate, _| {
+    envoy(&json!({}), |envoy, gate, _| {
         let (races, created) = (races(), now());
         let requests: Vec<_> = (0..races)
             .map(|race| signed("a", created, &format!("race-{race}")))
@@ -195,13 +202,66 @@ fn of_requests_that_are_raced_each_is_taken_once() {
 
 #[test]
 fn two_gates_in_a_chain_do_not_refuse_each_other() {
-    envoy(|_, _, chain| {
+    envoy(&json!({}), |_, _, chain| {
         let mut client = Client::connect(chain);
         for number in 0..20 {
             let fields = signed("a", now(), &format!("chain-{number}"));
             assert_eq!(client.ask(&fields).0, 200);
             let mut another = Client::connect(chain);
             assert_eq!(another.ask(&fields), (401, "signature.replayed".to_owned()));
+        }
+    });
+}
+
+/// Without a leeway the start can be waited out.
+fn only_after_the_start() -> Value {
+    json!({"leeway": "0s", "replay": {"reject_before_start": true}})
+}
+
+/// The second that comes: whatever is there now was there before it.
+fn next_second() -> u64 {
+    let before = now();
+    while now() == before {
+        thread::sleep(Duration::from_millis(20));
+    }
+    now()
+}
+
+#[test]
+fn what_is_signed_after_the_start_is_taken_and_nothing_before() {
+    envoy(&only_after_the_start(), |_, gate, _| {
+        let mut client = Client::connect(gate);
+        let replayed = (401, "signature.replayed".to_owned());
+        assert_eq!(client.ask(&signed("a", now() - 600, "before")), replayed);
+        let created = next_second();
+        let after = signed("a", created, "after");
+        assert_eq!(client.ask(&after), (200, "policy.allowed".to_owned()));
+        assert_eq!(client.ask(&after), replayed);
+        assert_eq!(client.ask(&signed("a", created - 600, "late")), replayed);
+    });
+}
+
+/// What one process took, the next one refuses, though it remembers nothing of it.
+#[test]
+fn what_was_taken_before_a_restart_is_not_taken_after_it() {
+    with_scenario(&only_after_the_start(), |prepared| {
+        let start = || PluginGate::load(&compiled(), prepared).unwrap();
+        let exchange = &prepared.exchanges[0];
+        let mut first = start();
+        let taken = signed("a", next_second(), "n");
+        assert_eq!(send(&mut first, exchange, taken.clone()), "policy.allowed");
+        let mut second = start();
+        assert_eq!(send(&mut second, exchange, taken), "signature.replayed");
+        let new = signed("a", next_second(), "n");
+        assert_eq!(send(&mut second, exchange, new), "policy.allowed");
+    });
+    // Otherwise it is taken once more, which is what the setting is for.
+    with_scenario(&json!({}), |prepared| {
+        let taken = signed("a", now(), "n");
+        for _ in 0..2 {
+            let mut plugin = PluginGate::load(&compiled(), prepared).unwrap();
+            let reason = send(&mut plugin, &prepared.exchanges[0], taken.clone());
+            assert_eq!(reason, "policy.allowed");
         }
     });
 }
@@ -215,18 +275,24 @@ fn compiled() -> Module {
 
 /// In the module on wasmtime.
 fn module(entries: usize, test: impl FnOnce(&mut PluginGate, &Exchange)) {
-    with_scenario(|prepared| {
-        let mut document: serde_json::Value = serde_json::from_slice(&prepared.document).unwrap();
-        document["signatures"]["replay"] = json!({"entries": entries});
-        prepared.document = document.to_string().into_bytes();
+    let signatures = json!({"replay": {"entries": entries}});
+    with_scenario(&signatures, |prepared| {
         let mut plugin = PluginGate::load(&compiled(), prepared).unwrap();
         test(&mut plugin, &prepared.exchanges[0]);
     });
 }
 
 fn ask(plugin: &mut PluginGate, exchange: &Exchange, key: &str, nonce: &str) -> String {
+    send(plugin, exchange, signed(key, now(), nonce))
+}
+
+fn send(
+    plugin: &mut PluginGate,
+    exchange: &Exchange,
+    fields: [(&'static str, String); 2],
+) -> String {
     let mut exchange = exchange.clone();
-    let fields = signed(key, now(), nonce).map(|(name, value)| (name.to_owned(), value.into()));
+    let fields = fields.map(|(name, value)| (name.to_owned(), value.into()));
     exchange.lines.extend(fields);
     let seen = plugin.exchange(&exchange).unwrap();
     let record = seen.record.unwrap();

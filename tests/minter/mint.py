@@ -17,6 +17,13 @@ SIGNATURES = {
     for algorithm in vars(hms.algorithms).values()
     if hasattr(algorithm, "algorithm_id")
 }
+# Of ECDSA's groups: SEC 2, sections 2.4.2 and 2.5.1.
+ORDERS = {
+    "ecdsa-p256-sha256": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    "ecdsa-p384-sha384": 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973,
+}
+# By key and signature base, the last of each.
+SIGNED = {}
 HASHES = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha512}
 
 
@@ -74,11 +81,21 @@ def sign_request(order):
         use_existing_digest=any(name == "content-digest" for name, _ in order["request"]["headers"]),
     )
     algorithm = signer.signature_algorithm(private_key=signer.key_resolver.resolve_private_key(order["keyid"]))
-    signer.apply(request, prepared, algorithm.sign(prepared.signature_base))
+    made = twin(order, prepared.signature_base) if order["twin"] else algorithm.sign(prepared.signature_base)
+    SIGNED[order.get("pem"), prepared.signature_base] = made
+    signer.apply(request, prepared, made)
     return {
         "signature_input": request.headers["Signature-Input"],
         "signature": request.headers["Signature"],
     }
+
+
+def twin(order, base):
+    """Of (r, s), which was made before, (r, -s): it needs no private key."""
+    made = SIGNED[order["pem"], base]
+    half = len(made) // 2
+    negated = ORDERS[order["algorithm"]] - int.from_bytes(made[half:], "big")
+    return made[:half] + negated.to_bytes(half, "big")
 
 
 def moment(seconds):

@@ -7,6 +7,7 @@ use crate::{
     http_file::HttpFile,
     moment, secrets, terminal,
 };
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use clap::Args;
 use portcullis_engine::{
     Algorithm, Gate, SigningKey, content_digest,
@@ -18,8 +19,8 @@ use std::{fs, path::PathBuf, time::Duration};
 
 /// Sign a request (RFC 9421), and print the curl command that sends it
 ///
-/// With --config it covers what that configuration requires, and a shared secret is found where the
-/// gate finds it. A request with a body gets its digest (Content-Digest, RFC 9530) where that is to be
+/// With --config it covers what that configuration requires, a shared secret is found where the gate
+/// finds it, and a gate that takes nothing twice gets a nonce. A request with a body gets its digest (Content-Digest, RFC 9530) where that is to be
 /// covered.
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -55,7 +56,8 @@ pub struct Sign {
     /// For an application to know its own
     #[arg(long)]
     tag: Option<String>,
-    /// Unique to the request, for a verifier that remembers
+    /// Unique to the request, for a verifier that remembers [default: a random one, where the gate of
+    /// --config remembers]
     #[arg(long)]
     nonce: Option<String>,
     /// The signature's name in the two headers
@@ -106,18 +108,22 @@ impl Sign {
             let span = i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
             now.saturating_add(span)
         });
+        let mut without_randomness = false;
+        let mut random = |buffer: &mut [u8]| without_randomness |= getrandom::fill(buffer).is_err();
+        let nonce = match &self.nonce {
+            None if known.remembers => Some(new_nonce(&mut random)),
+            given => given.clone(),
+        };
         let proposal = Proposal {
             label: &self.label,
             components: &components,
             key_id: &key_id,
             created: Some(now),
             expires,
-            nonce: self.nonce.as_deref(),
+            nonce: nonce.as_deref(),
             tag: self.tag.as_deref().or(known.tag.as_deref()),
             name_algorithm: false,
         };
-        let mut without_randomness = false;
-        let mut random = |buffer: &mut [u8]| without_randomness |= getrandom::fill(buffer).is_err();
         let signed = request.with_message(|message| {
             sign(message, &proposal, &key, &mut random)
                 .map_err(|error| Failure::new(error.to_string()))
@@ -241,6 +247,8 @@ struct Known {
     gate: Option<Gate>,
     tag: Option<String>,
     algorithm: Option<String>,
+    /// Whether a nonce, or else the signature, is taken once.
+    remembers: bool,
     /// Of a shared secret: where it is, as the configuration writes it.
     secret: Option<Value>,
 }
@@ -276,6 +284,7 @@ impl Known {
             gate: Some(gate),
             tag: text(signatures.get("tag")),
             algorithm: key.and_then(|key| text(key.get("algorithm"))),
+            remembers: text(signatures.get("nonce")).as_deref() != Some("off"),
             secret: key.and_then(|key| key.get("secret").cloned()),
         })
     }
@@ -299,6 +308,13 @@ impl Known {
 }
 
 const DIGEST: &str = "content-digest";
+
+/// Of 128 bits: no two are alike, on however many machines they are made.
+fn new_nonce(random: &mut impl FnMut(&mut [u8])) -> String {
+    let mut nonce = [0; 16];
+    random(&mut nonce);
+    BASE64_URL_SAFE_NO_PAD.encode(nonce)
+}
 
 fn is_digest(component: &Component) -> bool {
     component.is_of_field(DIGEST)

@@ -361,3 +361,55 @@ fn what_the_gate_will_refuse_is_said() {
     run(&folder, &[&SIGN[..], &["--key", "key.pem", URL]].concat())
         .refused("error: hmac-sha256 takes a shared secret");
 }
+
+/// A gate that takes nothing twice needs a nonce, where two requests may be alike; one that remembers
+/// nothing needs none, and is sent none.
+#[test]
+fn a_gate_that_remembers_gets_a_nonce() {
+    for (rule, is_new) in [
+        ("", true),
+        ("  nonce: if_present\n", true),
+        ("  nonce: required\n", true),
+        ("  nonce: \"off\"\n", false),
+    ] {
+        let folder = folder();
+        folder.edit("gate.yaml", "  tag: orders\n", rule);
+        let nonce = |more: &[&str]| {
+            let more = [more, &["-H", "x-amount: 7", "--format", "headers", URL]].concat();
+            let signed = run(&folder, &[&SIGN[..], &more].concat());
+            assert_eq!((signed.code, &*signed.stderr), (0, ""), "{rule}");
+            let (_, nonce) = signed.stdout.split_once(";nonce=\"")?;
+            nonce.split('"').next().map(str::to_owned)
+        };
+        let (one, another) = (nonce(&[]), nonce(&[]));
+        // 128 bits in base64url, and others each time.
+        let length = is_new.then_some(22);
+        assert_eq!(one.as_ref().map(String::len), length, "{rule}");
+        assert_eq!(another.as_ref().map(String::len), length, "{rule}");
+        assert_eq!(one != another, is_new, "{rule}");
+        assert_eq!(nonce(&["--nonce", "n-1"]).as_deref(), Some("n-1"), "{rule}");
+    }
+}
+
+#[test]
+fn what_is_signed_for_a_gate_that_requires_a_nonce_verifies() {
+    let folder = folder();
+    folder.edit("gate.yaml", "  tag: orders\n", "  nonce: required\n");
+    let sign = |more: &[&str]| {
+        let more = [more, &["-H", "x-amount: 7", URL]].concat();
+        run(&folder, &[&SIGN[..], &more].concat())
+    };
+    let signed = sign(&[]);
+    assert_eq!((signed.code, &*signed.stderr), (0, ""));
+    let verified = run(&folder, &["verify", &signed.stdout]);
+    assert_eq!(verified.code, 0, "{}{}", verified.stdout, verified.stderr);
+    // An empty one was asked for, and is none.
+    let empty = sign(&["--nonce", ""]);
+    let warning = "warning: the gate will refuse this, signature.nonce_missing: ";
+    assert!(empty.stderr.starts_with(warning), "{}", empty.stderr);
+    // Without the configuration nobody knows, and what is not asked for is not there.
+    let id = ["sign", "--secret-env", "ORDERS_HMAC", "--key-id", "orders"];
+    let alone = run(&folder, &[&id[..], &[URL]].concat());
+    assert_eq!(alone.code, 0, "{}", alone.stderr);
+    assert!(!alone.stdout.contains("nonce"), "{}", alone.stdout);
+}

@@ -25,6 +25,7 @@ pub struct SignOrder<'a> {
     pub nonce: Option<&'a str>,
     pub tag: Option<&'a str>,
     pub alg: bool,
+    pub twin: bool,
     pub exchange: &'a Exchange,
 }
 
@@ -71,6 +72,7 @@ impl Signer for Pipe {
             "nonce": order.nonce,
             "tag": order.tag,
             "alg": order.alg,
+            "twin": order.twin,
         });
         if let (Some(question), Value::Object(fields)) = (question.as_object_mut(), fields) {
             question.extend(fields);

@@ -54,9 +54,10 @@ impl Minters {
         }
     }
 
-    fn signer(&mut self, wanted: SignerName) -> Result<&mut dyn Signer, String> {
+    fn signer(&mut self, wanted: SignerName, twin: bool) -> Result<&mut dyn Signer, String> {
         match (wanted, &mut self.python, &mut self.node) {
             (SignerName::Pypi, Some(python), _) => Ok(python),
+            (SignerName::Pypi, None, _) if twin => Err("needs Python, which is not there".into()),
             (SignerName::Npm, _, Some(node)) => Ok(node),
             (SignerName::Native, ..) | (SignerName::Pypi, None, _) => Ok(&mut self.native_signer),
             (SignerName::Npm, _, None) => Err("needs Node and npm, which are not there".into()),
@@ -243,11 +244,16 @@ impl<'a> Purse<'a> {
             nonce: spec.nonce.as_deref(),
             tag: spec.tag.as_deref(),
             alg: spec.alg,
+            twin: spec.twin,
             exchange,
         };
+        if spec.twin && spec.signer != SignerName::Pypi {
+            let message = "`twin` is for the signer `pypi`".to_owned();
+            return Err(Error::Token(spec.label.clone(), message));
+        }
         let mut minters = self.minters.borrow_mut();
         let signer = minters
-            .signer(spec.signer)
+            .signer(spec.signer, spec.twin)
             .map_err(|message| Error::Unminted(spec.label.clone(), message))?;
         signer
             .sign(&order)

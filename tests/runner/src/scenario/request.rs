@@ -115,6 +115,10 @@ pub struct SignSpec {
     /// Whether it names its algorithm.
     #[serde(default)]
     pub alg: bool,
+    /// Of the ECDSA signature (r, s) that an earlier order for the same made, the other one, (r, -s),
+    /// which verifies too. Only `pypi` makes it.
+    #[serde(default)]
+    pub twin: bool,
     #[serde(default)]
     pub signer: SignerName,
 }
