@@ -6,7 +6,11 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "bits/flip.rs"]
+mod flip;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
+use flip::{flipped, refused};
 use portcullis_runner::{Exchange, Module, Observation, PluginGate, Prepared, Scenario, native};
 use serde_json::Value;
 
@@ -158,23 +162,6 @@ fn parts(exchange: &Exchange) -> Vec<Part> {
         parts.push(part);
     }
     parts
-}
-
-/// Not allowed; whether that was a decision, and not a request that no proxy takes.
-fn refused(seen: Result<Observation, String>, what: &str) -> bool {
-    match seen {
-        Ok(seen) => {
-            assert!(seen.upstream.is_none(), "{what}: {:?}", seen.record);
-            true
-        }
-        Err(_) => false,
-    }
-}
-
-fn flipped(bytes: &[u8], bit: usize) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    bytes[bit / 8] ^= 1 << (bit % 8);
-    bytes
 }
 
 fn der(pem: &str) -> Vec<u8> {

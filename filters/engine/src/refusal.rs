@@ -135,9 +135,8 @@ fn challenges(
     // With what a signature must cover (RFC 9421 section 5).
     let signature = || {
         let own = config.signatures.as_ref().filter(|it| it.has_keys());
-        let accept = own.and_then(|it| {
-            message_signature::accept(&settings.components, it.tag.as_deref())
-        });
+        let accept =
+            own.and_then(|it| message_signature::accept(&settings.components, it.tag.as_deref()));
         let accept = accept.map(|accept| (ACCEPT_SIGNATURE.to_owned(), accept));
         std::iter::once(challenge(SIGNATURE)).chain(accept)
     };

@@ -278,12 +278,10 @@ impl<'a> Purse<'a> {
             message.extend_from_slice(part.as_bytes());
         }
         let mut minters = self.minters.borrow_mut();
-        let signer = minters
-            .signer(SignerName::Pypi)
-            .map_err(|message| Error::Unminted(spec.header.clone(), message))?;
-        let mac = signer
-            .mac(spec.hash, &secret, &message)
-            .map_err(|message| Error::Unminted(spec.header.clone(), message))?;
+        let unminted = |message| Error::Unminted(spec.header.clone(), message);
+        let python = minters.python.as_mut();
+        let python = python.ok_or_else(|| unminted("needs Python, which is not there".into()))?;
+        let mac = python.mac(spec.hash, &secret, &message).map_err(unminted)?;
         let mac = match spec.encoding {
             MacEncoding::Hex => template::hex(&mac),
             MacEncoding::Base64 => BASE64_STANDARD.encode(mac),

@@ -185,8 +185,13 @@ fn kong(covered: &[String], received: &Received<'_>) -> Result<String, Fault> {
     for name in covered {
         lines.push(match name.as_str() {
             TARGET => {
-                let method = received.method()?.to_ascii_lowercase();
-                format!("{method} {}", received.target()?)
+                let method = received.method()?;
+                // Methods are told apart by case (RFC 9110 section 9.1), and here they are signed without.
+                if method.bytes().any(|it| it.is_ascii_lowercase()) {
+                    let why = "is of a method in small letters, which its text does not tell from large ones";
+                    return Err((Reason::SignatureMalformed, why));
+                }
+                format!("{} {}", method.to_ascii_lowercase(), received.target()?)
             }
             LINE => {
                 let protocol = received.protocol().ok_or((
