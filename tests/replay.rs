@@ -95,10 +95,19 @@ impl Client {
 /// An Envoy with two workers: a gate at the first listener, and two of them, one behind the other, at
 /// the second. Nothing where there is no Envoy.
 fn envoy(test: impl FnOnce(&Envoy, SocketAddr, SocketAddr)) {
+    envoy_with(None, test);
+}
+
+/// With room for so many signatures of a key.
+fn envoy_with(entries: Option<usize>, test: impl FnOnce(&Envoy, SocketAddr, SocketAddr)) {
     let Some(binary) = portcullis_tests::envoy() else {
         return;
     };
     with_scenario(|prepared| {
+        if let Some(entries) = entries {
+            make_room(prepared, entries);
+        }
+        let prepared = &*prepared;
         let upstream = Upstream::start().unwrap();
         let module = portcullis_tests::module();
         let null = Path::new("/dev/null");
@@ -213,12 +222,16 @@ fn compiled() -> Module {
     MODULE.get_or_init(compile).clone()
 }
 
+fn make_room(prepared: &mut Prepared<'_>, entries: usize) {
+    let mut document: serde_json::Value = serde_json::from_slice(&prepared.document).unwrap();
+    document["signatures"]["replay"] = json!({"entries": entries});
+    prepared.document = document.to_string().into_bytes();
+}
+
 /// In the module on wasmtime.
 fn module(entries: usize, test: impl FnOnce(&mut PluginGate, &Exchange)) {
     with_scenario(|prepared| {
-        let mut document: serde_json::Value = serde_json::from_slice(&prepared.document).unwrap();
-        document["signatures"]["replay"] = json!({"entries": entries});
-        prepared.document = document.to_string().into_bytes();
+        make_room(prepared, entries);
         let mut plugin = PluginGate::load(&compiled(), prepared).unwrap();
         test(&mut plugin, &prepared.exchanges[0]);
     });
@@ -260,6 +273,61 @@ fn memory_is_the_same_at_ten_times_its_capacity() {
         // Another key has its own.
         assert_eq!(ask(plugin, exchange, "b", "n-0"), "policy.allowed");
         assert_eq!(ask(plugin, exchange, "a", "n-0"), "signature.replayed");
+    });
+}
+
+/// The memory of a process, in bytes: proc(5), `statm`.
+fn resident(process: u32) -> usize {
+    const PAGE_BYTES: usize = 4096;
+    let statm = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap();
+    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * PAGE_BYTES
+}
+
+/// Envoy's own memory too: once it has served ten times what there is room for, as many again take no
+/// more. Were each remembered, that would be 6 MB at 100 bytes each.
+#[test]
+fn memory_of_envoy_is_the_same_at_ten_times_its_capacity() {
+    const ENTRIES: usize = 2_000;
+    const CLIENTS: usize = 4;
+    /// What allocators of threads take and give back.
+    const NOISE: usize = 2 << 20;
+    envoy_with(Some(ENTRIES), |envoy, gate, _| {
+        let pass = |pass: usize| -> BTreeMap<String, usize> {
+            let of_client = |client: usize| {
+                let mut connection = Client::connect(gate);
+                let numbers = (client..10 * ENTRIES).step_by(CLIENTS);
+                numbers
+                    .map(|number| {
+                        let nonce = format!("memory-{pass}-{number}");
+                        connection.ask(&signed("a", now(), &nonce)).1
+                    })
+                    .collect::<Vec<_>>()
+            };
+            let reasons: Vec<_> = thread::scope(|scope| {
+                let each: Vec<_> = (0..CLIENTS)
+                    .map(|client| scope.spawn(move || of_client(client)))
+                    .collect();
+                each.into_iter().flat_map(|it| it.join().unwrap()).collect()
+            });
+            let mut count = BTreeMap::new();
+            for reason in reasons {
+                *count.entry(reason).or_default() += 1;
+            }
+            count
+        };
+        let sizes: Vec<usize> = (0..4)
+            .map(|number| {
+                let reasons = pass(number);
+                let size = resident(envoy.id());
+                println!("{reasons:?}: {size} bytes");
+                let taken = reasons.get("policy.allowed").copied().unwrap_or(0);
+                assert!(taken < 2 * ENTRIES, "{reasons:?}");
+                assert_eq!(reasons["replay.full"], 10 * ENTRIES - taken);
+                size
+            })
+            .collect();
+        assert!(sizes[3] < sizes[0] + NOISE, "{sizes:?}");
     });
 }
 
