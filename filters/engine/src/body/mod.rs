@@ -13,7 +13,7 @@ use crate::{
     words::Reason,
 };
 use digest::{Claimed, Digests, Hashers, Malformed};
-use kept::{Full, Kept};
+use kept::{Full, Kept, Whole};
 
 /// Takes a body in, piece by piece. What it holds is bounded: where the body is to be parsed
 /// `body.max_bytes`, else some hundred bytes; and so is what all of a gate's hold together.
@@ -32,7 +32,7 @@ pub struct BodyReader {
 #[derive(Debug)]
 pub struct Body {
     digests: Digests,
-    kept: Option<Kept>,
+    kept: Option<Whole>,
     length: u64,
     fault: Option<Reason>,
 }
@@ -81,7 +81,7 @@ impl BodyReader {
     pub fn finish(self) -> Body {
         Body {
             digests: self.hashers.finish(),
-            kept: self.kept,
+            kept: self.kept.map(Kept::finish),
             length: self.length,
             fault: self.fault,
         }
@@ -169,7 +169,7 @@ impl<'p> Demand<'p> {
                 if !is_whole && body.fault.is_none() {
                     return Err((Reason::BodyTruncated, None));
                 }
-                let bytes = body.kept.as_ref().map(Kept::bytes);
+                let bytes = body.kept.as_ref().map(Whole::bytes);
                 self.judged(body, bytes).map(Verdict::Judged)
             }
             Incoming::Coming => {
