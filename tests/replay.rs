@@ -329,6 +329,64 @@ fn memory_is_the_same_at_ten_times_its_capacity() {
     });
 }
 
+/// The memory of a process, in bytes: proc(5), `statm`.
+fn resident(process: u32) -> usize {
+    const PAGE_BYTES: usize = 4096;
+    let statm = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap();
+    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * PAGE_BYTES
+}
+
+/// Envoy's own memory too: once it has served ten times what there is room for, as many again take no
+/// more. Were each remembered, that would be 6 MB at 100 bytes each.
+#[test]
+fn memory_of_envoy_is_the_same_at_ten_times_its_capacity() {
+    const ENTRIES: usize = 2_000;
+    const CLIENTS: usize = 4;
+    /// What allocators of threads take and give back.
+    const NOISE: usize = 2 << 20;
+    envoy(
+        &json!({"replay": {"entries": ENTRIES}}),
+        |envoy, gate, _| {
+            let pass = |pass: usize| -> BTreeMap<String, usize> {
+                let of_client = |client: usize| {
+                    let mut connection = Client::connect(gate);
+                    let numbers = (client..10 * ENTRIES).step_by(CLIENTS);
+                    numbers
+                        .map(|number| {
+                            let nonce = format!("memory-{pass}-{number}");
+                            connection.ask(&signed("a", now(), &nonce)).1
+                        })
+                        .collect::<Vec<_>>()
+                };
+                let reasons: Vec<_> = thread::scope(|scope| {
+                    let each: Vec<_> = (0..CLIENTS)
+                        .map(|client| scope.spawn(move || of_client(client)))
+                        .collect();
+                    each.into_iter().flat_map(|it| it.join().unwrap()).collect()
+                });
+                let mut count = BTreeMap::new();
+                for reason in reasons {
+                    *count.entry(reason).or_default() += 1;
+                }
+                count
+            };
+            let sizes: Vec<usize> = (0..4)
+                .map(|number| {
+                    let reasons = pass(number);
+                    let size = resident(envoy.id());
+                    println!("{reasons:?}: {size} bytes");
+                    let taken = reasons.get("policy.allowed").copied().unwrap_or(0);
+                    assert!(taken < 2 * ENTRIES, "{reasons:?}");
+                    assert_eq!(reasons["replay.full"], 10 * ENTRIES - taken);
+                    size
+                })
+                .collect();
+            assert!(sizes[3] < sizes[0] + NOISE, "{sizes:?}");
+        },
+    );
+}
+
 /// What cannot be told is refused.
 #[test]
 fn where_the_host_keeps_nothing_no_signature_is_taken() {

@@ -1,12 +1,34 @@
 //! A request's body as its callbacks bring it.
 
 use crate::host;
-use portcullis_engine::{Body, BodyReader};
+use portcullis_engine::{Body, BodyCheck, BodyReader, Reason};
 use std::cell::Cell;
 
 /// How long a body may take to begin where none has ever come while headers were held: a host that does
 /// not call for bodies then would hold the request for ever.
 const PATIENCE_NS: u64 = 5_000_000_000;
+
+/// What is read at once: a host may show a whole body at once, and the guest has no need of it twice.
+const WINDOW_BYTES: usize = 64 << 10;
+
+/// What the host shows of a body from one byte to another, one part after the other; an error where it
+/// gives less than it said.
+fn windows(start: usize, end: usize) -> impl Iterator<Item = Result<Vec<u8>, host::Refused>> {
+    (start..end).step_by(WINDOW_BYTES).map(move |at| {
+        let length = end.saturating_sub(at).min(WINDOW_BYTES);
+        host::request_body(at, length).ok_or(host::Refused)
+    })
+}
+
+/// Checks a piece that passes, up to what must not.
+pub fn pass(check: &mut BodyCheck, size: usize) -> Result<Result<(), Reason>, host::Refused> {
+    for window in windows(0, size) {
+        if let Err(reason) = check.push(&window?) {
+            return Ok(Err(reason));
+        }
+    }
+    Ok(Ok(()))
+}
 
 /// What this instance knows of its host.
 #[derive(Default)]
@@ -48,12 +70,16 @@ impl Held {
     /// The host gave less than it said.
     pub fn take(&mut self, size: usize, is_end: bool) -> Result<(), host::Refused> {
         if let Held::Coming { reader, seen } = self {
-            let fresh = size.checked_sub(*seen).ok_or(host::Refused)?;
-            if fresh > 0 {
-                let piece = host::request_body(*seen, fresh).ok_or(host::Refused)?;
-                reader.push(&piece);
-                *seen = size;
+            if size < *seen {
+                return Err(host::Refused);
             }
+            for window in windows(*seen, size) {
+                reader.push(&window?);
+                if reader.is_refused() {
+                    break;
+                }
+            }
+            *seen = size;
             if is_end || reader.is_refused() {
                 self.end();
             }

@@ -1,7 +1,13 @@
 //! One request, from its headers to its decision. It may have to wait for something that is fetched;
 //! then the root context brings it back.
 
-use crate::{attributes::Known, body::Held, host, pairs::Pairs, root::Accepted};
+use crate::{
+    attributes::Known,
+    body::{self, Held},
+    host,
+    pairs::Pairs,
+    root::Accepted,
+};
 use portcullis_engine::{
     BodyCheck, Decision, Effect, Gate, HeaderEdit, Incoming, Moment, Reason, Record, Request, Step,
     Waiting, host_failure, words,
@@ -145,24 +151,18 @@ impl Exchange {
                 asked,
                 mut check,
                 response,
-            } => {
-                let piece = match size {
-                    0 => Some(Vec::new()),
-                    size => host::request_body(0, size),
-                };
-                match piece.map(|piece| check.push(&piece)) {
-                    None => self.fail(NO_BODY),
-                    Some(Err(reason)) => self.refuse_body(&asked, reason),
-                    Some(Ok(())) if is_end => self.passed(&asked, *check, response),
-                    Some(Ok(())) => {
-                        self.state.replace(State::Passing {
-                            asked,
-                            check,
-                            response,
-                        });
-                    }
+            } => match body::pass(&mut check, size) {
+                Err(host::Refused) => self.fail(NO_BODY),
+                Ok(Err(reason)) => self.refuse_body(&asked, reason),
+                Ok(Ok(())) if is_end => self.passed(&asked, *check, response),
+                Ok(Ok(())) => {
+                    self.state.replace(State::Passing {
+                        asked,
+                        check,
+                        response,
+                    });
                 }
-            }
+            },
             other => drop(self.state.replace(other)),
         }
     }

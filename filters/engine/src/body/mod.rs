@@ -15,7 +15,7 @@ use crate::{
     words::Reason,
 };
 use digest::{Claimed, Digests, Hashers, Malformed};
-use kept::{Full, Kept};
+use kept::{Full, Kept, Whole};
 
 /// Takes a body in, piece by piece. What it holds is bounded: where the body is to be parsed
 /// `body.max_bytes`, else some hundred bytes; and so is what all of a gate's hold together.
@@ -62,7 +62,7 @@ pub struct Body {
     digests: Digests,
     macs: Vec<Vec<u8>>,
     sha256: Option<Vec<u8>>,
-    kept: Option<Kept>,
+    kept: Option<Whole>,
     length: u64,
     fault: Option<Reason>,
 }
@@ -78,7 +78,7 @@ impl Body {
             length: self.length,
             macs: self.macs.clone(),
             sha256: self.sha256.clone(),
-            bytes: self.kept.as_ref().map(Kept::bytes),
+            bytes: self.kept.as_ref().map(Whole::bytes),
         }
     }
 }
@@ -127,7 +127,7 @@ impl BodyReader {
             digests: self.hashers.finish(),
             macs: self.marks.macs.into_iter().map(Mac::finish).collect(),
             sha256: self.marks.sha256.map(Hasher::finish),
-            kept: self.kept,
+            kept: self.kept.map(Kept::finish),
             length: self.length,
             fault: self.fault,
         }
@@ -220,7 +220,7 @@ impl<'p> Demand<'p> {
                 if !is_whole && body.fault.is_none() {
                     return Err((Reason::BodyTruncated, None));
                 }
-                let bytes = body.kept.as_ref().map(Kept::bytes);
+                let bytes = body.kept.as_ref().map(Whole::bytes);
                 self.judged(body, bytes).map(Verdict::Judged)
             }
             Incoming::Coming => {

@@ -5,8 +5,8 @@ use super::{
     body::{BoxError, Cut},
     vm::{Answer, Job, Piece},
 };
-use http_body_util::BodyExt;
-use hyper::body::{Body, Bytes, Frame, Incoming};
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+use hyper::body::{Body, Bytes, Frame};
 use std::sync::{Arc, mpsc::Sender};
 use tokio::sync::{mpsc, oneshot};
 
@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 const MOST_KEPT: usize = 64 * 1024;
 
 pub struct Feed {
-    body: Incoming,
+    body: UnsyncBoxBody<Bytes, BoxError>,
     /// The filter was shown the end.
     has_ended: bool,
     /// What the filter has not answered yet.
@@ -34,7 +34,7 @@ pub enum Fed {
 }
 
 impl Feed {
-    pub fn new(body: Incoming, keeps: bool) -> Feed {
+    pub fn new(body: UnsyncBoxBody<Bytes, BoxError>, keeps: bool) -> Feed {
         Feed {
             body,
             has_ended: false,

@@ -180,7 +180,10 @@ impl Proxy {
 
         let end = request.body().is_end_stream();
         let mut source = match serving.reads_bodies && !end {
-            true => Source::Fed(Box::new(Feed::new(request.into_body(), wanted))),
+            true => {
+                let body = request.into_body().map_err(BoxError::from).boxed_unsync();
+                Source::Fed(Box::new(Feed::new(body, wanted)))
+            }
             false => Source::Plain(request.into_body()),
         };
         let feed = match &mut source {

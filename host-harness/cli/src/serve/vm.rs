@@ -13,6 +13,7 @@ use portcullis_host::{CallToken, Headers, HttpCallResponse, Module, Properties, 
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -20,11 +21,17 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
 
 /// What a filter may take to make up its mind, and a client to send more of a body that the filter
 /// waits for; a proxy's own timeouts end the request then.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What a client may take for all of a body that the filter waits for, however steadily it comes: a
+/// proxy's timeout of requests, which is Envoy's `request_timeout`.
+const WHOLE_BODY: Duration = Duration::from_secs(60);
 const GONE: &str = "the filter's thread is gone";
 
 /// Its thread ends when the last handle is gone.
@@ -58,7 +65,7 @@ pub enum Verdict {
     Reply(Response),
     /// The filter failed, and nothing may go on. The text is for stderr.
     Failed(String),
-    /// The client sent no more of a body that the filter waits for.
+    /// The client sent no more of a body that the filter waits for, or not soon enough.
     Silent,
 }
 
@@ -116,10 +123,11 @@ pub struct Answer {
 
 impl Answer {
     /// What the filter would have recorded, had it been asked about what there is.
-    fn silent() -> Answer {
+    fn silent(detail: String) -> Answer {
+        let reason = Reason::BodyTruncated.code();
         Answer {
             verdict: Verdict::Silent,
-            record: Some(json!({"reason": Reason::BodyTruncated.code()})),
+            record: Some(json!({"reason": reason, "detail": detail})),
             took: Duration::ZERO,
         }
     }
@@ -230,17 +238,26 @@ impl Exchange {
         if self.thread.send(job(answer)).is_err() {
             return Answer::failed(GONE);
         }
+        let mut too_late = pin!(sleep(WHOLE_BODY));
         loop {
             let fed = tokio::select! {
                 biased;
                 answer = &mut answered => return answer.unwrap_or_else(|_| Answer::failed(GONE)),
+                () = &mut too_late, if !feed.has_ended() => {
+                    let detail = format!("the body was not whole within {WHOLE_BODY:?}");
+                    return Answer::silent(detail);
+                }
                 fed = timeout(PATIENCE, feed.next(&self.thread, self.id)) => fed,
             };
             match fed {
                 Ok(Fed::Passed(bytes)) => feed.passed_early(&bytes),
                 Ok(Fed::Ended(answer)) => return answer,
                 Err(_) if feed.has_ended() => return Answer::failed(still_waits()),
-                Ok(Fed::Left) | Err(_) => return Answer::silent(),
+                Ok(Fed::Left) => return Answer::silent("the client left".into()),
+                Err(_) => {
+                    let detail = format!("nothing came of the body for {PATIENCE:?}");
+                    return Answer::silent(detail);
+                }
             }
         }
     }
@@ -268,9 +285,16 @@ impl Drop for Exchange {
 
 #[cfg(test)]
 mod tests {
-    use super::{Exchange, Job, Verdict};
-    use portcullis_host::Headers;
-    use std::sync::{Arc, mpsc};
+    use super::{Exchange, Feed, Job, Piece, Verdict};
+    use crate::serve::body::Released;
+    use http_body_util::BodyExt;
+    use hyper::body::{Bytes, Frame};
+    use portcullis_host::{Headers, Properties};
+    use std::{
+        sync::{Arc, mpsc},
+        time::Duration,
+    };
+    use tokio::time::{Instant, sleep};
 
     #[tokio::test(start_paused = true)]
     async fn a_filter_that_never_makes_up_its_mind_has_failed_and_its_stream_is_closed() {
@@ -285,5 +309,64 @@ mod tests {
         drop(exchange);
         let jobs: Vec<Job> = jobs.iter().collect();
         assert!(matches!(jobs[..], [Job::Response { .. }, Job::Close(7)]));
+    }
+
+    /// What becomes of a request whose filter waits for the end of a body that never comes, of which a
+    /// byte comes every so often; and after how long.
+    async fn drip(every: Duration) -> (String, Duration) {
+        let (thread, jobs) = mpsc::channel();
+        // Takes every piece in, and lets none go.
+        tokio::spawn(async move {
+            let mut waiting = Vec::new();
+            loop {
+                match jobs.try_recv() {
+                    Ok(Job::Body { answer, .. }) => drop(answer.send(Piece::Passed(Vec::new()))),
+                    Ok(job) => waiting.push(job),
+                    Err(_) => sleep(Duration::from_millis(10)).await,
+                }
+            }
+        });
+        let (client, pieces) = tokio::sync::mpsc::channel(1);
+        tokio::spawn(async move {
+            let byte = || Frame::data(Bytes::from_static(b"x"));
+            while client.send(Ok(byte())).await.is_ok() {
+                sleep(every).await;
+            }
+        });
+        let length = None;
+        let body = Released { pieces, length }.boxed_unsync();
+        let mut feed = Feed::new(body, false);
+        let thread = Arc::new(thread);
+        let exchange = Exchange { thread, id: 7 };
+        let begun = Instant::now();
+        let job = |answer| Job::Request {
+            id: 7,
+            headers: Headers::new(),
+            properties: Properties::new(),
+            end: false,
+            answer,
+        };
+        let answer = exchange.ask_with_body(job, &mut feed).await;
+        assert!(matches!(answer.verdict, Verdict::Silent));
+        let record = answer.record.unwrap();
+        assert_eq!(record["reason"], "body.truncated");
+        (
+            record["detail"].as_str().unwrap().to_owned(),
+            begun.elapsed(),
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_drips_is_waited_for_a_minute() {
+        let (detail, took) = drip(Duration::from_secs(29)).await;
+        assert_eq!(detail, "the body was not whole within 60s");
+        assert_eq!(took.as_secs(), 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_of_which_nothing_comes_half_as_long() {
+        let (detail, took) = drip(Duration::from_secs(31)).await;
+        assert_eq!(detail, "nothing came of the body for 30s");
+        assert_eq!(took.as_secs(), 30);
     }
 }
