@@ -2,7 +2,8 @@
 //! AWS API request".
 //!
 //! Every `x-amz-` header must be signed, and so must the body: `UNSIGNED-PAYLOAD` and chunks that are
-//! signed one by one are refused.
+//! signed one by one are refused. What the scheme itself does not tell apart is the order of the query's
+//! parameters, and escapes of what needs none in the query (of S3 in the path too).
 
 use super::{BODY, Content, Fault, Over, Plan, Sight, received::Received};
 use crate::{
@@ -144,13 +145,18 @@ const PATH: &AsciiSet = &ENCODED.remove(b'/');
 
 fn canonical(service: &str, names: &[&str], received: &Received<'_>) -> Result<String, Fault> {
     let (path, query) = query::split(received.target()?);
-    // S3 signs a path as it is, all others normalise and encode it once more.
+    // S3 signs a path as it is, all others encode it once more. They also take dot segments and empty ones
+    // out: a path that has some would have the text of another one.
     let path = match service {
         "s3" => {
             let bytes: Vec<u8> = percent_decode_str(path).collect();
             percent_encode(&bytes, PATH).to_string()
         }
-        _ => percent_encode(normal(path).as_bytes(), PATH).to_string(),
+        _ if !is_normal(path) => {
+            let why = "is of a path with dot segments or empty ones, which its text does not have";
+            return Err((Reason::SignatureMalformed, why));
+        }
+        _ => percent_encode(path.as_bytes(), PATH).to_string(),
     };
     let mut pairs: Vec<(String, String)> = query
         .unwrap_or("")
@@ -185,24 +191,14 @@ fn encoded(text: &str) -> String {
     percent_encode(&bytes, ENCODED).to_string()
 }
 
-/// Without dot segments and empty ones (RFC 3986 section 5.2.4).
-fn normal(path: &str) -> String {
-    let mut kept: Vec<&str> = Vec::new();
-    for segment in path.split('/') {
-        match segment {
-            "" | "." => {}
-            ".." => {
-                kept.pop();
-            }
-            other => kept.push(other),
-        }
-    }
-    let end = ["/", "/.", "/.."].iter().any(|end| path.ends_with(end));
-    match (kept.is_empty(), end) {
-        (true, _) => "/".to_owned(),
-        (false, true) => format!("/{}/", kept.join("/")),
-        (false, false) => format!("/{}", kept.join("/")),
-    }
+/// Whether it has neither dot segments nor empty ones (RFC 3986 section 5.2.4).
+fn is_normal(path: &str) -> bool {
+    let Some(rest) = path.strip_prefix('/') else {
+        return false;
+    };
+    let inner = rest.strip_suffix('/').unwrap_or(rest);
+    let mut segments = inner.split('/');
+    rest.is_empty() || segments.all(|segment| !matches!(segment, "" | "." | ".."))
 }
 
 /// Spaces that follow spaces are none.
