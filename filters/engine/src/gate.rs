@@ -196,6 +196,23 @@ impl Gate {
         )))
     }
 
+    /// The headers that make a request the webhook's of this id, signed with the first of its secrets, for
+    /// those who try a gate; at `now`, in seconds since the Unix epoch. `None` where there is no such one.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub fn sign_as_webhook(
+        &self,
+        id: &str,
+        request: &Request<'_>,
+        body: &[u8],
+        now: i64,
+    ) -> Option<Result<Vec<(String, String)>, &'static str>> {
+        let mut hooks = self.config.signatures.iter().flat_map(|it| &it.webhooks);
+        let hook = hooks.find(|hook| hook.id == id)?;
+        Some(webhook::sign(hook, request, body, now))
+    }
+
     /// What a signature of this request must cover.
     ///
     /// # Errors

@@ -20,11 +20,13 @@ use std::{fs, path::PathBuf, time::Duration};
 /// Sign a request (RFC 9421), and print the curl command that sends it
 ///
 /// With --config it covers what that configuration requires, a shared secret is found where the gate
-/// finds it, and a gate that takes nothing twice gets a nonce. A request with a body gets its digest (Content-Digest, RFC 9530) where that is to be
-/// covered.
+/// finds it, and a gate that takes nothing twice gets a nonce. A request with a body gets its digest
+/// (Content-Digest, RFC 9530) where that is to be covered. Where --key-id is the id of a webhook, the
+/// request is signed as its provider does.
 #[derive(Args)]
 #[command(after_help = "Examples:
   portcullis sign --config gate.yaml --key-id orders https://api.example.com/orders/7
+  portcullis sign --config gate.yaml --key-id github -d '{\"action\": \"opened\"}' http://127.0.0.1:8080/hook
   portcullis sign --key billing.pem --key-id billing -X POST -H 'x-amount: 7' \\
     --component @method --component @path --component x-amount https://api.example.com/pay
   portcullis sign --config gate.yaml --key-id orders --format headers http://127.0.0.1:8080/ |
@@ -84,6 +86,9 @@ enum Format {
 impl Sign {
     pub fn run(self) -> Result<Exit, Failure> {
         let known = Known::read(&self)?;
+        if let (Some(gate), Some(secret)) = (&known.gate, &known.webhook) {
+            return self.as_webhook(gate, secret);
+        }
         let (key, own_id) = self.signing_key(&known)?;
         let key_id = self.key_id.clone().or(own_id).ok_or_else(|| {
             Failure::new("there is no --key-id").hint("the verifier finds its key by it")
@@ -137,6 +142,42 @@ impl Sign {
         if self.show_base {
             terminal::say(&signed.base);
         }
+        terminal::print(&self.show(&fields, &request.to_text()))?;
+        Ok(Exit::Fine)
+    }
+
+    /// `secret` is the webhook's first, as the configuration writes it.
+    fn as_webhook(&self, gate: &Gate, secret: &Value) -> Result<Exit, Failure> {
+        let id = self.key_id.as_deref().unwrap_or_default();
+        let others = [
+            ("--key", self.key.is_some()),
+            ("--secret-env", self.secret_env.is_some()),
+            ("--algorithm", self.algorithm.is_some()),
+            ("--component", !self.component.is_empty()),
+            ("--expires", self.expires.is_some()),
+            ("--tag", self.tag.is_some()),
+            ("--nonce", self.nonce.is_some()),
+            ("--show-base", self.show_base),
+        ];
+        if let Some((other, _)) = others.iter().find(|(_, is_given)| *is_given) {
+            let message = format!("{other}: `{id}` is a webhook, whose scheme is fixed");
+            return Err(Failure::new(message).hint(format!("leave {other} away")));
+        }
+        // The gate was loaded without what is not there.
+        secrets::resolve(secret)?;
+        let request = self.curl.request()?;
+        let now = i64::try_from(moment::now().as_secs()).unwrap_or(i64::MAX);
+        let body = self.curl.body().unwrap_or_default().as_bytes();
+        let fields = request.ask(gate, |request, _| {
+            gate.sign_as_webhook(id, request, body, now)
+        });
+        let fields = fields.unwrap_or(Ok(Vec::new())).map_err(|why| {
+            Failure::new(format!("`{id}` {why}")).hint("a header is added with -H 'name: value'")
+        })?;
+        let fields: Vec<(&str, String)> = fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.clone()))
+            .collect();
         terminal::print(&self.show(&fields, &request.to_text()))?;
         Ok(Exit::Fine)
     }
@@ -251,6 +292,8 @@ struct Known {
     remembers: bool,
     /// Of a shared secret: where it is, as the configuration writes it.
     secret: Option<Value>,
+    /// The same, where the key's id is a webhook's.
+    webhook: Option<Value>,
 }
 
 impl Known {
@@ -268,17 +311,19 @@ impl Known {
         let text = |value: Option<&Value>| value?.as_str().map(str::to_owned);
         let keys = signatures.get("keys").and_then(Value::as_array);
         let keys = || keys.into_iter().flatten();
-        let ids = || keys().filter_map(|key| text(key.get("id")));
+        let hooks = signatures.get("webhooks").and_then(Value::as_array);
+        let hooks = || hooks.into_iter().flatten();
+        let ids = || keys().chain(hooks()).filter_map(|key| text(key.get("id")));
+        let is_meant = |key: &&Value| sign.key_id.is_some() && text(key.get("id")) == sign.key_id;
+        let webhook = hooks().find(is_meant);
         let key = match &sign.key_id {
+            _ if webhook.is_some() => None,
             None => None,
-            Some(id) => {
-                let found = keys().find(|key| text(key.get("id")).as_ref() == Some(id));
-                Some(found.ok_or_else(|| {
-                    let known: Vec<String> = ids().collect();
-                    Failure::new(format!("{}: has no key `{id}`", config.display()))
-                        .hint(format!("it has {}", known.join(", ")))
-                })?)
-            }
+            Some(id) => Some(keys().find(is_meant).ok_or_else(|| {
+                let known: Vec<String> = ids().collect();
+                Failure::new(format!("{}: has no key `{id}`", config.display()))
+                    .hint(format!("it has {}", known.join(", ")))
+            })?),
         };
         Ok(Known {
             gate: Some(gate),
@@ -286,6 +331,7 @@ impl Known {
             algorithm: key.and_then(|key| text(key.get("algorithm"))),
             remembers: text(signatures.get("nonce")).as_deref() != Some("off"),
             secret: key.and_then(|key| key.get("secret").cloned()),
+            webhook: webhook.and_then(|hook| hook.get("secrets")?.get(0).cloned()),
         })
     }
 

@@ -163,6 +163,77 @@ fn every_key_of_a_development_key_signs() {
 }
 
 #[test]
+fn a_webhook_is_signed_as_its_provider_does() {
+    let folder = Folder::new();
+    let hooks: Vec<String> = [
+        "profile: github, id: github",
+        "profile: stripe, id: stripe",
+        "profile: slack, id: slack",
+        "profile: shopify, id: shopify",
+        "profile: standard-webhooks, id: standard",
+        "profile: twilio, id: twilio",
+    ]
+    .iter()
+    .map(|hook| format!("    - {{{hook}, secrets: [{{env: HOOK}}], subject: svc-orders}}\n"))
+    .collect();
+    let gate = format!("{POLICY}signatures:\n  webhooks:\n{}", hooks.concat());
+    folder.write("gate.yaml", gate);
+    let run = |arguments: &[&str]| {
+        let output = folder
+            .command(arguments)
+            .env("HOOK", "whsec_YSBzZWNyZXQ=")
+            .output()
+            .unwrap();
+        Ran {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    };
+    for id in ["github", "stripe", "slack", "shopify", "standard"] {
+        let more = [
+            "--config",
+            "gate.yaml",
+            "--key-id",
+            id,
+            "-d",
+            "{}",
+            "-H",
+            "webhook-id: msg_1",
+            URL,
+        ];
+        let signed = run(&[&["sign"], &more[..]].concat());
+        assert_eq!(signed.code, 0, "{id}: {}", signed.stderr);
+        let verified = run(&["verify", "--config", "gate.yaml", signed.stdout.trim()]);
+        assert_eq!(verified.code, 0, "{}{}", signed.stdout, verified.stderr);
+        assert_eq!(
+            verified.stdout.lines().next(),
+            Some(&*format!(
+                "{id}: verified, key `{id}`, subject `svc-orders`"
+            ))
+        );
+        assert!(!signed.stdout.contains("YSBzZWNyZXQ"), "{}", signed.stdout);
+        let other = signed.stdout.trim().replace("'{}'", "'[]'");
+        assert_ne!(other, signed.stdout.trim());
+        assert_eq!(run(&["verify", "--config", "gate.yaml", &other]).code, 1);
+    }
+    let sign = |id: &str, more: &[&str]| {
+        let known = ["sign", "--config", "gate.yaml", "--key-id", id, "-d", "{}"];
+        run(&[&known[..], more, &[URL]].concat())
+    };
+    sign("standard", &[])
+        .refused("error: `standard` is over a header that the request does not have");
+    sign("github", &["--nonce", "n"]).refused("error: --nonce: `github` is a webhook");
+    sign("twilio", &[]).refused("error: `twilio` is of a scheme that this does not sign");
+    sign("other", &[]).refused("error: gate.yaml: has no key `other`");
+    // Another run's, which has no secret.
+    let known = ["sign", "--config", "gate.yaml", "--key-id", "github", URL];
+    folder
+        .run(&known)
+        .refused("error: the environment has no `HOOK`");
+}
+
+#[test]
 fn what_cannot_be_signed_is_said() {
     let folder = folder();
     folder.write("no.yaml", POLICY);

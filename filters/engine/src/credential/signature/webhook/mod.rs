@@ -231,6 +231,28 @@ pub fn work(all: &[Shown<'_>]) -> Work {
     work
 }
 
+/// The headers that make a request this webhook's, for those who try a gate; at `now`, in seconds since
+/// the Unix epoch.
+///
+/// # Errors
+/// Why there are none.
+pub fn sign(
+    hook: &Webhook,
+    request: &Request<'_>,
+    body: &[u8],
+    now: i64,
+) -> Result<Vec<(String, String)>, &'static str> {
+    let secret = hook.secrets.first().ok_or("has no secret")?;
+    match &hook.scheme {
+        Scheme::Template(it) => {
+            template::sign(it, secret.expose(), &Received::of(request), body, now)
+        }
+        Scheme::Twilio { .. } | Scheme::HmacAuth { .. } | Scheme::SigV4 { .. } => {
+            Err("is of a scheme that this does not sign; its own tools do")
+        }
+    }
+}
+
 /// A signature of a webhook in a person's words.
 #[derive(Default)]
 pub struct Told {

@@ -1,6 +1,6 @@
 //! Signatures over a text of parts of the request that ends with the body.
 
-use super::{BODY, Fault, Over, Plan, Sight, received::Received};
+use super::{BODY, Fault, Over, Plan, Sight, mac, received::Received};
 use crate::{
     config::webhooks::{AUTHORIZATION, Encoding, Field, Part, Place, Stamp, Template},
     crypto::encoding,
@@ -29,17 +29,36 @@ pub fn plan(template: &Template, received: &Received<'_>) -> Result<Sight, Fault
             false => Sight::Foreign,
         });
     }
-    let mut covered = Vec::new();
     let stamp = match &template.stamp {
         None => None,
         Some(stamp) => Some((stamp, written(stamp, &items, received)?)),
     };
-    let mut text = String::new();
+    let (text, covered) = text(template, stamp.map_or("", |(_, written)| written), received)?;
+    let created = match stamp {
+        None => None,
+        Some((stamp, written)) => Some(seconds(stamp, written)?),
+    };
+    Ok(Sight::Plan(Plan {
+        signatures,
+        hash: template.hash,
+        created,
+        covered,
+        over: Over::ThenBody(text.into_bytes()),
+    }))
+}
+
+/// What is signed before the body, and what that covers.
+fn text(
+    template: &Template,
+    written: &str,
+    received: &Received<'_>,
+) -> Result<(String, Vec<String>), Fault> {
+    let (mut text, mut covered) = (String::new(), Vec::new());
     let mut parts = template.message.iter().peekable();
     while let Some(part) = parts.next() {
         let value = match part {
             Part::Text(own) => own.as_str(),
-            Part::Timestamp => stamp.map_or("", |(_, written)| written),
+            Part::Timestamp => written,
             Part::Method => {
                 covered.push("@method".to_owned());
                 received.method()?
@@ -64,28 +83,48 @@ pub fn plan(template: &Template, received: &Received<'_>) -> Result<Sight, Fault
         };
         text.push_str(value);
     }
-    if let Some((
-        Stamp {
-            place: Place::Header(name),
-            ..
-        },
-        _,
-    )) = stamp
-    {
+    if let Some(Place::Header(name)) = template.stamp.as_ref().map(|it| &it.place) {
         covered.push(name.clone());
     }
     covered.push(BODY.to_owned());
-    let created = match stamp {
-        None => None,
-        Some((stamp, written)) => Some(seconds(stamp, written)?),
+    Ok((text, covered))
+}
+
+/// The headers that make the request one of this scheme, at `now` in seconds since the Unix epoch.
+///
+/// # Errors
+/// What the request lacks.
+pub fn sign(
+    template: &Template,
+    secret: &[u8],
+    received: &Received<'_>,
+    body: &[u8],
+    now: i64,
+) -> Result<Vec<(String, String)>, &'static str> {
+    let time = template.stamp.as_ref();
+    let time = time.map_or_else(String::new, |stamp| {
+        now.saturating_mul(stamp.per_second).to_string()
+    });
+    let (mut message, _) = text(template, &time, received)
+        .map(|(text, covered)| (text.into_bytes(), covered))
+        .map_err(|(_, why)| why)?;
+    message.extend_from_slice(body);
+    let mac = mac(template.hash, secret, &message);
+    let field = &template.signature;
+    let mac = match field.encoding {
+        Encoding::Hex => encoding::to_hex(&mac),
+        Encoding::Base64 => encoding::to_standard(&mac),
     };
-    Ok(Sight::Plan(Plan {
-        signatures,
-        hash: template.hash,
-        created,
-        covered,
-        over: Over::ThenBody(text.into_bytes()),
-    }))
+    let item = format!("{}{mac}", field.prefix);
+    Ok(match template.stamp.as_ref().map(|it| &it.place) {
+        None => vec![(field.header.clone(), item)],
+        Some(Place::Header(name)) => vec![(name.clone(), time), (field.header.clone(), item)],
+        Some(Place::Item(prefix)) => {
+            let separator = field.separator.unwrap_or(',');
+            let value = format!("{prefix}{time}{separator}{item}");
+            vec![(field.header.clone(), value)]
+        }
+    })
 }
 
 fn items<'v>(field: &Field, value: &'v str) -> Result<Vec<&'v str>, Fault> {
