@@ -66,6 +66,16 @@ impl fmt::Debug for Mac {
 }
 
 impl MacHash {
+    /// Of an HMAC, in bytes.
+    pub fn length(self) -> usize {
+        match self {
+            MacHash::Sha1 => 20,
+            MacHash::Sha256 => 32,
+            MacHash::Sha384 => 48,
+            MacHash::Sha512 => 64,
+        }
+    }
+
     /// As RFC 9421's registry, Kong and APISIX write it.
     pub fn hmac_name(self) -> &'static str {
         match self {
@@ -100,6 +110,7 @@ mod tests {
                 "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737",
             ),
         ] {
+            assert_eq!(hash.length() * 2, wanted.len(), "{hash:?}");
             let mac = Mac::new(hash, b"Jefe").map(|mut mac| {
                 mac.update(b"what do ya want ");
                 mac.update(b"for nothing?");

@@ -48,8 +48,8 @@ impl Gate {
 
 type Untaken = (Reason, &'static str, Option<Challenge>);
 
-/// Nothing that was good before the store was there. A signer's clock may be ahead by `leeway`, and so
-/// is what the process before may have taken.
+/// Nothing that was good before the store was there. A signer's clock may be ahead, and so is what the
+/// process before may have taken.
 fn after_start(
     config: &Config,
     store: &dyn ReplayStore,
@@ -58,13 +58,12 @@ fn after_start(
 ) -> Result<(), Untaken> {
     let signatures = config.signatures.as_ref();
     let signatures = signatures.filter(|it| it.reject_before_start);
-    let (Some(signatures), Some(created)) = (signatures, question.created) else {
+    let (Some(_), Some(good_from)) = (signatures, question.good_from) else {
         return Ok(());
     };
     let since_ns = store.since_ns(now_ns).ok_or(FAILED)?;
-    let from = Duration::from_nanos(since_ns).saturating_add(signatures.leeway);
-    let created = u64::try_from(created).map_or(Duration::ZERO, Duration::from_secs);
-    match created > from {
+    let good_from = u64::try_from(good_from).map_or(Duration::ZERO, Duration::from_secs);
+    match good_from > Duration::from_nanos(since_ns) {
         true => Ok(()),
         false => Err((
             Reason::SignatureReplayed,

@@ -59,8 +59,8 @@ pub struct Question<'p> {
     pub passing: Option<Box<body::Check>>,
     /// What of it is good once.
     pub claims: Vec<Claim>,
-    /// When the oldest signature was created, in seconds since the Unix epoch.
-    pub created: Option<i64>,
+    /// From when on the oldest signature could have been shown, in seconds since the Unix epoch.
+    pub good_from: Option<i64>,
 }
 
 /// Why credentials end the request.
@@ -124,27 +124,33 @@ impl<'p> Pass<'p> {
         let demand = Demand::new(&settings.body, self.shelf, self.request, work);
         // A body is waited for and worked on only for those whose credentials hold.
         let verdict = demand.and_then(|demand| demand.verdict(self.request, &headers));
-        let (seen, passing) = match verdict.map_err(|refused| refuse(refused.into()))? {
+        let (judged, passing) = match verdict.map_err(|refused| refuse(refused.into()))? {
             Verdict::NotYet => return Ok(Asked::Body(settings)),
+            Verdict::Judged(judged) => (Some(judged), None),
+            // Only of signatures that need none of it.
             Verdict::Passing(check) => (None, Some(check)),
-            Verdict::Judged(mut judged) => {
-                let content = std::mem::take(&mut judged.content);
-                for settled in webhook::settle(&shown, content, self.moment.now_ns) {
-                    match settled {
-                        Ok(signature) => verified.signatures.push(signature),
-                        Err(refusal) if settings.signatures.deny_invalid => {
-                            return Err(refuse(refusal.into()));
-                        }
-                        Err(refusal) => {
-                            self.strip_signatures(&mut headers);
-                            refused.push(refusal);
-                        }
-                    }
+        };
+        let content = judged.as_ref().map(|it| &it.content);
+        let nothing = webhook::Content::default();
+        for settled in webhook::settle(&shown, content.unwrap_or(&nothing), self.moment.now_ns) {
+            match settled {
+                Ok(signature) => verified.signatures.push(signature),
+                Err(refusal) if settings.signatures.deny_invalid => {
+                    return Err(refuse(refusal.into()));
                 }
+                Err(refusal) => {
+                    self.strip_signatures(&mut headers);
+                    refused.push(refusal);
+                }
+            }
+        }
+        let seen = match judged {
+            Some(judged) => {
                 verified.body = VerifiedBody::new(&judged, &verified.signatures);
                 let seen = self.seen(&judged);
-                (seen.map_err(|refused| refuse(refused.into()))?, None)
+                seen.map_err(|refused| refuse(refused.into()))?
             }
+            None => None,
         };
         self.remove_configured(&mut headers);
         let input = input::build(&input::Parts {
@@ -167,10 +173,10 @@ impl<'p> Pass<'p> {
             subject: verified.subject().map(str::to_owned),
             key_id: verified.key_id().map(str::to_owned),
             claims: claims(&verified),
-            created: verified
+            good_from: verified
                 .signatures
                 .iter()
-                .filter_map(|it| it.created())
+                .filter_map(|it| it.good_from())
                 .min(),
             api_key: api_key.into_inner(),
             passing,
@@ -342,7 +348,7 @@ impl<'p> Pass<'p> {
             (Incoming::Read(body), _) | (Incoming::None, Some(body)) => body.content(),
             _ => webhook::Content::default(),
         };
-        let settled = webhook::settle(&shown, content, now_ns).into_iter();
+        let settled = webhook::settle(&shown, &content, now_ns).into_iter();
         let told = shown.iter().map(webhook::Shown::told);
         let refused = refused.into_iter().filter_map(Result::err);
         let refused = refused.map(|it| (webhook::Told::default(), Err(it)));

@@ -34,7 +34,7 @@ pub struct BodyReader {
 /// What signatures need to know of a body, in the making.
 #[derive(Clone, Debug)]
 struct Marks {
-    macs: Vec<Mac>,
+    macs: Vec<(String, Vec<Mac>)>,
     sha256: Option<Hasher>,
 }
 
@@ -47,7 +47,7 @@ impl Marks {
     }
 
     fn update(&mut self, piece: &[u8]) {
-        for mac in &mut self.macs {
+        for mac in self.macs.iter_mut().flat_map(|(_, macs)| macs) {
             mac.update(piece);
         }
         if let Some(hasher) = &mut self.sha256 {
@@ -60,7 +60,7 @@ impl Marks {
 #[derive(Debug)]
 pub struct Body {
     digests: Digests,
-    macs: Vec<Vec<u8>>,
+    macs: Vec<(String, Vec<Vec<u8>>)>,
     sha256: Option<Vec<u8>>,
     kept: Option<Whole>,
     length: u64,
@@ -123,9 +123,11 @@ impl BodyReader {
 
     /// All of it has come.
     pub fn finish(self) -> Body {
+        let of_hook =
+            |(id, macs): (String, Vec<Mac>)| (id, macs.into_iter().map(Mac::finish).collect());
         Body {
             digests: self.hashers.finish(),
-            macs: self.marks.macs.into_iter().map(Mac::finish).collect(),
+            macs: self.marks.macs.into_iter().map(of_hook).collect(),
             sha256: self.marks.sha256.map(Hasher::finish),
             kept: self.kept.map(Kept::finish),
             length: self.length,

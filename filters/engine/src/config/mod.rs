@@ -29,6 +29,9 @@ use portcullis_rego::{Entrypoint, Module, RegoVersion, Sources};
 use source::Source;
 use webhooks::Webhook;
 
+/// What AWS's own headers begin with.
+const AMZ: &str = "x-amz-";
+
 /// A document that was checked in every part but its Rego, which stands beside it as `Sources`.
 pub struct Config {
     /// The most instructions one evaluation may take.
@@ -388,6 +391,7 @@ impl Config {
         let mut folded = headers.chain(self.signature_fields());
         self.identity_headers()
             .any(|own| fields::is_twin(own, name))
+            || self.is_twin_of_amz(name)
             || folded.any(|own| own != name && fields::is_twin(own, name))
     }
 
@@ -398,7 +402,18 @@ impl Config {
             || self.headers.removes(name)
             || self.sources().any(|(_, source)| carries(source))
             || self.signature_fields().any(|own| own == name)
+            || (self.has_sigv4() && name.starts_with(AMZ))
             || self.proof_field() == Some(name)
+    }
+
+    fn has_sigv4(&self) -> bool {
+        let mut webhooks = self.signatures.iter().flat_map(|it| &it.webhooks);
+        webhooks.any(Webhook::covers_amz)
+    }
+
+    /// Every one of AWS's own headers must be signed: another spelling of one is none that could be.
+    fn is_twin_of_amz(&self, name: &str) -> bool {
+        name.contains('_') && name.replace('_', "-").starts_with(AMZ) && self.has_sigv4()
     }
 
     fn signature_fields(&self) -> impl Iterator<Item = &str> {

@@ -1,7 +1,7 @@
 //! Secrets of the configuration. They never leave this type by accident: no `Debug`, no `Display`.
 
 use super::raw;
-use crate::gate::Secrets;
+use crate::{crypto::constant_time_eq_slices, gate::Secrets};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 pub struct Secret(Vec<u8>);
@@ -40,6 +40,11 @@ impl Secret {
     /// Of bytes that were made of one; `None` where there are none.
     pub fn of(bytes: Vec<u8>) -> Option<Secret> {
         (!bytes.is_empty()).then_some(Secret(bytes))
+    }
+
+    /// Whether both are the same.
+    pub fn is(&self, other: &Secret) -> bool {
+        constant_time_eq_slices(&self.0, &other.0)
     }
 
     pub fn expose(&self) -> &[u8] {

@@ -109,9 +109,29 @@ pub fn read(raw: raw::Signatures, secrets: &dyn Secrets, findings: &mut Findings
             Err((field, message)) => findings.add(format!("{path}{field}"), message),
         }
     }
-    let remembers = nonce != Nonce::Off;
-    let ids = raw.keys.iter().map(|key| key.id.as_str()).collect();
-    let webhooks = webhooks::read(&raw.webhooks, &ids, entries, remembers, secrets, findings);
+    if raw.keys.is_empty() {
+        let is_required = nonce == Nonce::Required;
+        for (key, is_given) in [("tag", raw.tag.is_some()), ("nonce", is_required)] {
+            if is_given {
+                findings.add(
+                    format!("signatures.{key}"),
+                    "is of signatures of `keys`, and there are none; remove it",
+                );
+            }
+        }
+    }
+    let terms = webhooks::Terms {
+        ids: raw.keys.iter().map(|key| key.id.as_str()).collect(),
+        max_age: raw.max_age.map(|span| span.0),
+        entries,
+        remembers: nonce != Nonce::Off,
+        reject_before_start: raw
+            .replay
+            .as_ref()
+            .and_then(|it| it.reject_before_start)
+            .unwrap_or(false),
+    };
+    let webhooks = webhooks::read(&raw.webhooks, &terms, secrets, findings);
     Signatures {
         keys,
         webhooks,

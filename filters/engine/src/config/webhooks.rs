@@ -2,15 +2,16 @@
 //! its signature stands, and what text it is over ([`Template`]); the few that make more of a request
 //! than a text of its parts have code of their own, in `credential::webhook`.
 
+mod profile;
 mod template;
 
 pub use template::{Field, Part, Place, Stamp, Template};
 
+pub use raw::SignatureEncoding as Encoding;
+
 use super::{raw, secret::Secret};
 use crate::{
-    crypto::MacHash,
     error::Findings,
-    fields,
     gate::Secrets,
     replay::{Kind, Space},
 };
@@ -66,6 +67,11 @@ impl Webhook {
         own.into_iter()
     }
 
+    /// Whether every header of AWS's own must be signed.
+    pub fn covers_amz(&self) -> bool {
+        matches!(self.scheme, Scheme::SigV4 { .. })
+    }
+
     /// Whether what it signs may hold the request line.
     pub fn reads_protocol(&self) -> bool {
         matches!(self.scheme, Scheme::HmacAuth { .. })
@@ -86,19 +92,27 @@ impl Webhook {
 pub const TWILIO: &str = "x-twilio-signature";
 pub const AUTHORIZATION: &str = "authorization";
 
-/// The secrets that one request is held against: each costs an HMAC over its body.
+/// The secrets that one header's signatures are held against: each costs an HMAC over the body.
 const MOST_SECRETS: usize = 10;
 
 /// What all providers and gateways with a time allow.
 const MAX_AGE: Duration = Duration::from_secs(300);
 
-/// `others`: the ids of `signatures.keys`. `entries`: how many signatures of each are remembered, where
-/// `remembers` says that they are.
+/// What `signatures` says of all of them.
+pub struct Terms<'t> {
+    /// Of `signatures.keys`.
+    pub ids: BTreeSet<&'t str>,
+    /// Where they say nothing else.
+    pub max_age: Option<Duration>,
+    /// How many signatures of each are remembered.
+    pub entries: u32,
+    pub remembers: bool,
+    pub reject_before_start: bool,
+}
+
 pub fn read(
     raw: &[raw::Webhook],
-    others: &BTreeSet<&str>,
-    entries: u32,
-    remembers: bool,
+    terms: &Terms<'_>,
     secrets: &dyn Secrets,
     findings: &mut Findings,
 ) -> Vec<Webhook> {
@@ -106,7 +120,7 @@ pub fn read(
     let mut hooks: Vec<Webhook> = Vec::new();
     for (index, raw) in raw.iter().enumerate() {
         let path = format!("signatures.webhooks[{index}]");
-        let is_new = ids.insert(raw.id.as_str()) && !others.contains(raw.id.as_str());
+        let is_new = ids.insert(raw.id.as_str()) && !terms.ids.contains(raw.id.as_str());
         if raw.id.is_empty() || !is_new {
             findings.add(
                 format!("{path}.id"),
@@ -116,20 +130,26 @@ pub fn read(
         if raw.subject.is_empty() {
             findings.add(format!("{path}.subject"), "is empty; names who signs");
         }
-        let scheme = scheme(raw, &path, findings);
+        let scheme = profile::scheme(raw, &path, findings);
         let own = secrets_of(raw, &path, secrets, findings);
         let has_time = !matches!(&scheme, Some(Scheme::Twilio { .. }))
             && !matches!(&scheme, Some(Scheme::Template(it)) if it.stamp.is_none());
-        let remember = remember(raw, has_time, &path, findings);
+        let remember = remember(raw, has_time, terms, &path, findings);
         let Some(scheme) = scheme else { continue };
         let hook = Webhook {
             id: raw.id.clone(),
             subject: raw.subject.clone(),
             scheme,
             secrets: own,
-            max_age: raw.max_age.map_or(MAX_AGE, |span| span.0),
+            max_age: raw
+                .max_age
+                .map(|span| span.0)
+                .or(terms.max_age)
+                .unwrap_or(MAX_AGE),
             remember,
-            space: remembers.then(|| Space::new(Kind::Signature, &raw.id, entries)),
+            space: terms
+                .remembers
+                .then(|| Space::new(Kind::Signature, &raw.id, terms.entries)),
         };
         let like = hooks.iter().filter(|other| other.is_told_as(&hook));
         let together = like.fold(hook.secrets.len(), |sum, other| {
@@ -144,6 +164,23 @@ pub fn read(
                 ),
             );
         }
+        // One delivery would be good under both, once each.
+        let is_shared = |other: &&Webhook| {
+            let mut own = hook.secrets.iter();
+            let apart = matches!(hook.scheme, Scheme::SigV4 { .. });
+            !apart
+                && other.is_told_as(&hook)
+                && own.any(|it| other.secrets.iter().any(|that| it.is(that)))
+        };
+        if let Some(other) = hooks.iter().find(is_shared) {
+            findings.add(
+                format!("{path}.secrets"),
+                format!(
+                    "has a secret of `{}`, which is signed alike; takes its own",
+                    other.id
+                ),
+            );
+        }
         hooks.push(hook);
     }
     hooks
@@ -152,9 +189,23 @@ pub fn read(
 fn remember(
     raw: &raw::Webhook,
     has_time: bool,
+    terms: &Terms<'_>,
     path: &str,
     findings: &mut Findings,
 ) -> Option<Duration> {
+    let wrong = match (terms.remembers, terms.reject_before_start) {
+        (false, _) => Some("`signatures.nonce: \"off\"` remembers nothing"),
+        (true, true) => Some(
+            "`reject_before_start` cannot tell whether one without a time was made before the start",
+        ),
+        (true, false) => None,
+    };
+    if let (Some(raw::Remember::For(_)), Some(wrong), false) = (raw.remember, wrong, has_time) {
+        findings.add(
+            format!("{path}.remember"),
+            format!("would not hold: {wrong}; takes one or the other"),
+        );
+    }
     if !has_time && raw.max_age.is_some() {
         findings.add(
             format!("{path}.max_age"),
@@ -210,162 +261,4 @@ fn standard(secret: &Secret) -> Result<Secret, String> {
         .ok()
         .and_then(Secret::of)
         .ok_or_else(|| "is no Standard Webhooks secret: `whsec_` and base64".into())
-}
-
-fn scheme(raw: &raw::Webhook, path: &str, findings: &mut Findings) -> Option<Scheme> {
-    check_keys(raw, path, findings);
-    let mut named = |name: &str, value: &Option<String>| match value.as_deref() {
-        None | Some("") => {
-            findings.add(
-                format!("{path}.{name}"),
-                format!("is missing or empty; `{}` needs it", name_of(raw.profile)),
-            );
-            None
-        }
-        Some(value) => Some(value.to_owned()),
-    };
-    match raw.profile {
-        Profile::Twilio => {
-            if let Some(origin) = &raw.origin
-                && !is_origin(origin)
-            {
-                findings.add(
-                    format!("{path}.origin"),
-                    format!("found `{origin}`; takes `https://example.com`, without a path"),
-                );
-            }
-            Some(Scheme::Twilio {
-                origin: raw.origin.clone(),
-            })
-        }
-        Profile::HmacAuth => {
-            let key_id = named("key_id", &raw.key_id)?;
-            Some(Scheme::HmacAuth {
-                key_id,
-                components: components(raw, path, findings),
-            })
-        }
-        Profile::AwsSigv4 => {
-            let (key_id, region, service) = (
-                named("key_id", &raw.key_id),
-                named("region", &raw.region),
-                named("service", &raw.service),
-            );
-            Some(Scheme::SigV4 {
-                key_id: key_id?,
-                region: region?,
-                service: service?,
-            })
-        }
-        Profile::Custom => template::read(raw, path, findings).map(Scheme::Template),
-        Profile::StandardWebhooks => Some(Scheme::Template(Template {
-            signature: Field::new("webhook-signature", Some(' '), "v1,", Encoding::Base64),
-            stamp: Some(Stamp::header("webhook-timestamp")),
-            message: vec![
-                Part::Field("webhook-id".into()),
-                Part::Text(".".into()),
-                Part::Timestamp,
-                Part::Text(".".into()),
-            ],
-            hash: MacHash::Sha256,
-        })),
-        Profile::Github => Some(Scheme::Template(Template {
-            signature: Field::new("x-hub-signature-256", None, "sha256=", Encoding::Hex),
-            stamp: None,
-            message: Vec::new(),
-            hash: MacHash::Sha256,
-        })),
-        Profile::Stripe => Some(Scheme::Template(Template {
-            signature: Field::new("stripe-signature", Some(','), "v1=", Encoding::Hex),
-            stamp: Some(Stamp::item("t=")),
-            message: vec![Part::Timestamp, Part::Text(".".into())],
-            hash: MacHash::Sha256,
-        })),
-        Profile::Slack => Some(Scheme::Template(Template {
-            signature: Field::new("x-slack-signature", None, "v0=", Encoding::Hex),
-            stamp: Some(Stamp::header("x-slack-request-timestamp")),
-            message: vec![
-                Part::Text("v0:".into()),
-                Part::Timestamp,
-                Part::Text(":".into()),
-            ],
-            hash: MacHash::Sha256,
-        })),
-        Profile::Shopify => Some(Scheme::Template(Template {
-            signature: Field::new("x-shopify-hmac-sha256", None, "", Encoding::Base64),
-            stamp: None,
-            message: Vec::new(),
-            hash: MacHash::Sha256,
-        })),
-    }
-}
-
-pub use raw::SignatureEncoding as Encoding;
-
-/// Keys of another profile say what would not hold.
-fn check_keys(raw: &raw::Webhook, path: &str, findings: &mut Findings) {
-    use Profile::{AwsSigv4, Custom, HmacAuth, Twilio};
-    let keys: [(&str, bool, &[Profile]); 9] = [
-        ("key_id", raw.key_id.is_some(), &[HmacAuth, AwsSigv4]),
-        ("components", raw.components.is_some(), &[HmacAuth]),
-        ("region", raw.region.is_some(), &[AwsSigv4]),
-        ("service", raw.service.is_some(), &[AwsSigv4]),
-        ("origin", raw.origin.is_some(), &[Twilio]),
-        ("signature", raw.signature.is_some(), &[Custom]),
-        ("timestamp", raw.timestamp.is_some(), &[Custom]),
-        ("message", raw.message.is_some(), &[Custom]),
-        ("hash", raw.hash.is_some(), &[Custom]),
-    ];
-    for (key, is_given, of) in keys {
-        if is_given && !of.contains(&raw.profile) {
-            let of: Vec<String> = of.iter().map(|it| format!("`{}`", name_of(*it))).collect();
-            findings.add(
-                format!("{path}.{key}"),
-                format!(
-                    "is of {}, and `{}` has it fixed; remove it",
-                    of.join(" and "),
-                    name_of(raw.profile)
-                ),
-            );
-        }
-    }
-}
-
-fn name_of(profile: Profile) -> &'static str {
-    match profile {
-        Profile::StandardWebhooks => "standard-webhooks",
-        Profile::Github => "github",
-        Profile::Stripe => "stripe",
-        Profile::Slack => "slack",
-        Profile::Shopify => "shopify",
-        Profile::Twilio => "twilio",
-        Profile::HmacAuth => "hmac-auth",
-        Profile::AwsSigv4 => "aws-sigv4",
-        Profile::Custom => "custom",
-    }
-}
-
-fn is_origin(text: &str) -> bool {
-    let authority = ["https://", "http://"]
-        .iter()
-        .find_map(|scheme| text.strip_prefix(scheme));
-    authority.is_some_and(|authority| {
-        !authority.is_empty() && !authority.contains(['/', '?', '#', '@', ' '])
-    })
-}
-
-/// What `hmac-auth` must cover: the request's target, and the body's digest where there is a body.
-fn components(raw: &raw::Webhook, path: &str, findings: &mut Findings) -> Vec<String> {
-    let Some(texts) = &raw.components else {
-        return vec!["@request-target".into(), "digest".into()];
-    };
-    for (index, text) in texts.iter().enumerate() {
-        if text != "@request-target" && !fields::is_lower_token(text) {
-            findings.add(
-                format!("{path}.components[{index}]"),
-                format!("found `{text}`; takes `@request-target` or a lower-case header name"),
-            );
-        }
-    }
-    texts.clone()
 }

@@ -11,6 +11,7 @@ use crate::{
     replay::{Claim, Once},
     words::{Reason, check},
 };
+use std::time::Duration;
 
 /// Proof that a key's holder signed these parts of the request, in its time. Only [`verify`] makes
 /// one.
@@ -24,6 +25,8 @@ pub struct VerifiedSignature<'c> {
     covered: Covered,
     /// Seconds since the Unix epoch; of a webhook only where its scheme tells.
     created: Option<i64>,
+    /// How far in the future it may have been created.
+    ahead: Duration,
     claim: Option<Claim>,
 }
 
@@ -82,6 +85,12 @@ impl VerifiedSignature<'_> {
 
     pub fn created(&self) -> Option<i64> {
         self.created
+    }
+
+    /// From when on it could have been shown, in seconds since the Unix epoch.
+    pub fn good_from(&self) -> Option<i64> {
+        let ahead = i64::try_from(self.ahead.as_secs()).unwrap_or(i64::MAX);
+        self.created.map(|created| created.saturating_sub(ahead))
     }
 
     /// What it is remembered by: it is good once. `None` where nothing is remembered.
@@ -306,6 +315,7 @@ fn judge<'c>(
         algorithm: key.algorithm,
         covered: Covered::Http(input.components),
         created: Some(created),
+        ahead: config.leeway,
         label: input.label,
     })
 }

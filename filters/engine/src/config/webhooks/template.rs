@@ -1,6 +1,6 @@
 //! A signature over a text of the request's parts, which ends with the body.
 
-use super::Encoding;
+use super::{AUTHORIZATION, Encoding};
 use crate::{
     config::raw::{self, Unit},
     crypto::MacHash,
@@ -142,6 +142,7 @@ pub fn read(raw: &raw::Webhook, path: &str, findings: &mut Findings) -> Option<T
         };
         Some(Stamp { place, per_second })
     });
+    check_field(&field, stamp.as_ref(), path, findings);
     let parts = match parts(message) {
         Ok(parts) => parts,
         Err(why) => {
@@ -174,6 +175,43 @@ pub fn read(raw: &raw::Webhook, path: &str, findings: &mut Findings) -> Option<T
             Some(raw::Hash::Sha512) => MacHash::Sha512,
         },
     })
+}
+
+/// What could never hold, or would take what is another's.
+fn check_field(field: &Field, stamp: Option<&Stamp>, path: &str, findings: &mut Findings) {
+    let mut wrong = |key: &str, message: &str| findings.add(format!("{path}.{key}"), message);
+    if field.prefix.is_empty() && field.header == AUTHORIZATION {
+        wrong(
+            "signature.prefix",
+            "is empty, so that every `authorization` would be a signature; takes the scheme and a space",
+        );
+    }
+    if field.prefix.starts_with([' ', '\t']) {
+        wrong(
+            "signature.prefix",
+            "begins with a space, which no value of a header does",
+        );
+    }
+    let alphabet = |it: char| it.is_ascii_alphanumeric() || matches!(it, '+' | '/' | '=');
+    if field
+        .separator
+        .is_some_and(|it| alphabet(it) || field.prefix.contains(it))
+    {
+        wrong(
+            "signature.separator",
+            "can stand in an item; takes what stands between them, such as `,`",
+        );
+    }
+    match stamp.map(|it| &it.place) {
+        Some(Place::Header(name)) if *name == field.header => wrong(
+            "timestamp.header",
+            "is the signature's own; takes `prefix` for an item of it",
+        ),
+        Some(Place::Item(prefix)) if *prefix == field.prefix => {
+            wrong("timestamp.prefix", "is the signature's own; takes another");
+        }
+        _ => {}
+    }
 }
 
 /// The parts before `{body}`, such that no two requests have one text.

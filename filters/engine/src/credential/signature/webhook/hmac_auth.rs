@@ -27,6 +27,22 @@ enum Dialect {
     Apisix,
 }
 
+impl Dialect {
+    /// By the scheme of `Authorization`.
+    fn of(value: &str) -> Option<Dialect> {
+        match value.split([' ', '\t']).next()? {
+            it if it.eq_ignore_ascii_case("hmac") => Some(Dialect::Kong),
+            it if it.eq_ignore_ascii_case("signature") => Some(Dialect::Apisix),
+            _ => None,
+        }
+    }
+}
+
+/// Whether this value of `Authorization` is one of these.
+pub fn is_own(value: &str) -> bool {
+    Dialect::of(value).is_some()
+}
+
 /// The parameters of the credentials (RFC 9110 section 11.4).
 #[derive(Default)]
 struct Credentials {
@@ -48,11 +64,10 @@ pub fn plan(key_id: &str, required: &[String], received: &Received<'_>) -> Resul
     let Some(value) = received.once(AUTHORIZATION)? else {
         return Ok(Sight::Nothing);
     };
-    let scheme = value.split(' ').next().unwrap_or("");
-    let (dialect, own) = match scheme {
-        it if it.eq_ignore_ascii_case("hmac") => (Dialect::Kong, "username"),
-        it if it.eq_ignore_ascii_case("signature") => (Dialect::Apisix, "keyId"),
-        _ => return Ok(Sight::Nothing),
+    let (dialect, own) = match Dialect::of(value) {
+        Some(Dialect::Kong) => (Dialect::Kong, "username"),
+        Some(Dialect::Apisix) => (Dialect::Apisix, "keyId"),
+        None => return Ok(Sight::Nothing),
     };
     let credentials = Credentials::parse(value, own)?;
     let named = credentials.key_id.ok_or(MALFORMED)?;
@@ -90,7 +105,7 @@ pub fn plan(key_id: &str, required: &[String], received: &Received<'_>) -> Resul
     demand(&lower, required, received)?;
     let created = date(&lower, received)?;
     let text = match dialect {
-        Dialect::Kong => kong(&lower, received)?,
+        Dialect::Kong => kong(&covered, received)?,
         Dialect::Apisix => apisix(key_id, &covered, received)?,
     };
     let digest = match covers(&lower, "digest") {
@@ -179,11 +194,12 @@ fn date(covered: &[String], received: &Received<'_>) -> Result<i64, Fault> {
     i64::try_from(since.as_secs()).map_err(|_| fault)
 }
 
-/// One line each, the last without an end.
-fn kong(covered: &[String], received: &Received<'_>) -> Result<String, Fault> {
+/// One line each, the last without an end; names as the credentials write them.
+fn kong(covered: &[&str], received: &Received<'_>) -> Result<String, Fault> {
     let mut lines = Vec::new();
     for name in covered {
-        lines.push(match name.as_str() {
+        let lower = name.to_ascii_lowercase();
+        lines.push(match lower.as_str() {
             TARGET => {
                 let method = received.method()?;
                 // Methods are told apart by case (RFC 9110 section 9.1), and here they are signed without.
@@ -191,16 +207,23 @@ fn kong(covered: &[String], received: &Received<'_>) -> Result<String, Fault> {
                     let why = "is of a method in small letters, which its text does not tell from large ones";
                     return Err((Reason::SignatureMalformed, why));
                 }
-                format!("{} {}", method.to_ascii_lowercase(), received.target()?)
+                let method = method.to_ascii_lowercase();
+                format!("{name}: {method} {}", received.target()?)
             }
             LINE => {
-                let protocol = received.protocol().ok_or((
-                    Reason::SignatureInvalid,
-                    "covers `request-line`, and the protocol is not known",
-                ))?;
+                // Kong's version has a digit behind the point.
+                let protocol = match received.protocol() {
+                    Some("HTTP/2") => "HTTP/2.0",
+                    Some("HTTP/3") => "HTTP/3.0",
+                    Some(other) => other,
+                    None => {
+                        let why = "covers `request-line`, and the protocol is not known";
+                        return Err((Reason::SignatureInvalid, why));
+                    }
+                };
                 format!("{} {} {protocol}", received.method()?, received.target()?)
             }
-            name => format!("{name}: {}", received.needed(name)?),
+            lower => format!("{name}: {}", received.needed(lower)?),
         });
     }
     Ok(lines.join("\n"))

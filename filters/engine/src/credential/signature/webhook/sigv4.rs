@@ -27,7 +27,7 @@ pub struct Text {
     claimed: Option<Vec<u8>>,
 }
 
-pub const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 /// The headers that one signature may cover.
 const MOST_COVERED: usize = 100;
@@ -45,7 +45,7 @@ pub fn plan(
     let Some(value) = received.once(AUTHORIZATION)? else {
         return Ok(Sight::Nothing);
     };
-    let Some(parameters) = value.strip_prefix(ALGORITHM) else {
+    let Some(parameters) = parameters(value) else {
         return Ok(Sight::Nothing);
     };
     let (mut credential, mut covered, mut signature) = (None, None, None);
@@ -95,6 +95,12 @@ pub fn plan(
             claimed,
         }),
     }))
+}
+
+/// What stands behind the scheme in `Authorization`.
+pub fn parameters(value: &str) -> Option<&str> {
+    let (scheme, parameters) = value.split_once([' ', '\t']).unwrap_or((value, ""));
+    (scheme == ALGORITHM).then_some(parameters)
 }
 
 /// What is signed of the headers: all that AWS wants signed.
@@ -148,6 +154,11 @@ fn canonical(service: &str, names: &[&str], received: &Received<'_>) -> Result<S
     // S3 signs a path as it is, all others encode it once more. They also take dot segments and empty ones
     // out: a path that has some would have the text of another one.
     let path = match service {
+        "s3" if is_split(path) => {
+            let why =
+                "is of a path with an escaped slash, which its text does not tell from a slash";
+            return Err((Reason::SignatureMalformed, why));
+        }
         "s3" => {
             let bytes: Vec<u8> = percent_decode_str(path).collect();
             percent_encode(&bytes, PATH).to_string()
@@ -189,6 +200,12 @@ fn canonical(service: &str, names: &[&str], received: &Received<'_>) -> Result<S
 fn encoded(text: &str) -> String {
     let bytes: Vec<u8> = percent_decode_str(text).collect();
     percent_encode(&bytes, ENCODED).to_string()
+}
+
+/// Whether it has a slash or a backslash that is escaped.
+fn is_split(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    lower.contains("%2f") || lower.contains("%5c")
 }
 
 /// Whether it has neither dot segments nor empty ones (RFC 3986 section 5.2.4).

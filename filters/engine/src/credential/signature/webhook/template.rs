@@ -1,6 +1,6 @@
 //! Signatures over a text of parts of the request that ends with the body.
 
-use super::{BODY, Fault, Over, Plan, Sight, mac, received::Received};
+use super::{BODY, Fault, Over, Plan, Sight, received::Received, settle::mac};
 use crate::{
     config::webhooks::{AUTHORIZATION, Encoding, Field, Part, Place, Stamp, Template},
     crypto::encoding,
@@ -65,20 +65,11 @@ fn text(
             }
             Part::Target => {
                 covered.push("@request-target".to_owned());
-                received.target()?
+                ended(received.target()?, parts.peek())?
             }
             Part::Field(name) => {
                 covered.push(name.clone());
-                let value = received.needed(name)?;
-                // Or what is left of it could be taken for the next part.
-                if let Some(Part::Text(next)) = parts.peek()
-                    && next.chars().next().is_some_and(|end| value.contains(end))
-                {
-                    let why =
-                        "is over a header that holds what stands behind it in the signed text";
-                    return Err((Reason::SignatureMalformed, why));
-                }
-                value
+                ended(received.needed(name)?, parts.peek())?
             }
         };
         text.push_str(value);
@@ -88,6 +79,34 @@ fn text(
     }
     covered.push(BODY.to_owned());
     Ok((text, covered))
+}
+
+/// The value, which must not hold what stands behind it: what is left of it could be taken for the next
+/// part.
+fn ended<'v>(value: &'v str, next: Option<&&Part>) -> Result<&'v str, Fault> {
+    let end = match next {
+        Some(Part::Text(next)) => next.chars().next(),
+        _ => None,
+    };
+    match end.is_some_and(|end| value.contains(end)) {
+        false => Ok(value),
+        true => Err((
+            Reason::SignatureMalformed,
+            "is over a part that holds what stands behind it in the signed text",
+        )),
+    }
+}
+
+/// Whether this value of its header is one of its signatures.
+pub fn is_own(template: &Template, value: &str) -> bool {
+    let field = &template.signature;
+    let items = field
+        .separator
+        .map_or(vec![value], |it| value.split(it).collect());
+    items.iter().any(|item| {
+        let item = item.trim_matches([' ', '\t']);
+        item.starts_with(field.prefix.as_str())
+    })
 }
 
 /// The headers that make the request one of this scheme, at `now` in seconds since the Unix epoch.
@@ -105,11 +124,9 @@ pub fn sign(
     let time = time.map_or_else(String::new, |stamp| {
         now.saturating_mul(stamp.per_second).to_string()
     });
-    let (mut message, _) = text(template, &time, received)
-        .map(|(text, covered)| (text.into_bytes(), covered))
-        .map_err(|(_, why)| why)?;
-    message.extend_from_slice(body);
-    let mac = mac(template.hash, secret, &message);
+    let (start, _) = text(template, &time, received).map_err(|(_, why)| why)?;
+    let mac =
+        mac(template.hash, secret, &[start.as_bytes(), body]).ok_or("has a secret of no use")?;
     let field = &template.signature;
     let mac = match field.encoding {
         Encoding::Hex => encoding::to_hex(&mac),

@@ -77,12 +77,17 @@ fn urls(received: &Received<'_>, target: &str) -> Result<Vec<String>, Fault> {
         }
     };
     let url = |authority: &str| format!("{scheme}://{authority}{target}");
-    let other = match authority.strip_suffix(port) {
-        Some(bare) => Some(url(bare)),
-        None if authority.contains(':') => None,
-        None => Some(url(&format!("{authority}{port}"))),
+    // Twilio's libraries take the URL without its port too, whatever it is. That one is first: it is what a
+    // delivery is remembered by, however its host is written.
+    let bare = match authority.rsplit_once(':') {
+        Some((host, digits)) if digits.bytes().all(|it| it.is_ascii_digit()) => host,
+        _ => authority,
     };
-    Ok(std::iter::once(url(authority)).chain(other).collect())
+    Ok(vec![
+        url(bare),
+        url(&format!("{bare}{port}")),
+        url(authority),
+    ])
 }
 
 impl Text {
@@ -90,22 +95,23 @@ impl Text {
         self.is_form
     }
 
-    /// What may have been signed.
-    pub fn settled(&self, content: &Content<'_>) -> Result<Vec<Vec<u8>>, &'static str> {
-        let parameters = match (&self.body_sha256, self.is_form) {
-            (Some(claimed), _) if content.sha256.as_ref() == Some(claimed) => String::new(),
-            (Some(_), _) => return Err("has a body with another SHA-256 than its URL says"),
+    /// What may have been called; the first one is the same however the host is written.
+    pub fn urls(&self) -> &[String] {
+        &self.urls
+    }
+
+    /// What is signed behind the URL.
+    pub fn settled(&self, content: &Content<'_>) -> Result<String, &'static str> {
+        match (&self.body_sha256, self.is_form) {
+            (Some(claimed), _) if content.sha256.as_ref() == Some(claimed) => Ok(String::new()),
+            (Some(_), _) => Err("has a body with another SHA-256 than its URL says"),
             (None, true) => {
                 let form = content.bytes.and_then(|it| std::str::from_utf8(it).ok());
-                sorted(form.ok_or(FORM)?).ok_or(FORM)?
+                sorted(form.ok_or(FORM)?).ok_or(FORM)
             }
-            (None, false) if content.length == 0 => String::new(),
-            (None, false) => {
-                return Err("has a body that is no form, and no `bodySHA256` in its URL");
-            }
-        };
-        let text = |url: &String| format!("{url}{parameters}").into_bytes();
-        Ok(self.urls.iter().map(text).collect())
+            (None, false) if content.length == 0 => Ok(String::new()),
+            (None, false) => Err("has a body that is no form, and no `bodySHA256` in its URL"),
+        }
     }
 }
 
