@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod body;
 pub mod headers;
+pub mod identity;
 pub mod introspection;
 pub mod jwks;
 pub mod jwt;
@@ -15,6 +16,7 @@ mod scalar;
 pub mod secret;
 pub mod signatures;
 pub mod source;
+pub mod upstream;
 
 use crate::gate::Secrets;
 use crate::{
@@ -44,6 +46,7 @@ pub struct Config {
     /// What holds where no route matches.
     pub settings: routes::Settings,
     pub reason_header: Option<String>,
+    pub upstream: upstream::Upstream,
 }
 
 impl Config {
@@ -120,7 +123,12 @@ fn check(
         );
         return None;
     };
+    let mut providers = raw.jwt.iter().flat_map(|jwt| &jwt.providers);
+    let in_place = providers.find(|(_, it)| it.forward == Some(raw::TokenForward::Wristband));
+    let in_place = in_place.map(|(name, _)| name.as_str());
+    let upstream = upstream::read(raw.upstream, in_place, secrets, findings);
     let sections = routes::Sections {
+        jwks: upstream.jwks.is_some(),
         jwt: raw.jwt.is_some(),
         api_keys: raw.api_keys.is_some(),
         signatures: raw.signatures.is_some(),
@@ -136,6 +144,7 @@ fn check(
     let sources = sources(&policy, findings);
     let settings = routes::Settings {
         off: false,
+        serves_jwks: false,
         by_proxy_name: false,
         jwt: match &raw.jwt {
             Some(jwt) => routes::Check::new(jwt.when_missing, jwt.when_invalid),
@@ -187,9 +196,11 @@ fn check(
         routes: routes::read(raw.routes, &settings, &sections, findings),
         settings,
         reason_header: reason_header(raw.response.reason_header, findings),
+        upstream,
     };
     config.settings.check_digest("", findings);
     check_sources(&config, findings);
+    upstream::check(&config, findings);
     Some((config, sources?))
 }
 
@@ -291,7 +302,7 @@ fn check_sources(config: &Config, findings: &mut Findings) {
             findings.add(
                 path,
                 format!(
-                    "looks in `{name}`, which `claim_headers` or `payload_header` writes and clients may not send"
+                    "looks in `{name}`, which `claim_headers`, `payload_header` or `upstream` writes and clients may not send"
                 ),
             );
         }
@@ -322,7 +333,7 @@ fn check_sources(config: &Config, findings: &mut Findings) {
         findings.add(
             "jwt.providers",
             format!(
-                "`claim_headers` or `payload_header` writes `{proof}`, where `bind: [dpop]` looks for proofs"
+                "`claim_headers`, `payload_header` or `upstream` writes `{proof}`, where `bind: [dpop]` looks for proofs"
             ),
         );
     }
@@ -330,11 +341,37 @@ fn check_sources(config: &Config, findings: &mut Findings) {
 
 impl Config {
     /// The headers that tell the upstream who was verified.
-    fn identity_headers(&self) -> impl Iterator<Item = &str> {
-        self.providers.iter().flat_map(|provider| {
-            let claims = provider.claim_headers.iter().map(|own| own.header.as_str());
-            claims.chain(provider.payload_header.as_deref())
-        })
+    pub fn identity_headers(&self) -> impl Iterator<Item = &str> {
+        let providers = self.providers.iter();
+        providers
+            .flat_map(jwt::Provider::identity_headers)
+            .chain(self.upstream.reserved())
+    }
+
+    /// Whether a digest of any body is held against it.
+    fn checks_digests(&self) -> bool {
+        self.every_settings()
+            .any(|it| it.body.digest != body::Digest::Off)
+    }
+
+    /// Those who look for credentials in this header: the path of their `forward`, and whether they
+    /// keep there what was good.
+    fn keepers(&self, header: &str) -> impl Iterator<Item = (String, bool)> {
+        let looks = move |from: &[Source]| {
+            let mut from = from.iter();
+            from.any(|it| matches!(it, Source::Header { name, .. } if name == header))
+        };
+        let providers = self.providers.iter().map(move |it| {
+            let path = format!("jwt.providers.{}.forward", it.name);
+            (path, it.keep && looks(&it.from))
+        });
+        let keys = self.api_keys.iter().map(move |keys| {
+            (
+                "api_keys.forward".to_owned(),
+                keys.keep && looks(&keys.from),
+            )
+        });
+        providers.chain(keys)
     }
 
     /// Where proofs of possession stand, if any provider asks for them.
@@ -372,7 +409,9 @@ impl Config {
             Source::Header { name, .. } => Some(name.as_str()),
             _ => None,
         });
-        let mut folded = headers.chain(self.signature_fields());
+        let mut folded = headers
+            .chain(self.signature_fields())
+            .chain(self.upstream.replaced());
         self.identity_headers()
             .any(|own| fields::is_twin(own, name))
             || folded.any(|own| own != name && fields::is_twin(own, name))
@@ -385,11 +424,13 @@ impl Config {
             || self.headers.removes(name)
             || self.sources().any(|(_, source)| carries(source))
             || self.signature_fields().any(|own| own == name)
+            || self.upstream.replaced() == Some(name)
             || self.proof_field() == Some(name)
     }
 
     fn signature_fields(&self) -> impl Iterator<Item = &str> {
-        let fields = self.signatures.as_ref().map(|_| signature::FIELDS);
+        let is_there = self.signatures.is_some() || self.upstream.sign.is_some();
+        let fields = is_there.then_some(signature::FIELDS);
         fields.into_iter().flatten()
     }
 }

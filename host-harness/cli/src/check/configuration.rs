@@ -26,7 +26,7 @@ pub fn check(file: &Path) -> Result<Vec<Finding>, Failure> {
         Ok(gate) => gate,
         Err(findings) => return Ok(findings.into_iter().map(Finding::load).collect()),
     };
-    if let Err(findings) = gate.gate(&secrets::environment_or_placeholder) {
+    if let Err(findings) = gate.gate(&secrets::OrPlaceholder) {
         return Ok(findings.into_iter().map(Finding::load).collect());
     }
     let mut findings = routes::check(&gate);
