@@ -318,8 +318,11 @@ fn a_service_in_python_that_folds_names() {
         let (input, signature) = (input.as_str().unwrap(), signature.as_str().unwrap());
         let proof = [("signature-input", input), ("signature", signature)];
         let who = [("x-client", "acme"), ("x-user", "acme-1")];
-        let with = |who: Lines<'_>| [&proof[..], who].concat();
-        let status = |method, target, who: Lines<'_>| ask(direct, method, target, &with(who)).0;
+        fn with<'l>(proof: Lines<'l>, who: Lines<'l>) -> Vec<(&'l str, &'l str)> {
+            [proof, who].concat()
+        }
+        let status =
+            |method, target, who: Lines<'_>| ask(direct, method, target, &with(&proof, who)).0;
         assert_eq!(status("GET", "/orders?id=7", &who), 200);
         for (method, target) in [
             ("POST", "/orders?id=7"),

@@ -27,7 +27,12 @@ impl Secrets for OrPlaceholder {
             return None;
         }
         match algorithm {
-            Algorithm::EdDSA => Some(Ed25519KeyPair::generate().to_pem()),
+            Algorithm::EdDSA => {
+                // The public key stands behind the private one.
+                let both = Ed25519KeyPair::generate().to_pem();
+                let end = both.find("-----BEGIN PUBLIC").unwrap_or(both.len());
+                both.get(..end).map(str::to_owned)
+            }
             Algorithm::ES256 => ES256KeyPair::generate().to_pem().ok(),
             Algorithm::ES384 => ES384KeyPair::generate().to_pem().ok(),
             _ => None,
