@@ -45,7 +45,8 @@ fn ask(to: SocketAddr, method: &str, target: &str, lines: Lines<'_>) -> (u16, Va
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     // In chunks, or not: there is one document.
     let json = body.find('{').zip(body.rfind('}'));
-    let json = json.map(|(start, end)| serde_json::from_str(&body[start..=end]).unwrap());
+    let json =
+        json.map(|(start, end)| serde_json::from_str(body.get(start..=end).unwrap()).unwrap());
     (status, json.unwrap_or(Value::Null))
 }
 
