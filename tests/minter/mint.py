@@ -1,5 +1,5 @@
-"""Signs tokens with PyJWT, and requests with http-message-signatures, for the scenario runner: one JSON
-order a line in, one answer a line out."""
+"""Signs tokens with PyJWT, and requests with http-message-signatures, for the scenario runner, and verifies
+what the gate signs: one JSON order a line in, one answer a line out."""
 
 import base64
 import datetime
@@ -8,8 +8,10 @@ import hashlib
 import hmac
 import json
 import sys
+import time
 
 import http_message_signatures as hms
+import http_sf
 import jwt
 
 SIGNATURES = {
@@ -31,6 +33,8 @@ def mint(order):
     if "hello" in order:
         # Without cryptography PyJWT knows only HMAC.
         return {"ready": "RS256" in jwt.algorithms.get_default_algorithms()}
+    if "verify" in order:
+        return {"signature": verify_request, "token": verify_token}[order["verify"]](order)
     if "request" in order:
         return sign_request(order)
     if "mac" in order:
@@ -98,6 +102,57 @@ def twin(order, base):
     return made[:half] + negated.to_bytes(half, "big")
 
 
+# What was seen is judged when all of it was seen, which may be after it has expired.
+PATIENCE = datetime.timedelta(hours=1)
+
+
+class Verifier(hms.HTTPMessageVerifier):
+    max_clock_skew = PATIENCE
+
+
+def is_recent(seconds):
+    return -5 <= time.time() - seconds <= PATIENCE.total_seconds()
+
+
+def verify_request(order):
+    request = Request(**order["request"])
+    verifier = Verifier(
+        signature_algorithm=SIGNATURES[order["algorithm"]], key_resolver=Resolver(order["key"])
+    )
+    label = order["label"]
+    [result] = verifier.verify(request, expect_tag=label, expect_label=label)
+    parameters = result.parameters
+    signatures = http_sf.parse(request.headers["Signature"].encode(), tltype="dictionary")
+    return {
+        "components": [bare(name) for name in result.covered_components if name != '"@signature-params"'],
+        "keyid": parameters["keyid"],
+        "tag": parameters["tag"],
+        "recent": is_recent(parameters["created"]),
+        "lifetime": parameters["expires"] - parameters["created"],
+        "labels": list(signatures),
+    }
+
+
+def verify_token(order):
+    key = order["key"]
+    key = bytes.fromhex(key["secret"]) if "secret" in key else key["pem"]
+    claims = jwt.decode(
+        order["token"],
+        key,
+        algorithms=[order["algorithm"]],
+        issuer=order["issuer"],
+        audience=order["audience"],
+        leeway=PATIENCE,
+        options={"require": ["exp", "iat", "iss", "aud", "jti"]},
+    )
+    header = jwt.get_unverified_header(order["token"])
+    return {"header": header, "claims": claims, "recent": is_recent(claims["iat"])}
+
+
+def bare(component):
+    return component[1:-1] if component.count('"') == 2 and component.endswith('"') else component
+
+
 def moment(seconds):
     return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
 
@@ -112,6 +167,8 @@ class Resolver(hms.HTTPSignatureKeyResolver):
 
     def resolve_private_key(self, key_id):
         return self.key
+
+    resolve_public_key = resolve_private_key
 
 
 class Request:

@@ -13,6 +13,7 @@ pub fn pages() -> Vec<String> {
     .map(String::from)
     .into();
     pages_below(Path::new("policies"), &mut pages);
+    pages_below(Path::new("envoy"), &mut pages);
     pages
 }
 

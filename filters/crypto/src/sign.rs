@@ -1,6 +1,6 @@
-//! Keys that sign. The gate itself signs nothing yet; the command does, with the same algorithms.
+//! Keys that sign: the gate, for its upstream, and the command, with the same algorithms.
 
-use crate::{Algorithm, KeyType};
+use crate::{Algorithm, KeyType, VerificationKey, verify::Key as Public};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use p256::{ecdsa as p256_ecdsa, pkcs8::DecodePrivateKey as _};
 use p384::ecdsa as p384_ecdsa;
@@ -67,6 +67,18 @@ impl SigningKey {
 
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// The key that verifies what this one signs; of a shared secret there is none to tell.
+    pub fn public(&self) -> Option<VerificationKey> {
+        let key = match &self.key {
+            Key::Rsa(key) => Public::Rsa(key.to_public_key()),
+            Key::P256(key) => Public::P256(*key.verifying_key()),
+            Key::P384(key) => Public::P384(*key.verifying_key()),
+            Key::Ed25519(key) => Public::Ed25519(key.verifying_key()),
+            Key::Secret(_) => return None,
+        };
+        VerificationKey::fitting(self.algorithm, key).ok()
     }
 
     /// The signature over a message. `random` fills a buffer with randomness, which RSA asks for:

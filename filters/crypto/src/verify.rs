@@ -2,6 +2,7 @@
 //! message says around them is judged elsewhere.
 
 use crate::{Algorithm, KeyType, public::trimmed};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _};
 use p256::{
     ecdsa as p256_ecdsa,
@@ -34,7 +35,7 @@ pub struct VerificationKey {
     info: Option<Vec<u8>>,
 }
 
-enum Key {
+pub(crate) enum Key {
     Rsa(RsaPublicKey),
     P256(p256_ecdsa::VerifyingKey),
     P384(p384_ecdsa::VerifyingKey),
@@ -99,6 +100,32 @@ impl VerificationKey {
 
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// `kty`, and the members that are the key, in base64url (RFC 7518 section 6.2, RFC 8037 section
+    /// 2). `None` of a shared secret, and of kinds that nobody publishes here.
+    pub fn jwk_members(&self) -> Option<Vec<(&'static str, String)>> {
+        let ec = |curve: &str, point: &[u8]| {
+            // SEC 1 section 2.3.3: 04 || x || y.
+            let coordinates = point.strip_prefix(&[4])?;
+            let (x, y) = coordinates.split_at_checked(coordinates.len() / 2)?;
+            Some(vec![
+                ("kty", "EC".to_owned()),
+                ("crv", curve.to_owned()),
+                ("x", BASE64_URL_SAFE_NO_PAD.encode(x)),
+                ("y", BASE64_URL_SAFE_NO_PAD.encode(y)),
+            ])
+        };
+        match &self.key {
+            Key::P256(key) => ec("P-256", key.to_sec1_point(false).as_bytes()),
+            Key::P384(key) => ec("P-384", key.to_sec1_point(false).as_bytes()),
+            Key::Ed25519(key) => Some(vec![
+                ("kty", "OKP".to_owned()),
+                ("crv", "Ed25519".to_owned()),
+                ("x", BASE64_URL_SAFE_NO_PAD.encode(key.as_bytes())),
+            ]),
+            Key::Rsa(_) | Key::P521(_) | Key::Secret(_) => None,
+        }
     }
 
     /// The key as hosts take it, where it is of a kind that they verify with.
@@ -192,7 +219,7 @@ impl VerificationKey {
     }
 
     /// The key, where it is of the kind that the algorithm takes.
-    fn fitting(algorithm: Algorithm, key: Key) -> Result<Self, Fault> {
+    pub(crate) fn fitting(algorithm: Algorithm, key: Key) -> Result<Self, Fault> {
         let kind = match &key {
             Key::Rsa(_) => KeyType::Rsa,
             Key::P256(_) => KeyType::P256,

@@ -45,6 +45,14 @@ pub fn enforce(policy: &Policy, pass: &Pass<'_>, question: Question<'_>) -> Deci
                 headers.remove(name);
             }
             edit_query(&mut headers, &edits.set_query, &edits.remove_query);
+            if let Err((reason, detail)) = question.proof.show(pass, &mut headers) {
+                let record = Record {
+                    reason,
+                    detail: Some(detail),
+                    ..record(note)
+                };
+                return pass.refuse(question.settings, record);
+            }
             let response = edits
                 .response_headers
                 .into_iter()

@@ -7,7 +7,7 @@ use crate::{
         jwt::Knowledge,
         signature::{self, Report, webhook},
     },
-    crypto::Verifier,
+    crypto::{Algorithm, Verifier},
     decision::{Decision, Deny, Effect, HeaderEdit, Record},
     enforce::enforce,
     error::{LoadError, LoadErrors},
@@ -27,6 +27,12 @@ use std::{cell::RefCell, sync::Arc};
 pub trait Secrets {
     /// The value of an environment variable, if it is set.
     fn secret(&self, name: &str) -> Option<String>;
+
+    /// A private key, as PEM, for the one that the proxy has and that is not here: where a configuration
+    /// is only looked at, and nothing is signed.
+    fn stand_in(&self, _name: &str, _algorithm: Algorithm) -> Option<String> {
+        None
+    }
 }
 
 impl<F: Fn(&str) -> Option<String>> Secrets for F {

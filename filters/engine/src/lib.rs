@@ -48,6 +48,7 @@ mod request;
 mod route;
 mod sample;
 mod self_check;
+mod upstream;
 mod verified;
 mod wait;
 pub mod words;

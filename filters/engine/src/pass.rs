@@ -18,7 +18,7 @@ use crate::{
     remote::Want,
     replay::Claim,
     request::{Incoming, Request},
-    route,
+    route, upstream,
     verified::{Verified, VerifiedBody},
     words::Reason,
 };
@@ -61,6 +61,8 @@ pub struct Question<'p> {
     pub claims: Vec<Claim>,
     /// From when on the oldest signature could have been shown, in seconds since the Unix epoch.
     pub good_from: Option<i64>,
+    /// What the upstream is shown, were the answer yes.
+    pub proof: upstream::Proof,
 }
 
 /// Why credentials end the request.
@@ -108,6 +110,15 @@ impl<'p> Pass<'p> {
             Box::new(self.refuse_told(settings, record, refused.challenge.as_ref()))
         };
         headers.remove_where(|name| config.is_reserved(name));
+        if let Some(sign) = &config.upstream.sign {
+            upstream::sign::withdraw(&sign.label, &mut headers);
+        }
+        if settings.serves_jwks {
+            return Err(Box::new(upstream::jwks::answer(
+                config,
+                self.record(Reason::GateServed),
+            )));
+        }
         if settings.off {
             self.remove_configured(&mut headers);
             // A change of headers makes the proxy choose its route again: a client could have sent
@@ -166,6 +177,19 @@ impl<'p> Pass<'p> {
         .map_err(|InputError::Path| refuse(Reason::RequestMalformed.into()))?;
         self.forward(&verified, &mut headers)
             .map_err(|reason| refuse(reason.into()))?;
+        let proof = upstream::Proof::new(&config.upstream, &verified, &mut headers).map_err(
+            |(reason, detail)| {
+                refuse(Refused {
+                    detail: Some(detail),
+                    ..reason.into()
+                })
+            },
+        )?;
+        // What a client may not send, the gate does not make of a token either.
+        let wrote = verified.jwts.iter().any(jwt::VerifiedJwt::writes) || proof.writes();
+        if wrote && headers.bytes() > config.headers.max_bytes {
+            return Err(refuse(Reason::HeadersTooLarge.into()));
+        }
         Ok(Asked::Policy(Question {
             settings,
             headers,
@@ -180,6 +204,7 @@ impl<'p> Pass<'p> {
                 .min(),
             api_key: api_key.into_inner(),
             passing,
+            proof,
         }))
     }
 
@@ -389,11 +414,6 @@ impl<'p> Pass<'p> {
                 // Two tokens that say different things under one name.
                 Some(_) => return Err(Reason::RequestMalformed),
             }
-        }
-        // What a client may not send, the gate does not make of a token either.
-        let wrote = verified.jwts.iter().any(jwt::VerifiedJwt::writes);
-        if wrote && headers.bytes() > config.headers.max_bytes {
-            return Err(Reason::HeadersTooLarge);
         }
         Ok(())
     }

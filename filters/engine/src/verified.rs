@@ -53,6 +53,26 @@ impl Verified<'_> {
             .or_else(|| agreed(self.signatures.iter().map(VerifiedSignature::subject)))
     }
 
+    /// Whether there is any that could be named.
+    pub fn is_any(&self) -> bool {
+        !self.jwts.is_empty()
+            || self.api_key.is_some()
+            || !self.signatures.is_empty()
+            || self.peer.is_some()
+    }
+
+    /// What the subject may do, as OAuth writes it (RFC 6749 section 3.3): of the same credential.
+    pub fn scope(&self) -> Option<String> {
+        let by_token = self.jwts.iter().find(|jwt| jwt.subject().is_some());
+        match by_token {
+            Some(jwt) => jwt.scope().map(str::to_owned),
+            None => {
+                let scopes = self.api_key.as_ref()?.scopes();
+                (!scopes.is_empty()).then(|| scopes.join(" "))
+            }
+        }
+    }
+
     /// The API key's id, else a token's `kid`, else that of the signatures, where they agree.
     pub fn key_id(&self) -> Option<&str> {
         let by_key = self.api_key.as_ref().map(VerifiedApiKey::id);

@@ -19,7 +19,8 @@ macro_rules! reasons {
             }
 
             /// The HTTP status of a refusal for this reason, unless the policy sets one.
-            /// 200 where the reason allows: then the upstream answers.
+            /// 200 where the reason allows: then the upstream answers; and where the gate answers what
+            /// was asked for.
             pub const fn status(self) -> u16 {
                 match self { $( Reason::$name => $status, )* }
             }
@@ -35,6 +36,7 @@ macro_rules! reasons {
 reasons! {
     PolicyAllowed = "policy.allowed", 200, OK;
     GateOff = "gate.off", 200, OK;
+    GateServed = "gate.served", 200, OK;
 
     HeadersRepeated = "headers.repeated", 400, INVALID_ARGUMENT;
     HeadersInvalid = "headers.invalid", 400, INVALID_ARGUMENT;

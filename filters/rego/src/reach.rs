@@ -19,6 +19,16 @@ pub enum Reach {
 static WHOLE: Reach = Reach::Whole;
 
 impl Reach {
+    /// What stands at these paths, and all below it.
+    pub fn of_paths<'p>(paths: impl IntoIterator<Item = &'p [String]>) -> Reach {
+        let mut reach = Reach::Members(BTreeMap::new());
+        for path in paths {
+            let path: Vec<Option<String>> = path.iter().cloned().map(Some).collect();
+            reach.add(&path);
+        }
+        reach
+    }
+
     /// What of the member can be looked at; `None` where nothing can.
     pub fn member(&self, name: &str) -> Option<&Reach> {
         match self {

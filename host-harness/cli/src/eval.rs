@@ -112,7 +112,7 @@ impl Eval {
         let file = GateFile::read(config)?;
         let input = match &self.request {
             None => {
-                file.gate(&secrets::environment_or_placeholder)?;
+                file.gate(&secrets::OrPlaceholder)?;
                 self.given_input()?
             }
             Some(request) => {

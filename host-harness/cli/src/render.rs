@@ -41,7 +41,7 @@ enum Format {
 impl Render {
     pub fn run(self) -> Result<Exit, Failure> {
         let gate = GateFile::read(&self.config)?;
-        gate.gate(&secrets::environment_or_placeholder)?;
+        gate.gate(&secrets::OrPlaceholder)?;
         let text = match self.format {
             Format::Json => gate.document.to_string(),
             Format::Pretty => format!("{:#}", gate.document),

@@ -2,6 +2,8 @@
 
 use crate::failure::Failure;
 use base64::{Engine, prelude::BASE64_STANDARD};
+use jwt_simple::prelude::{ES256KeyPair, ES384KeyPair, Ed25519KeyPair};
+use portcullis_engine::{Algorithm, Secrets};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -11,9 +13,31 @@ pub fn environment(name: &str) -> Option<String> {
 }
 
 /// For checking a configuration away from its proxy: a secret that is not here stands in for the
-/// one that is there. It fits every use: long enough for any HMAC, and valid base64.
-pub fn environment_or_placeholder(name: &str) -> Option<String> {
-    environment(name).or_else(|| Some("cGxhY2Vob2xkZXIg".repeat(8)))
+/// one that is there. It fits every use: long enough for any HMAC, and valid base64. A private key
+/// that is not here is a new one.
+pub struct OrPlaceholder;
+
+impl Secrets for OrPlaceholder {
+    fn secret(&self, name: &str) -> Option<String> {
+        environment(name).or_else(|| Some("cGxhY2Vob2xkZXIg".repeat(8)))
+    }
+
+    fn stand_in(&self, name: &str, algorithm: Algorithm) -> Option<String> {
+        if environment(name).is_some() {
+            return None;
+        }
+        match algorithm {
+            Algorithm::EdDSA => {
+                // The public key stands behind the private one.
+                let both = Ed25519KeyPair::generate().to_pem();
+                let end = both.find("-----BEGIN PUBLIC").unwrap_or(both.len());
+                both.get(..end).map(str::to_owned)
+            }
+            Algorithm::ES256 => ES256KeyPair::generate().to_pem().ok(),
+            Algorithm::ES384 => ES384KeyPair::generate().to_pem().ok(),
+            _ => None,
+        }
+    }
 }
 
 /// A secret as a configuration writes it: text, or `{env: NAME}`.

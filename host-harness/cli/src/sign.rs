@@ -303,7 +303,7 @@ impl Known {
         };
         let file = GateFile::read(config)?;
         // Checked as a whole, so that what is signed for is a gate that loads.
-        let gate = file.gate(&secrets::environment_or_placeholder)?;
+        let gate = file.gate(&secrets::OrPlaceholder)?;
         let Some(signatures) = file.document.get("signatures") else {
             let message = format!("{}: has no `signatures`", config.display());
             return Err(Failure::new(message));

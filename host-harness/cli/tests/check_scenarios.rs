@@ -146,6 +146,46 @@ const ON_PURPOSE: &[(&str, &str, &str)] = &[
         "identity-header",
         "something of the request has to choose the data",
     ),
+    (
+        "upstream/components",
+        "default-allow",
+        "only what the upstream is shown is looked at",
+    ),
+    (
+        "upstream/digest",
+        "default-allow",
+        "only what the upstream is shown is looked at",
+    ),
+    (
+        "upstream/digest",
+        "rewritten-component",
+        "what is signed is what it is about",
+    ),
+    (
+        "upstream/jwks",
+        "rewritten-component",
+        "what is signed is what it is about",
+    ),
+    (
+        "upstream/signed",
+        "rewritten-component",
+        "what is signed is what it is about",
+    ),
+    (
+        "upstream/signed_beside",
+        "rewritten-component",
+        "what is signed is what it is about",
+    ),
+    (
+        "upstream/wristband",
+        "default-allow",
+        "only what the upstream is shown is looked at",
+    ),
+    (
+        "upstream/wristband_in_place",
+        "default-allow",
+        "only what the upstream is shown is looked at",
+    ),
 ];
 
 #[test]

@@ -24,7 +24,10 @@ fn bad_input_is_one_clear_line_and_exit_2() {
     folder.write("binary.yaml", [0x7f, b'E', b'L', b'F', 0xff, 0xfe]);
     folder.write("invalid.yaml", "policy: {a: [1, 2}\n");
     folder.write("unknown.yaml", "policy:\n  path: policies\njtw: {}\n");
-    folder.write("not-yet.yaml", "policy:\n  path: policies\nupstream: {}\n");
+    folder.write(
+        "not-yet.yaml",
+        "policy:\n  path: policies\ndecision_log: {}\n",
+    );
     folder.write("no-policy.yaml", "jwt: {providers: {}}\n");
     folder.write(
         "bad-rego.yaml",
@@ -50,7 +53,7 @@ fn bad_input_is_one_clear_line_and_exit_2() {
         ("unknown.yaml", "error: unknown.yaml:3:1: jtw: "),
         (
             "not-yet.yaml",
-            "error: not-yet.yaml:3:1: upstream: not supported yet",
+            "error: not-yet.yaml:3:1: decision_log: not supported yet",
         ),
         ("no-policy.yaml", "error: no-policy.yaml:1:1: policy: "),
         ("bad-rego.yaml", "error: bad-rego.yaml:"),

@@ -3,9 +3,11 @@
 use crate::{
     On,
     prepare::Prepared,
+    proof::Proof,
     report::{Result, Verdict},
     scenario::{Case, Expect, ExpectBody, ExpectLoadError, ExpectUpstream},
     subject::{Exchange, Observation, Ran, Received},
+    token::Minters,
 };
 use portcullis_engine::Reason;
 use portcullis_host::Headers;
@@ -13,7 +15,11 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The verdicts on one scenario, on all its subjects.
-pub fn scenario(prepared: &Prepared<'_>, ran: &[(On, &Ran)]) -> Vec<Verdict> {
+pub fn scenario(
+    prepared: &Prepared<'_>,
+    ran: &[(On, &Ran)],
+    minters: &mut Minters,
+) -> Vec<Verdict> {
     let scenario = prepared.scenario;
     let mut verdicts = Vec::new();
     let mut say = |case: &str, on: On, result: Result| {
@@ -60,9 +66,16 @@ pub fn scenario(prepared: &Prepared<'_>, ran: &[(On, &Ran)]) -> Vec<Verdict> {
                         let mut faults = against_expectation(case, seen);
                         let sent = prepared.exchanges.get(index);
                         faults.extend(sent.and_then(|sent| against_what_was_sent(sent, seen)));
+                        let proof = prepared.proofs.get(index);
+                        if let (Some(proof), Some(received)) = (proof, &seen.upstream) {
+                            faults.extend(proof.faults(received, minters));
+                        }
+                        let changing = proof.map(Proof::headers).unwrap_or_default();
                         match first {
                             None => first = Some((*on, seen)),
-                            Some(first) => faults.extend(against_each_other(first, (*on, seen))),
+                            Some(first) => {
+                                faults.extend(against_each_other(first, (*on, seen), &changing));
+                            }
                         }
                         faults
                     };
@@ -194,9 +207,13 @@ pub fn against_silence(status: u16, seen: &Observation) -> Vec<String> {
     faults.0
 }
 
-/// What two subjects do not agree on.
-pub fn against_each_other(first: (On, &Observation), second: (On, &Observation)) -> Vec<String> {
-    let (one, other) = (summary(first.1), summary(second.1));
+/// What two subjects do not agree on. `changing`: headers to the upstream that are others each time.
+pub fn against_each_other(
+    first: (On, &Observation),
+    second: (On, &Observation),
+    changing: &[&str],
+) -> Vec<String> {
+    let (one, other) = (summary(first.1, changing), summary(second.1, changing));
     let names: Vec<&str> = one.keys().chain(other.keys()).copied().collect();
     let mut faults = Vec::new();
     for name in names {
@@ -251,6 +268,9 @@ fn upstream(faults: &mut Faults, expect: &Expect, received: Option<&Received>) {
                 method,
                 headers,
                 absent,
+                // Held against what was received by their keys.
+                signed: _,
+                wristband: _,
             } = wanted;
             for (name, wanted, found) in [
                 ("path", path, &received.path),
@@ -292,7 +312,7 @@ const ENVOYS_OWN_RESPONSE: &[&str] = &[
 ];
 
 /// What must be the same everywhere.
-fn summary(seen: &Observation) -> BTreeMap<&'static str, Value> {
+fn summary(seen: &Observation, changing: &[&str]) -> BTreeMap<&'static str, Value> {
     let record = seen.record.clone().unwrap_or(Value::Null);
     let decision_id = text_of(field(&record, "decision_id"));
     // A decision's id is its own, and stands in the body.
@@ -331,7 +351,8 @@ fn summary(seen: &Observation) -> BTreeMap<&'static str, Value> {
         // `content-length: 0` and nothing mean the same (RFC 9110 section 8.6); Envoy's codec writes
         // it for some methods, and leaves it out for others.
         let empty = received.body.is_empty().then_some("content-length");
-        let headers = map_of(&received.headers, empty.as_slice());
+        let without: Vec<&str> = empty.into_iter().chain(changing.iter().copied()).collect();
+        let headers = map_of(&received.headers, &without);
         summary.insert("upstream's headers", headers);
         summary.insert("upstream's body", json!(shown_body(&received.body)));
     }

@@ -15,7 +15,7 @@ fn what_is_as_expected_has_no_fault() {
     assert!(faults.is_empty(), "{faults:?}");
     let faults = against_expectation(&case(denied()), &refused());
     assert!(faults.is_empty(), "{faults:?}");
-    assert!(against_each_other((On::Native, &seen()), (On::Envoy, &seen())).is_empty());
+    assert!(against_each_other((On::Native, &seen()), (On::Envoy, &seen()), &[]).is_empty());
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn every_difference_between_subjects_is_found() {
     for (index, change) in changes.iter().enumerate() {
         let mut other = seen();
         change(&mut other);
-        let faults = against_each_other((On::Native, &seen()), (On::Envoy, &other));
+        let faults = against_each_other((On::Native, &seen()), (On::Envoy, &other), &[]);
         assert!(!faults.is_empty(), "change {index}");
     }
 }

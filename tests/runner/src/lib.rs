@@ -16,6 +16,7 @@ mod mint;
 pub mod native;
 mod pipe;
 mod prepare;
+mod proof;
 mod report;
 mod scenario;
 mod server;
@@ -198,9 +199,11 @@ impl Runner {
                 .iter()
                 .filter_map(|(on, all)| Some((*on, all.get(index)?)))
                 .collect();
-            report
-                .verdicts
-                .extend(judge::scenario(prepared, &of_scenario));
+            report.verdicts.extend(judge::scenario(
+                prepared,
+                &of_scenario,
+                &mut self.minters.borrow_mut(),
+            ));
         }
         Ok(report)
     }

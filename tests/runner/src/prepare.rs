@@ -7,6 +7,7 @@ use crate::{
     error::Error,
     folder::Scenario,
     keys::Keyring,
+    proof::Proof,
     scenario::{Case, Expect, HeaderLines, HeaderText, Mtls, OneOrMany, Replacement, RequestSpec},
     servers::Changes,
     subject::{Exchange, Framing, Tls},
@@ -28,6 +29,8 @@ pub struct Prepared<'a> {
     pub(crate) servers: Changes,
     pub(crate) before: Vec<Changes>,
     pub(crate) mtls: Option<Listener>,
+    /// What each case's upstream is shown.
+    pub(crate) proofs: Vec<Proof>,
 }
 
 /// An mTLS listener's side, as PEM.
@@ -68,6 +71,10 @@ impl<'a> Prepared<'a> {
             .map(|case| Changes::new(&purse, &case.before));
         let before = before.collect::<Result<_, _>>().map_err(named)?;
         let mut cases = scenario.file.cases.clone();
+        let proofs = cases
+            .iter()
+            .map(|case| Proof::new(&case.expect.upstream, |name| purse.find(name)));
+        let proofs = proofs.collect::<Result<_, _>>().map_err(named)?;
         let mut exchanges = Vec::new();
         for case in &mut cases {
             if case.request.shown.iter().next().is_some() {
@@ -101,6 +108,7 @@ impl<'a> Prepared<'a> {
             servers,
             before,
             mtls,
+            proofs,
         })
     }
 }

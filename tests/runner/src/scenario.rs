@@ -294,6 +294,60 @@ pub struct ExpectUpstream {
     /// A value, or all values in order.
     pub headers: BTreeMap<String, OneOrMany<String>>,
     pub absent: Vec<String>,
+    /// The gate's own signature.
+    pub signed: Option<SignedSpec>,
+    /// The gate's own token.
+    pub wristband: Option<WristbandSpec>,
+}
+
+/// A signature of the gate's that must verify.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedSpec {
+    /// One of the scenario's keys.
+    pub key: String,
+    /// Its `keyid`.
+    pub id: String,
+    #[serde(default = "own_label")]
+    pub label: String,
+    /// All that it covers, in order.
+    pub components: Vec<String>,
+    /// In seconds.
+    #[serde(default = "usual_lifetime")]
+    pub lifetime: i64,
+    /// Every label that stands there, where there is more than the gate's.
+    pub labels: Option<Vec<String>>,
+}
+
+/// A token of the gate's that must verify.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WristbandSpec {
+    /// One of the scenario's keys.
+    pub key: String,
+    /// Its `kid`.
+    pub id: String,
+    #[serde(default = "own_header")]
+    pub header: String,
+    pub issuer: String,
+    pub audience: String,
+    /// In seconds.
+    #[serde(default = "usual_lifetime")]
+    pub lifetime: i64,
+    /// All claims but `iss`, `aud`, `iat`, `exp` and `jti`.
+    pub claims: Map<String, Value>,
+}
+
+fn own_label() -> String {
+    "portcullis".into()
+}
+
+fn own_header() -> String {
+    "x-portcullis-token".into()
+}
+
+fn usual_lifetime() -> i64 {
+    30
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -144,3 +144,8 @@ fn algorithm(key: &Key) -> Result<Algorithm, String> {
         .filter(|algorithm| algorithm.http_name().is_some())
         .ok_or_else(|| format!("`{}` signs no HTTP messages", key.algorithm))
 }
+
+/// What RFC 9421 calls a JWS algorithm.
+pub fn http_name(algorithm: &str) -> Option<&'static str> {
+    Algorithm::parse(algorithm)?.http_name()
+}

@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 pub trait Names {
     fn jwk(&self, key: &str) -> Result<Value, Error>;
     fn pem(&self, key: &str) -> Result<String, Error>;
+    /// The private half as PEM, for keys of the gate's own.
+    fn private(&self, key: &str) -> Result<String, Error>;
     fn token(&self, token: &str) -> Result<String, Error>;
     fn fingerprint(&self, certificate: &str) -> Result<String, Error>;
     /// The JWK's thumbprint (RFC 7638), as `cnf.jkt` has it.
@@ -128,6 +130,7 @@ fn evaluate(names: &dyn Names, inner: &str) -> Result<Value, Error> {
         }
         "jwk" => names.jwk(argument)?,
         "pem" => names.pem(argument)?.into(),
+        "private" => names.private(argument)?.into(),
         "token" => names.token(argument)?.into(),
         "fingerprint" => names.fingerprint(argument)?.into(),
         "thumbprint" => names.thumbprint(argument)?.into(),

@@ -121,7 +121,7 @@ impl<'a> Purse<'a> {
         })
     }
 
-    fn find(&self, name: &str) -> Result<&Key, Error> {
+    pub fn find(&self, name: &str) -> Result<&Key, Error> {
         self.keys.get(name).ok_or_else(|| {
             Error::Key(
                 name.to_owned(),
@@ -314,6 +314,13 @@ impl<'a> Purse<'a> {
 impl Names for Purse<'_> {
     fn jwk(&self, key: &str) -> Result<Value, Error> {
         Ok(Value::Object(self.find(key)?.jwk.clone()))
+    }
+
+    fn private(&self, key: &str) -> Result<String, Error> {
+        match &self.find(key)?.private {
+            Private::Pem(pem) => Ok(pem.clone()),
+            Private::Secret(_) => Err(Error::Key(key.to_owned(), "has no private half".into())),
+        }
     }
 
     fn pem(&self, key: &str) -> Result<String, Error> {

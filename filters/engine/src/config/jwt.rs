@@ -4,6 +4,7 @@ pub mod binding;
 pub mod subjects;
 
 use super::{
+    identity::{self, IdentityHeader},
     introspection::{self, Introspection},
     jwks::{self, KeySet, KeySource},
     raw, source,
@@ -29,7 +30,7 @@ pub struct Provider {
     pub proof: Proof,
     pub verifier: Verifier,
     pub from: Vec<Source>,
-    pub claim_headers: Vec<ClaimHeader>,
+    pub claim_headers: Vec<IdentityHeader>,
     pub leeway: Duration,
     pub max_lifetime: Option<Duration>,
     pub require: Vec<String>,
@@ -51,11 +52,12 @@ pub enum Proof {
     Introspection(Introspection),
 }
 
-/// A claim that the upstream gets as a header.
-pub struct ClaimHeader {
-    pub header: String,
-    /// The members to walk, from the claims set down.
-    pub claim: Vec<String>,
+impl Provider {
+    /// The headers that tell the upstream who its tokens are of.
+    pub fn identity_headers(&self) -> impl Iterator<Item = &str> {
+        let claims = self.claim_headers.iter().map(|own| own.header.as_str());
+        claims.chain(self.payload_header.as_deref())
+    }
 }
 
 pub fn read(
@@ -187,7 +189,12 @@ fn provider(
             Proof::nothing()
         }
     };
-    let claim_headers = claim_headers(raw.claim_headers, path, findings);
+    let claim_headers = identity::read(
+        raw.claim_headers,
+        &format!("{path}.claim_headers"),
+        "a claim, a dotted path (`realm.roles`) or a JSON pointer (`/https:~1~1example.com~1roles`)",
+        findings,
+    );
     Provider {
         issuer: raw.issuer,
         audiences,
@@ -205,7 +212,7 @@ fn provider(
         subjects: raw
             .subjects
             .map(|texts| subjects::read(&texts, &format!("{path}.subjects"), findings)),
-        keep: raw.forward == Some(raw::Forward::Keep),
+        keep: raw.forward == Some(raw::TokenForward::Keep),
         name,
     }
 }
@@ -288,52 +295,14 @@ fn algorithms(names: Option<Vec<String>>, path: &str, findings: &mut Findings) -
     algorithms
 }
 
-fn claim_headers(
-    raw: BTreeMap<String, String>,
-    path: &str,
-    findings: &mut Findings,
-) -> Vec<ClaimHeader> {
-    let mut headers = Vec::new();
-    for (header, claim) in raw {
-        let path = format!("{path}.claim_headers.{header}");
-        let header = header.to_ascii_lowercase();
-        if !fields::is_token(&header) || fields::is_framing(&header) {
-            findings.add(&path, "is no header that the gate may write");
-            continue;
-        }
-        if headers
-            .iter()
-            .any(|other: &ClaimHeader| fields::is_twin(&other.header, &header))
-        {
-            findings.add(
-                &path,
-                "is written twice: upstreams read `-`, `_` and either case as one",
-            );
-            continue;
-        }
-        match claim_path(&claim) {
-            Some(claim) => headers.push(ClaimHeader { header, claim }),
-            None => findings.add(
-                &path,
-                format!("found `{claim}`; takes a claim, a dotted path (`realm.roles`) or a JSON pointer (`/https:~1~1example.com~1roles`)"),
-            ),
-        }
-    }
-    headers
-}
-
 fn payload_header(
     name: Option<String>,
-    claim_headers: &[ClaimHeader],
+    claim_headers: &[IdentityHeader],
     path: &str,
     findings: &mut Findings,
 ) -> Option<String> {
-    let name = name?.to_ascii_lowercase();
     let path = format!("{path}.payload_header");
-    if !fields::is_token(&name) || fields::is_framing(&name) {
-        findings.add(path, "is no header that the gate may write");
-        return None;
-    }
+    let name = identity::writable(&name?, &path, findings)?;
     if claim_headers
         .iter()
         .any(|other| fields::is_twin(&other.header, &name))
@@ -341,16 +310,4 @@ fn payload_header(
         findings.add(path, format!("`{name}` is written by `claim_headers` too"));
     }
     Some(name)
-}
-
-/// `a.b`, or a JSON pointer (RFC 6901) where a name holds a dot.
-fn claim_path(text: &str) -> Option<Vec<String>> {
-    let members: Vec<String> = match text.strip_prefix('/') {
-        Some(pointer) => pointer
-            .split('/')
-            .map(|member| member.replace("~1", "/").replace("~0", "~"))
-            .collect(),
-        None => text.split('.').map(str::to_owned).collect(),
-    };
-    members.iter().all(|m| !m.is_empty()).then_some(members)
 }

@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod body;
 pub mod headers;
+pub mod identity;
 pub mod introspection;
 pub mod jwks;
 pub mod jwt;
@@ -15,6 +16,7 @@ mod scalar;
 pub mod secret;
 pub mod signatures;
 pub mod source;
+pub mod upstream;
 pub mod webhooks;
 
 use crate::gate::Secrets;
@@ -49,6 +51,7 @@ pub struct Config {
     /// What holds where no route matches.
     pub settings: routes::Settings,
     pub reason_header: Option<String>,
+    pub upstream: upstream::Upstream,
 }
 
 impl Config {
@@ -125,7 +128,12 @@ fn check(
         );
         return None;
     };
+    let mut providers = raw.jwt.iter().flat_map(|jwt| &jwt.providers);
+    let in_place = providers.find(|(_, it)| it.forward == Some(raw::TokenForward::Wristband));
+    let in_place = in_place.map(|(name, _)| name.as_str());
+    let upstream = upstream::read(raw.upstream, in_place, secrets, findings);
     let sections = routes::Sections {
+        jwks: upstream.jwks.is_some(),
         jwt: raw.jwt.is_some(),
         api_keys: raw.api_keys.is_some(),
         signatures: raw.signatures.is_some(),
@@ -147,6 +155,7 @@ fn check(
     let sources = sources(&policy, findings);
     let settings = routes::Settings {
         off: false,
+        serves_jwks: false,
         by_proxy_name: false,
         jwt: match &raw.jwt {
             Some(jwt) => routes::Check::new(jwt.when_missing, jwt.when_invalid),
@@ -203,9 +212,11 @@ fn check(
         routes: routes::read(raw.routes, &settings, &sections, findings),
         settings,
         reason_header: reason_header(raw.response.reason_header, findings),
+        upstream,
     };
     config.settings.check_digest("", findings);
     check_sources(&config, findings);
+    upstream::check(&config, findings);
     Some((config, sources?))
 }
 
@@ -307,7 +318,7 @@ fn check_sources(config: &Config, findings: &mut Findings) {
             findings.add(
                 path,
                 format!(
-                    "looks in `{name}`, which `claim_headers` or `payload_header` writes and clients may not send"
+                    "looks in `{name}`, which `claim_headers`, `payload_header` or `upstream` writes and clients may not send"
                 ),
             );
         }
@@ -338,7 +349,7 @@ fn check_sources(config: &Config, findings: &mut Findings) {
         findings.add(
             "jwt.providers",
             format!(
-                "`claim_headers` or `payload_header` writes `{proof}`, where `bind: [dpop]` looks for proofs"
+                "`claim_headers`, `payload_header` or `upstream` writes `{proof}`, where `bind: [dpop]` looks for proofs"
             ),
         );
     }
@@ -346,11 +357,37 @@ fn check_sources(config: &Config, findings: &mut Findings) {
 
 impl Config {
     /// The headers that tell the upstream who was verified.
-    fn identity_headers(&self) -> impl Iterator<Item = &str> {
-        self.providers.iter().flat_map(|provider| {
-            let claims = provider.claim_headers.iter().map(|own| own.header.as_str());
-            claims.chain(provider.payload_header.as_deref())
-        })
+    pub fn identity_headers(&self) -> impl Iterator<Item = &str> {
+        let providers = self.providers.iter();
+        providers
+            .flat_map(jwt::Provider::identity_headers)
+            .chain(self.upstream.reserved())
+    }
+
+    /// Whether a digest of any body is held against it.
+    fn checks_digests(&self) -> bool {
+        self.every_settings()
+            .any(|it| it.body.digest != body::Digest::Off)
+    }
+
+    /// Those who look for credentials in this header: the path of their `forward`, and whether they
+    /// keep there what was good.
+    fn keepers(&self, header: &str) -> impl Iterator<Item = (String, bool)> {
+        let looks = move |from: &[Source]| {
+            let mut from = from.iter();
+            from.any(|it| matches!(it, Source::Header { name, .. } if name == header))
+        };
+        let providers = self.providers.iter().map(move |it| {
+            let path = format!("jwt.providers.{}.forward", it.name);
+            (path, it.keep && looks(&it.from))
+        });
+        let keys = self.api_keys.iter().map(move |keys| {
+            (
+                "api_keys.forward".to_owned(),
+                keys.keep && looks(&keys.from),
+            )
+        });
+        providers.chain(keys)
     }
 
     /// Where proofs of possession stand, if any provider asks for them.
@@ -388,7 +425,9 @@ impl Config {
             Source::Header { name, .. } => Some(name.as_str()),
             _ => None,
         });
-        let mut folded = headers.chain(self.signature_fields());
+        let mut folded = headers
+            .chain(self.signature_fields())
+            .chain(self.upstream.replaced());
         self.identity_headers()
             .any(|own| fields::is_twin(own, name))
             || self.is_twin_of_amz(name)
@@ -403,6 +442,7 @@ impl Config {
             || self.sources().any(|(_, source)| carries(source))
             || self.signature_fields().any(|own| own == name)
             || (self.has_sigv4() && name.starts_with(AMZ))
+            || self.upstream.replaced() == Some(name)
             || self.proof_field() == Some(name)
     }
 
@@ -417,11 +457,11 @@ impl Config {
     }
 
     fn signature_fields(&self) -> impl Iterator<Item = &str> {
-        let signatures = self.signatures.iter();
-        signatures.flat_map(|it| {
-            let own = it.has_keys().then_some(signature::FIELDS);
-            let own = own.into_iter().flatten();
-            own.chain(it.webhooks.iter().flat_map(Webhook::fields))
-        })
+        let keys = self.signatures.as_ref().is_some_and(|it| it.has_keys());
+        let is_there = keys || self.upstream.sign.is_some();
+        let own = is_there.then_some(signature::FIELDS);
+        let webhooks = self.signatures.iter().flat_map(|it| &it.webhooks);
+        let webhooks = webhooks.flat_map(Webhook::fields);
+        own.into_iter().flatten().chain(webhooks)
     }
 }

@@ -38,7 +38,7 @@ pub struct Document {
     #[serde(default)]
     pub routes: Vec<Route>,
     #[serde(default)]
-    pub upstream: NotYet,
+    pub upstream: super::upstream::raw::Upstream,
     #[serde(default)]
     pub response: Response,
     #[serde(default)]
@@ -107,7 +107,7 @@ pub struct Provider {
     #[serde(default)]
     pub bind: Vec<Bind>,
     pub dpop: Option<Dpop>,
-    pub forward: Option<Forward>,
+    pub forward: Option<TokenForward>,
     pub subjects: Option<Vec<String>>,
     pub payload_header: Option<String>,
 }
@@ -276,6 +276,7 @@ pub struct Route {
     #[serde(rename = "match")]
     pub matches: Match,
     pub gate: Option<Switch>,
+    pub serve: Option<Serve>,
     #[serde(default)]
     pub jwt: RouteCheck,
     #[serde(default)]
@@ -353,6 +354,20 @@ pub enum MethodOverride {
 pub enum Forward {
     Strip,
     Keep,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenForward {
+    Strip,
+    Keep,
+    Wristband,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Serve {
+    Jwks,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]

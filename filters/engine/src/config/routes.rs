@@ -36,6 +36,8 @@ pub struct Match {
 #[derive(Clone)]
 pub struct Settings {
     pub off: bool,
+    /// The gate answers, with its public keys.
+    pub serves_jwks: bool,
     /// Chosen by the proxy's own name of its route.
     pub by_proxy_name: bool,
     pub jwt: Check,
@@ -108,6 +110,8 @@ pub struct Sections {
     pub signatures: bool,
     /// The ids of webhooks.
     pub webhooks: Vec<String>,
+    /// Whether the gate has a public key to show.
+    pub jwks: bool,
 }
 
 pub fn read(
@@ -134,6 +138,7 @@ pub fn read(
             }
             let mut settings = base.clone();
             settings.off = route.gate.is_some();
+            settings.serves_jwks = route.serve == Some(raw::Serve::Jwks);
             let shaped = route.jwt.is_given()
                 || route.api_keys.is_given()
                 || route.signatures.is_given()
@@ -144,6 +149,18 @@ pub fn read(
                 findings.add(
                     format!("{path}.gate"),
                     "is off, so nothing else that the route says would hold; remove the one or the other",
+                );
+            }
+            if settings.serves_jwks && (shaped || settings.off) {
+                findings.add(
+                    format!("{path}.serve"),
+                    "answers everybody, so nothing else that the route says would hold; remove the one or the other",
+                );
+            }
+            if settings.serves_jwks && !sections.jwks {
+                findings.add(
+                    format!("{path}.serve"),
+                    "has no key to show: `upstream` signs with none that has a public half, and publishes none",
                 );
             }
             settings.by_proxy_name =
@@ -176,12 +193,30 @@ pub fn read(
             settings
                 .context_extensions
                 .extend(route.policy.context_extensions);
-            Route {
-                matches: conditions(route.matches, &format!("{path}.match"), findings),
-                settings,
+            let mut matches = conditions(route.matches, &format!("{path}.match"), findings);
+            if settings.serves_jwks {
+                only_reads(&mut matches, &path, findings);
             }
+            Route { matches, settings }
         })
         .collect()
+}
+
+/// What is served can be read, and nothing else be done with it.
+fn only_reads(matches: &mut Match, path: &str, findings: &mut Findings) {
+    const READS: [&str; 2] = ["GET", "HEAD"];
+    let methods = matches
+        .methods
+        .get_or_insert_with(|| READS.map(String::from).into());
+    if !methods
+        .iter()
+        .all(|method| READS.contains(&method.as_str()))
+    {
+        findings.add(
+            format!("{path}.match.methods"),
+            "goes beyond `GET` and `HEAD`, which are all that `serve` answers",
+        );
+    }
 }
 
 fn conditions(raw: raw::Match, path: &str, findings: &mut Findings) -> Match {

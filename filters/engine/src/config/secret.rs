@@ -7,9 +7,24 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 pub struct Secret(Vec<u8>);
 
 impl Secret {
+    /// A shared secret.
+    ///
     /// # Errors
     /// What to do about it; never the value.
     pub fn resolve(raw: &raw::Secret, secrets: &dyn Secrets) -> Result<Secret, String> {
+        let secret = Secret::resolve_key(raw, secrets)?;
+        // Whoever has the public half of a pair could sign with it.
+        if secret.0.trim_ascii_start().starts_with(b"-----BEGIN") {
+            return Err("is a key in PEM, which is no shared secret".into());
+        }
+        Ok(secret)
+    }
+
+    /// A secret that may be a private key in PEM.
+    ///
+    /// # Errors
+    /// What to do about it; never the value.
+    pub fn resolve_key(raw: &raw::Secret, secrets: &dyn Secrets) -> Result<Secret, String> {
         let bytes = match raw {
             raw::Secret::Text(text) => text.clone().into_bytes(),
             raw::Secret::Environment(raw::Environment { env, encoding }) => {
@@ -29,10 +44,6 @@ impl Secret {
         };
         if bytes.is_empty() {
             return Err("the secret is empty".into());
-        }
-        // Whoever has the public half of a pair could sign with it.
-        if bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
-            return Err("is a key in PEM, which is no shared secret".into());
         }
         Ok(Secret(bytes))
     }

@@ -72,6 +72,11 @@ impl VerifiedJwt<'_> {
         self.token.claims.get("sub").and_then(Value::as_str)
     }
 
+    /// RFC 8693 section 4.2.
+    pub fn scope(&self) -> Option<&str> {
+        self.token.claims.get("scope").and_then(Value::as_str)
+    }
+
     pub fn key_id(&self) -> Option<&str> {
         self.token.header.get("kid").and_then(Value::as_str)
     }

@@ -133,6 +133,22 @@ impl Component {
         }
     }
 
+    /// The field that it stands for as it is.
+    pub(crate) fn plain_field(&self) -> Option<&str> {
+        match &self.what {
+            What::Field {
+                name,
+                form: Form::Plain,
+            } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether it is derived, and takes no parameter.
+    pub(crate) fn is_plain_derived(&self) -> bool {
+        matches!(&self.what, What::Derived(what) if !matches!(what, Derived::QueryParam(_)))
+    }
+
     /// Whether it stands for a field of this lower-case name, in whatever form.
     pub fn is_of_field(&self, wanted: &str) -> bool {
         matches!(&self.what, What::Field { name, .. } if name == wanted)

@@ -75,6 +75,19 @@ impl<'m> Message<'m> {
         (!lines.is_empty()).then(|| lines.join(", "))
     }
 
+    /// Whether the request has this part: `CONNECT` and `OPTIONS *` have no path. One that is there may
+    /// still have no value that could be signed.
+    pub(crate) fn has(&self, component: &Component) -> bool {
+        let lines = |name| self.lines(name).next();
+        match component.what() {
+            What::Field { name, .. } => self.field(name).is_some(),
+            What::Derived(Derived::Path | Derived::Query | Derived::TargetUri) => {
+                lines(":method") != Some("CONNECT") && lines(":path") != Some("*")
+            }
+            What::Derived(_) => true,
+        }
+    }
+
     fn value(&self, component: &Component) -> Result<String, Unavailable> {
         let value = match component.what() {
             What::Derived(derived) => self.derived(derived),

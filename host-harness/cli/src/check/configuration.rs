@@ -1,6 +1,6 @@
 //! A configuration with the policy that it loads.
 
-use super::{facts, finding::Finding, routes};
+use super::{facts, finding::Finding, routes, upstream};
 use crate::{failure::Failure, secrets};
 use portcullis_engine::{LoadError, LoadErrors, words::DEFAULT_ENTRYPOINT};
 use portcullis_gatefile::{GateFile, Place, policy_sources};
@@ -26,10 +26,11 @@ pub fn check(file: &Path) -> Result<Vec<Finding>, Failure> {
         Ok(gate) => gate,
         Err(findings) => return Ok(findings.into_iter().map(Finding::load).collect()),
     };
-    if let Err(findings) = gate.gate(&secrets::environment_or_placeholder) {
+    if let Err(findings) = gate.gate(&secrets::OrPlaceholder) {
         return Ok(findings.into_iter().map(Finding::load).collect());
     }
     let mut findings = routes::check(&gate);
+    findings.extend(upstream::check(&gate));
     findings.extend(policy(&gate));
     Ok(findings)
 }

@@ -249,7 +249,19 @@ fn removed(document: &Value) -> Vec<Absent> {
             };
             Absent::new(&header(name), why, hint).configurable()
         });
-    removed.chain(written).collect()
+    let table = document
+        .pointer("/upstream/headers")
+        .and_then(Value::as_object);
+    let told = table.into_iter().flatten().map(|(name, fact)| {
+        let why = "`upstream.headers` writes it for the upstream, and clients may not send it";
+        let fact = fact.as_str().unwrap_or_default();
+        let hint = match fact.starts_with('/') {
+            true => "read `input.verified`".to_owned(),
+            false => format!("read `input.verified.{fact}`"),
+        };
+        Absent::new(&header(name), why, hint).configurable()
+    });
+    removed.chain(written).chain(told).collect()
 }
 
 fn is_prefix_of(pattern: &str, name: &str) -> bool {

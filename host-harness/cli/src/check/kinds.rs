@@ -26,6 +26,13 @@ pub const UNREACHABLE_ROUTE: Kind = Kind {
     about: "a route that matches nothing an earlier one does not match",
 };
 
+/// A part of the request that the gate signs and a proxy may change after it.
+pub const REWRITTEN_COMPONENT: Kind = Kind {
+    name: "rewritten-component",
+    severity: Severity::Warning,
+    about: "a signature for the upstream over what a route may rewrite behind the gate",
+};
+
 /// In the order of the list.
 pub static ALL: LazyLock<Vec<Kind>> = LazyLock::new(|| {
     let of_rego = Lint::ALL.iter().map(|lint| Kind {
@@ -33,7 +40,7 @@ pub static ALL: LazyLock<Vec<Kind>> = LazyLock::new(|| {
         severity: lint.severity(),
         about: lint.about(),
     });
-    [LOAD, UNREACHABLE_ROUTE]
+    [LOAD, UNREACHABLE_ROUTE, REWRITTEN_COMPONENT]
         .into_iter()
         .chain(of_rego)
         .collect()

@@ -9,6 +9,7 @@ mod kinds;
 mod routes;
 mod sarif;
 mod text;
+mod upstream;
 
 use crate::{
     failure::{Exit, Failure},

@@ -63,7 +63,7 @@ impl Explain {
         let report = match &self.log {
             Some(log) => {
                 // What does not load explains nothing.
-                let gate = file.gate(&secrets::environment_or_placeholder)?;
+                let gate = file.gate(&secrets::OrPlaceholder)?;
                 let id = match self.words.as_slice() {
                     [] => None,
                     [id] => Some(id.as_str()),

@@ -5,6 +5,7 @@ use super::fault::{Fault, quoted};
 use crate::{
     config::jwt::{ACCESS_TOKEN, Provider},
     fields,
+    upstream::identity,
     words::Reason,
 };
 use serde_json::{Map, Value};
@@ -122,7 +123,7 @@ fn check_audience(provider: &Provider, claims: &Map<String, Value>) -> Result<()
         return Ok(());
     }
     let found = match claims.get("aud") {
-        Some(found) => quoted(&render(found)),
+        Some(found) => quoted(&identity::written(found)),
         None => "absent".into(),
     };
     let why = format!("its `aud` is {found}, expected {}", wanted.join(" or "));
@@ -137,10 +138,10 @@ pub fn headers(
 ) -> Result<Vec<(String, String)>, Fault> {
     let mut headers = Vec::new();
     for wanted in &provider.claim_headers {
-        let Some(claim) = lookup(claims, &wanted.claim) else {
+        let Some(claim) = identity::lookup(claims, &wanted.path) else {
             continue;
         };
-        let value = render(claim);
+        let value = identity::written(claim);
         if !fields::is_value(&value) {
             let header = &wanted.header;
             let why = format!("the claim for `{header}` holds what no header may");
@@ -149,33 +150,4 @@ pub fn headers(
         headers.push((wanted.header.clone(), value));
     }
     Ok(headers)
-}
-
-fn lookup<'v>(claims: &'v Map<String, Value>, path: &[String]) -> Option<&'v Value> {
-    let (first, rest) = path.split_first()?;
-    let mut value = claims.get(first)?;
-    for member in rest {
-        value = value.as_object()?.get(member)?;
-    }
-    (!value.is_null()).then_some(value)
-}
-
-/// Text as it is, a list joined with commas, anything else as JSON. A list with an element that
-/// holds a comma would read as another list, so it is JSON too.
-fn render(claim: &Value) -> String {
-    match claim {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            let joined: Option<Vec<String>> = items
-                .iter()
-                .map(|item| match item {
-                    Value::String(text) if !text.contains(',') => Some(text.clone()),
-                    Value::Number(_) | Value::Bool(_) => Some(item.to_string()),
-                    _ => None,
-                })
-                .collect();
-            joined.map_or_else(|| claim.to_string(), |items| items.join(","))
-        }
-        other => other.to_string(),
-    }
 }
