@@ -39,11 +39,11 @@ pub fn segments(target: &[u8]) -> Vec<String> {
     plain.split('/').map(str::to_owned).collect()
 }
 
-/// Where some upstream may take a path to: unescaped so many times, backslashes for slashes or not, parameters
-/// dropped or not; then slashes merged and dot segments resolved.
+/// Where some upstream may take a path to: unescaped once or twice, backslashes for slashes or not, parameters
+/// dropped or not; then slashes merged and dot segments resolved. A slash at the end counts.
 pub fn readings(target: &[u8]) -> Vec<Vec<Vec<u8>>> {
     let mut readings = Vec::new();
-    for times in 0..3 {
+    for times in 1..=2 {
         for (backslashes, parameters) in
             [(false, false), (false, true), (true, false), (true, true)]
         {
@@ -63,6 +63,9 @@ pub fn readings(target: &[u8]) -> Vec<Vec<Vec<u8>>> {
                     b".." => drop(read.pop()),
                     segment => read.push(segment.to_vec()),
                 }
+            }
+            if path.last().is_some_and(is_slash) {
+                read.push(Vec::new());
             }
             readings.push(read);
         }
