@@ -10,6 +10,8 @@
 
 #[path = "paths/client.rs"]
 mod client;
+#[path = "command.rs"]
+mod command;
 #[path = "paths/gates.rs"]
 mod gates;
 #[path = "paths/odd.rs"]
@@ -20,6 +22,8 @@ mod reading;
 mod table;
 #[path = "paths/upstream.rs"]
 mod upstream;
+#[path = "paths/warned.rs"]
+mod warned;
 
 use client::{Answer, Client, Protocol, Request};
 use gates::{Gate, Gates, Route, SETTINGS};
@@ -69,18 +73,32 @@ struct Found {
 fn the_policy_reads_what_the_upstream_receives() {
     let runtime = Runtime::new().unwrap();
     runtime.block_on(async {
-        let Some(gates) = Gates::start().await else {
+        let count = gates::listeners().len();
+        let Some(gates) = Gates::start(count, gates::shape_all).await else {
             return;
         };
+        for (index, (settings, _)) in gates::listeners().into_iter().enumerate() {
+            // Of the escaped slashes; and of the others, where nothing is set.
+            let paths = [3, 1, 0, 0, 0][settings];
+            let mut wanted = vec!["warning envoy-paths"; paths];
+            wanted.extend(["note envoy-rewrites"; 3]);
+            assert_eq!(
+                warnings(&gates.config, index),
+                wanted,
+                "{}",
+                SETTINGS[settings].0
+            );
+        }
         let gates = Arc::new(gates);
         let cases = Arc::new(AtomicU64::new(0));
         let mut clients = Vec::new();
         for (index, (settings, gate)) in gates::listeners().into_iter().enumerate() {
             for protocol in [Protocol::Http1, Protocol::Http2] {
                 let (gates, cases) = (Arc::clone(&gates), Arc::clone(&cases));
-                let client = tokio::spawn(async move {
-                    try_all(&gates, index, gate, protocol, &cases).await
-                });
+                let client =
+                    tokio::spawn(
+                        async move { try_all(&gates, index, gate, protocol, &cases).await },
+                    );
                 clients.push((settings, gate, protocol, client));
             }
         }
@@ -135,9 +153,8 @@ async fn try_all(
             continue;
         }
         for route in Route::ALL {
-            let has_row = number < odd::NAMED.len()
-                && route == Route::Passes
-                && protocol == Protocol::Http1;
+            let has_row =
+                number < odd::NAMED.len() && route == Route::Passes && protocol == Protocol::Http1;
             asked.push((has_row.then_some(number), path.to_vec(), route));
         }
     }
@@ -237,4 +254,65 @@ fn rewritten(read: &[u8], route: Route) -> (Vec<u8>, bool) {
         Some(rest) => ([to, rest].concat(), true),
         None => (read.to_vec(), route == Route::Regex),
     }
+}
+
+/// What `portcullis check` warns of is so.
+#[test]
+fn what_is_warned_of_is_so() {
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(async {
+        let started = Gates::start(warned::WARNED.len(), warned::shape_all);
+        let Some(gates) = started.await else {
+            return;
+        };
+        for (index, warned) in warned::WARNED.iter().enumerate() {
+            let name = warned.name;
+            let found = warnings(&gates.config, index);
+            let found: Vec<&str> = found.iter().map(String::as_str).collect();
+            let others = found.iter().filter(|it| !it.ends_with(" envoy-paths"));
+            assert_eq!(others.copied().collect::<Vec<_>>(), warned.found, "{name}");
+            let request = Request {
+                method: "GET",
+                path: warned.sent.as_bytes(),
+                route: Route::Passes,
+                case: index as u64,
+            };
+            let mut client = Client::new(gates.address(index), Protocol::Http1);
+            let answer = client.ask(&request).await;
+            let seen = gates.upstream.take(request.case);
+            let seen = seen.unwrap_or_else(|| panic!("{name}: {answer:?}"));
+            assert_eq!(seen.target, warned.received.as_bytes(), "{name}");
+            let read = seen.read("path");
+            assert_eq!(read.as_deref(), warned.read.map(str::as_bytes), "{name}");
+            let key = seen.header("x-read-key");
+            assert_eq!(key, warned.key.map(str::as_bytes), "{name}");
+        }
+        gates.assert_well();
+    });
+}
+
+/// The severities and names of what `portcullis check` finds in one listener.
+fn warnings(config: &Value, index: usize) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("envoy.json");
+    let listener = &config["static_resources"]["listeners"][index];
+    std::fs::write(&file, listener.to_string()).unwrap();
+    let mut command = command::command();
+    command
+        .args(["check", "--format", "json", "--envoy"])
+        .arg(&file);
+    let output = command.output().unwrap();
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = found["findings"].as_array().unwrap();
+    let mut names: Vec<String> = findings
+        .iter()
+        .map(|it| {
+            [&it["severity"], &it["name"]]
+                .map(|it| it.as_str().unwrap())
+                .join(" ")
+        })
+        .collect();
+    // By the places in the file otherwise.
+    names.sort_by_key(|name| name.contains("rewrites"));
+    names
 }

@@ -7,8 +7,11 @@ use std::{collections::BTreeMap, net::SocketAddr, path::Path};
 
 const SCENARIO: &str = "tests/paths";
 
-/// What Envoy is told of paths, as the tables call it.
-pub const SETTINGS: [(&str, fn() -> Value); 5] = [
+/// What Envoy is told of paths.
+type Settings = fn() -> Value;
+
+/// All that is tried, as the tables call it.
+pub const SETTINGS: [(&str, Settings); 5] = [
     ("nothing set", || json!({})),
     ("normalized, merged", normalized),
     ("UNESCAPE_AND_FORWARD", || escaped("UNESCAPE_AND_FORWARD")),
@@ -85,6 +88,8 @@ impl Route {
 
 pub struct Gates {
     pub upstream: Upstream,
+    /// Envoy's bootstrap.
+    pub config: Value,
     envoy: Envoy,
     addresses: BTreeMap<String, SocketAddr>,
 }
@@ -98,24 +103,21 @@ pub fn listeners() -> Vec<(usize, Gate)> {
 }
 
 impl Gates {
-    /// Nothing where there is no Envoy.
-    pub async fn start() -> Option<Gates> {
+    /// So many listeners alike, once they have their shapes. Nothing where there is no Envoy.
+    pub async fn start(count: usize, shape: impl FnOnce(&mut Value)) -> Option<Gates> {
         let binary = portcullis_tests::envoy()?;
         let folder = portcullis_tests::root().join(SCENARIO);
         let scenario = Scenario::read(&folder, &folder).unwrap();
         let runner = portcullis_tests::runner(&[]).unwrap();
         let prepared = runner.prepare(&scenario).unwrap();
         let upstream = Upstream::start().await.unwrap();
-        let listeners = listeners();
-        let alike: Vec<_> = listeners.iter().map(|_| &prepared).collect();
+        let alike: Vec<_> = (0..count).map(|_| &prepared).collect();
         let module = portcullis_tests::module();
         let mut config = envoy_bootstrap(&alike, &module, upstream.address, Path::new("/dev/null"));
-        for (index, (settings, gate)) in listeners.into_iter().enumerate() {
-            let listener = &mut config["static_resources"]["listeners"][index];
-            shape(listener, settings, gate);
-        }
+        shape(&mut config);
+        let given = config.clone();
         let started = tokio::task::spawn_blocking(move || {
-            Envoy::start(&binary, &config, &BTreeMap::new()).unwrap()
+            Envoy::start(&binary, &given, &BTreeMap::new()).unwrap()
         });
         let envoy = match started.await.unwrap() {
             Exit::Serving(envoy) => envoy,
@@ -124,6 +126,7 @@ impl Gates {
         let addresses = envoy.listeners().unwrap();
         Some(Gates {
             upstream,
+            config,
             envoy,
             addresses,
         })
@@ -140,8 +143,20 @@ impl Gates {
     }
 }
 
-fn shape(listener: &mut Value, settings: usize, gate: Gate) {
-    let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+/// The connection manager of a listener.
+pub fn manager(config: &mut Value, index: usize) -> &mut Value {
+    let listener = &mut config["static_resources"]["listeners"][index];
+    &mut listener["filter_chains"][0]["filters"][0]["typed_config"]
+}
+
+/// Makes the listeners of a bootstrap those that are wanted.
+pub fn shape_all(config: &mut Value) {
+    for (index, (settings, gate)) in listeners().into_iter().enumerate() {
+        shape(manager(config, index), settings, gate);
+    }
+}
+
+fn shape(manager: &mut Value, settings: usize, gate: Gate) {
     for (name, value) in SETTINGS[settings].1().as_object().unwrap() {
         manager[name] = value.clone();
     }
@@ -151,15 +166,21 @@ fn shape(listener: &mut Value, settings: usize, gate: Gate) {
     let routes = [Route::Prefix, Route::Stripped, Route::Regex, Route::Passes];
     manager["route_config"]["virtual_hosts"][0]["routes"] = routes.map(Route::config).into();
     if gate == Gate::ByPath {
-        let document =
-            &mut manager["http_filters"][0]["typed_config"]["config"]["configuration"]["value"];
-        let mut gate: Value = serde_json::from_str(document.as_str().unwrap()).unwrap();
         let named = |name: &str| json!({"context_extensions": {"route": name}});
-        gate["routes"] = json!([
+        let routes = json!([
             {"match": {"path": "/healthz"}, "gate": "off"},
             {"match": {"path_prefix": "/open"}, "policy": named("open")},
             {"match": {"path_prefix": "/closed"}, "policy": named("closed")},
         ]);
-        *document = json!(gate.to_string());
+        tell_gate(manager, "routes", routes);
     }
+}
+
+/// Puts a section into the configuration of a manager's gate, its first filter.
+pub fn tell_gate(manager: &mut Value, section: &str, value: Value) {
+    let plugin = &mut manager["http_filters"][0]["typed_config"]["config"];
+    let document = &mut plugin["configuration"]["value"];
+    let mut gate: Value = serde_json::from_str(document.as_str().unwrap()).unwrap();
+    gate[section] = value;
+    *document = json!(gate.to_string());
 }

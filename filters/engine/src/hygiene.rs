@@ -165,7 +165,8 @@ mod tests {
 
     #[test]
     fn a_path_with_blanks_around_it_is_no_other_path() {
-        let document = br#"{"policy": {"modules": {"a.rego": "package envoy.authz\nallow := true"}}}"#;
+        let document =
+            br#"{"policy": {"modules": {"a.rego": "package envoy.authz\nallow := true"}}}"#;
         let gate = Gate::load(document, &|_: &str| None).unwrap();
         for (path, reason) in [
             ("/a", Reason::PolicyAllowed),

@@ -77,9 +77,7 @@ pub static ALL: LazyLock<Vec<Kind>> = LazyLock::new(|| {
         ENVOY_FAILURE,
         ENVOY_BODIES,
     ];
-    own.into_iter()
-        .chain(of_rego)
-        .collect()
+    own.into_iter().chain(of_rego).collect()
 });
 
 /// The kind of a name.

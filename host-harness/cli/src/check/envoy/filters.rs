@@ -9,8 +9,9 @@ use super::{
 };
 use portcullis_rego::tools::lint::Severity;
 
-/// Filters that may write a request's path, host or headers as somebody says.
-const CHANGING: [&str; 15] = [
+/// Filters that may write a request's path, or hold others that do. `header_mutation` may not: Envoy refuses
+/// pseudo-headers there.
+const CHANGING: [&str; 12] = [
     "aws_lambda",
     "composite",
     "connect_grpc_bridge",
@@ -21,10 +22,7 @@ const CHANGING: [&str; 15] = [
     "golang",
     "grpc_json_reverse_transcoder",
     "grpc_json_transcoder",
-    "header_mutation",
     "lua",
-    "mcp_json_rest_bridge",
-    "transform",
     "wasm",
 ];
 
