@@ -8,6 +8,8 @@ use tokio::{
     time::timeout,
 };
 
+/// What a client says that its path was, which is for Envoy to say.
+const ORIGINAL: &str = "x-envoy-original-path";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +96,7 @@ impl Client {
         let mut head = [request.method.as_bytes(), b" ", request.path].concat();
         let (route, case) = (request.route.name(), request.case);
         head.extend_from_slice(
-            format!(" HTTP/1.1\r\nhost: gate.test\r\nx-route: {route}\r\nx-case: {case}\r\n\r\n")
+            format!(" HTTP/1.1\r\nhost: gate.test\r\nx-route: {route}\r\nx-case: {case}\r\n{ORIGINAL}: /closed\r\n\r\n")
                 .as_bytes(),
         );
         stream.write_all(&head).await?;
@@ -129,13 +131,14 @@ impl Client {
         let id = self.id;
         self.id = id + 2;
         let case = request.case.to_string();
-        let lines: [(&str, &[u8]); 6] = [
+        let lines: [(&str, &[u8]); 7] = [
             (":method", request.method.as_bytes()),
             (":scheme", b"http"),
             (":authority", b"gate.test"),
             (":path", request.path),
             ("x-route", request.route.name().as_bytes()),
             ("x-case", case.as_bytes()),
+            (ORIGINAL, b"/closed"),
         ];
         let mut block = Vec::new();
         for (name, value) in lines {
