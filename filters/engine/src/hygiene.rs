@@ -18,6 +18,10 @@ pub fn check<'a>(limits: &Limits, request: &Request<'a>) -> Result<Headers<'a>, 
         return Err(Reason::HeadersTooLarge);
     }
     let headers = Headers::parse(request).map_err(|_| Reason::HeadersInvalid)?;
+    // Blanks around it, which are no part of a value here, and may be to the upstream.
+    if request.first(":path") != headers.first(":path").map(str::as_bytes) {
+        return Err(Reason::RequestMalformed);
+    }
     let pseudo = [":authority", ":method", ":path", ":scheme"];
     let single = limits.single.iter().map(String::as_str).chain(pseudo);
     for name in single {
@@ -157,6 +161,37 @@ fn starts_with_scheme(part: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{outside_quotes, starts_with_scheme};
+    use crate::{Attributes, Gate, Incoming, Moment, Request, words::Reason};
+
+    #[test]
+    fn a_path_with_blanks_around_it_is_no_other_path() {
+        let document =
+            br#"{"policy": {"modules": {"a.rego": "package envoy.authz\nallow := true"}}}"#;
+        let gate = Gate::load(document, &|_: &str| None).unwrap();
+        for (path, reason) in [
+            ("/a", Reason::PolicyAllowed),
+            ("/a ", Reason::RequestMalformed),
+            (" /a", Reason::RequestMalformed),
+            ("/a\t", Reason::RequestMalformed),
+        ] {
+            let headers: [(&str, &[u8]); 3] = [
+                (":method", b"GET"),
+                (":authority", b"gate.test"),
+                (":path", path.as_bytes()),
+            ];
+            let request = Request {
+                headers: &headers,
+                attributes: Attributes::default(),
+                body: Incoming::None,
+            };
+            let moment = Moment {
+                now_ns: 1,
+                decision_id: "d",
+            };
+            let decision = gate.decide(&request, &moment);
+            assert_eq!(decision.record.reason, reason, "{path:?}");
+        }
+    }
 
     #[test]
     fn commas_in_quotes_part_nothing() {

@@ -3,10 +3,11 @@
 
 use crate::{
     body::{self, Demand, Verdict},
-    config::{Config, routes::Settings},
+    config::{Config, routes::Settings, source::Source},
     credential::{
         Refusal, api_key, jwt, peer,
         signature::{self, webhook},
+        strip,
     },
     decision::{Allow, Decision, Effect, HeaderEdit, Record},
     gate::Moment,
@@ -164,6 +165,7 @@ impl<'p> Pass<'p> {
             None => None,
         };
         self.remove_configured(&mut headers);
+        self.edit_path(&verified, &mut headers);
         let input = input::build(&input::Parts {
             headers: &headers,
             attributes: &self.request.attributes,
@@ -393,6 +395,19 @@ impl<'p> Pass<'p> {
 
     fn remove_configured(&self, headers: &mut Headers<'p>) {
         headers.remove_where(|name| self.config.headers.removes(name));
+    }
+
+    /// Takes credentials out of the query before the policy reads it, since the path that it decides
+    /// on is the one that the upstream gets.
+    fn edit_path(&self, verified: &Verified<'_>, headers: &mut Headers<'p>) {
+        let config = self.config;
+        let tokens = jwt::stripped(&config.providers, &verified.jwts);
+        let keys = config.api_keys.iter().filter(|keys| !keys.keep);
+        for place in tokens.chain(keys.flat_map(|keys| &keys.from)) {
+            if matches!(place, Source::Query { .. }) {
+                strip(place, headers);
+            }
+        }
     }
 
     /// What the upstream gets of the credentials: claims as headers, and the credentials

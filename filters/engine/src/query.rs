@@ -91,20 +91,22 @@ pub fn with(path: &str, name: &str, values: &[String]) -> String {
 
 fn edit(path: &str, drop: impl Fn(&str) -> bool, add: Option<String>) -> String {
     let (start, query) = split(path);
-    let kept = query
-        .unwrap_or("")
-        .split('&')
-        .filter(|piece| !piece.is_empty())
-        .filter(|piece| {
-            let key = piece.split_once('=').map_or(*piece, |(key, _)| key);
-            // Lossily, so that no spelling of a name survives.
-            let decoded = key.replace('+', " ");
-            let decoded = percent_decode_str(&decoded).decode_utf8_lossy();
-            !drop(&decoded)
-        })
-        .map(str::to_owned)
-        .chain(add.filter(|add| !add.is_empty()));
-    let query: Vec<String> = kept.collect();
+    let stays = |piece: &&str| {
+        let key = piece.split_once('=').map_or(*piece, |(key, _)| key);
+        // Lossily, so that no spelling of a name survives.
+        let decoded = key.replace('+', " ");
+        let decoded = percent_decode_str(&decoded).decode_utf8_lossy();
+        !drop(&decoded)
+    };
+    let pieces = || {
+        let pieces = query.unwrap_or("").split('&');
+        pieces.filter(|piece| !piece.is_empty())
+    };
+    if add.is_none() && pieces().all(|piece| stays(&piece)) {
+        return path.to_owned();
+    }
+    let kept = pieces().filter(stays).map(str::to_owned);
+    let query: Vec<String> = kept.chain(add.filter(|add| !add.is_empty())).collect();
     match query.is_empty() {
         true => start.to_owned(),
         false => format!("{start}?{}", query.join("&")),
@@ -157,7 +159,9 @@ mod tests {
             "/p?a=1&b=%2f"
         );
         assert_eq!(without("/p?token=x", &["token"]), "/p");
-        assert_eq!(without("/p", &["token"]), "/p");
+        for same in ["/p", "/p?", "/p?&&a=1&", "/p?a=%&b;c"] {
+            assert_eq!(without(same, &["token"]), same);
+        }
         assert_eq!(
             with("/p?a=1&b=2", "a", &["x y".into(), "&".into()]),
             "/p?b=2&a=x%20y&a=%26"

@@ -43,6 +43,13 @@ impl VerifiedBody {
     }
 }
 
+impl VerifiedBody {
+    /// Whether it has the digest that its request claims.
+    pub fn has_digest(&self) -> bool {
+        self.digest.is_some()
+    }
+}
+
 impl Verified<'_> {
     /// A token's `sub`, else an API key's subject, else that of the signatures, where they agree.
     /// Two tokens have one subject, or were refused.

@@ -43,6 +43,9 @@ fn bad_usage_is_exit_2() {
     check(&["gate.json"]).refused("error: gate.json: this is a configuration");
     check(&["--allow", "nothing", "."]).refused("error: invalid value 'nothing'");
     check(&["--entrypoint", "a", "."]).refused("error: invalid value 'a'");
+    check(&["--envoy", "nowhere"]).refused("error: nowhere: no such file or folder");
+    let why = "error: gate.json: there is no HttpConnectionManager with a wasm filter in it";
+    check(&["--envoy", "gate.json"]).refused(why);
     check(&["--entrypoint", "a/b"]).refused("error: the following required arguments");
 }
 
@@ -154,6 +157,7 @@ fn the_policies_to_start_from_are_fine() {
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {found}");
     };
     check(&["--config", "envoy/gate.yaml"]);
+    check(&["--envoy", "envoy/envoy.yaml"]);
     check(&["policies/rbac", "--entrypoint", "envoy/authz/allow"]);
     check(&["policies/library"]);
     let started = Folder::started();

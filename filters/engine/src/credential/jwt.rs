@@ -149,19 +149,28 @@ pub fn verify<'c>(
 
 /// Takes tokens away from every place but those where a verified one stands that is to be kept.
 pub fn strip_all(providers: &[Provider], kept: &[VerifiedJwt<'_>], headers: &mut Headers<'_>) {
-    for place in places(providers) {
-        if !kept
-            .iter()
-            .any(|jwt| jwt.keep && jwt.place.same_place(place))
-        {
-            strip(place, headers);
-        }
+    for place in stripped(providers, kept) {
+        strip(place, headers);
     }
     // A proof is half a credential: it goes where its token goes.
     let wants_proofs = providers.iter().any(|it| it.binding.dpop.is_some());
     if wants_proofs && !kept.iter().any(|jwt| jwt.keep && jwt.proof.is_some()) {
         headers.remove(DPOP);
     }
+}
+
+/// The places that tokens are taken away from.
+pub fn stripped<'p>(
+    providers: &'p [Provider],
+    kept: &[VerifiedJwt<'_>],
+) -> impl Iterator<Item = &'p Source> {
+    let keeps = |place: &Source| {
+        kept.iter()
+            .any(|jwt| jwt.keep && jwt.place.same_place(place))
+    };
+    places(providers)
+        .into_iter()
+        .filter(move |place| !keeps(place))
 }
 
 /// Each place once, however many providers look there.

@@ -7,7 +7,11 @@ pub mod sign;
 mod wristband;
 
 use crate::{
-    config::upstream::Upstream, headers::Headers, pass::Pass, verified::Verified, words::Reason,
+    config::upstream::Upstream,
+    headers::Headers,
+    pass::Pass,
+    verified::{Verified, VerifiedBody},
+    words::Reason,
 };
 use serde_json::{Map, Value as Json};
 
@@ -52,7 +56,7 @@ impl Proof {
         }
         Ok(Proof {
             claims: claimed.map(|band| wristband::claims(band, verified, fact)),
-            has_checked_digest: verified.body.is_some(),
+            has_checked_digest: verified.body.as_ref().is_some_and(VerifiedBody::has_digest),
             wrote,
         })
     }

@@ -1,4 +1,4 @@
-//! Every kind of finding: those of the Rego room, and what is a configuration's own.
+//! Every kind of finding: those of the Rego room, and what is a configuration's own, or Envoy's.
 
 use portcullis_rego::tools::lint::{Lint, Severity};
 use std::{fmt::Write, sync::LazyLock};
@@ -33,6 +33,41 @@ pub const REWRITTEN_COMPONENT: Kind = Kind {
     about: "a signature for the upstream over what a route may rewrite behind the gate",
 };
 
+/// Paths that Envoy leaves as they were sent.
+pub const ENVOY_PATHS: Kind = Kind {
+    name: "envoy-paths",
+    severity: Severity::Warning,
+    about: "an Envoy that leaves several spellings of one path",
+};
+
+/// Routes of Envoy's that change what was decided on.
+pub const ENVOY_REWRITES: Kind = Kind {
+    name: "envoy-rewrites",
+    severity: Severity::Warning,
+    about: "a route of Envoy's that rewrites what the policy reads, or what is signed",
+};
+
+/// Filters around the gate.
+pub const ENVOY_FILTERS: Kind = Kind {
+    name: "envoy-filters",
+    severity: Severity::Warning,
+    about: "a filter at the wrong side of the gate, or a gate that Envoy's routes switch off",
+};
+
+/// Requests that pass a gate that has crashed.
+pub const ENVOY_FAILURE: Kind = Kind {
+    name: "envoy-failure",
+    severity: Severity::Warning,
+    about: "an Envoy that lets requests through where the gate has crashed",
+};
+
+/// Bodies that the gate is not shown.
+pub const ENVOY_BODIES: Kind = Kind {
+    name: "envoy-bodies",
+    severity: Severity::Warning,
+    about: "an Envoy that does not show the gate the bodies that it must see",
+};
+
 /// In the order of the list.
 pub static ALL: LazyLock<Vec<Kind>> = LazyLock::new(|| {
     let of_rego = Lint::ALL.iter().map(|lint| Kind {
@@ -40,10 +75,17 @@ pub static ALL: LazyLock<Vec<Kind>> = LazyLock::new(|| {
         severity: lint.severity(),
         about: lint.about(),
     });
-    [LOAD, UNREACHABLE_ROUTE, REWRITTEN_COMPONENT]
-        .into_iter()
-        .chain(of_rego)
-        .collect()
+    let own = [
+        LOAD,
+        UNREACHABLE_ROUTE,
+        REWRITTEN_COMPONENT,
+        ENVOY_PATHS,
+        ENVOY_REWRITES,
+        ENVOY_FILTERS,
+        ENVOY_FAILURE,
+        ENVOY_BODIES,
+    ];
+    own.into_iter().chain(of_rego).collect()
 });
 
 /// The kind of a name.

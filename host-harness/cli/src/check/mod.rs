@@ -1,6 +1,7 @@
 //! `portcullis check`: what would not load, and what loads and is probably a mistake.
 
 mod configuration;
+mod envoy;
 mod facts;
 mod files;
 mod finding;
@@ -26,6 +27,9 @@ use std::path::{Path, PathBuf};
 /// A configuration is checked with the policy that it loads. Files and folders are read together,
 /// tests and data too, as `eval -d` reads them. With neither, `gate.yaml` is checked.
 ///
+/// Envoy's configuration is checked for what makes the gate decide on another request than the upstream
+/// gets, or not at all: paths, routes that rewrite, filters around the gate, failures, bodies.
+///
 /// What would not load is an error; the rest are warnings, and notes, which never fail a check.
 /// Exit code 0: no errors; 1: errors, or with --strict warnings; 2: bad usage, or a file that is
 /// not there.
@@ -35,6 +39,7 @@ use std::path::{Path, PathBuf};
   portcullis check --config gate.yaml --strict
   portcullis check policies --entrypoint envoy/authz/allow
   portcullis check --config gate.yaml policies --format sarif > check.sarif
+  portcullis check --config gate.yaml --envoy envoy.yaml
   portcullis check --allow path-prefix --allow evaluator
   portcullis check --list    # every kind of finding")]
 pub struct Check {
@@ -44,6 +49,9 @@ pub struct Check {
     /// A configuration, YAML or JSON
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
+    /// Envoy's configuration, YAML or JSON: a bootstrap, or resources as LDS and RDS have them
+    #[arg(long, value_name = "FILE")]
+    envoy: Vec<PathBuf>,
     /// A rule of PATH that is asked, such as envoy/authz/allow: what it does not reach is unused
     #[arg(long, value_name = "RULE", requires = "paths")]
     entrypoint: Vec<Entrypoint>,
@@ -86,6 +94,9 @@ impl Check {
         for file in &configurations {
             findings.extend(configuration::check(file)?);
         }
+        for file in &self.envoy {
+            findings.extend(envoy::check(file, &configurations)?);
+        }
         if !self.paths.is_empty() {
             findings.extend(files::check(&self.paths, &self.entrypoint, self.version())?);
         }
@@ -117,6 +128,7 @@ impl Check {
         let file = Path::new("gate.yaml");
         match file.exists() {
             true => Ok(vec![file.to_owned()]),
+            false if !self.envoy.is_empty() => Ok(Vec::new()),
             false => Err(
                 Failure::new("there is nothing to check: no gate.yaml is here")
                     .hint("name a configuration, --config FILE, or files and folders of Rego"),

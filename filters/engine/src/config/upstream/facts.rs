@@ -59,15 +59,19 @@ fn leads(config: &Config, path: &[String]) -> Result<(), String> {
             path.next(),
             &["spiffe_id", "uri_san", "dns_san", "subject", "fingerprint"],
         ),
-        "body" if !config.checks_digests() => {
-            missing("body.digest")
-        }
+        "body" if !config.checks_digests() && !has_webhooks(config) => missing("body.digest"),
         "body" => one_of(path.next(), &["digest", "signed"]),
         _ => Err(
             "takes `jwt`, `jwts`, `token`, `api_key`, `signature`, `signatures`, `peer` or `body` first"
                 .into(),
         ),
     }
+}
+
+/// Which sign bodies without a digest.
+fn has_webhooks(config: &Config) -> bool {
+    let signatures = config.signatures.as_ref();
+    signatures.is_some_and(|it| !it.webhooks.is_empty())
 }
 
 fn one_of(found: Option<&str>, known: &[&str]) -> Result<(), String> {

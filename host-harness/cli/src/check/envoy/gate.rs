@@ -1,0 +1,82 @@
+//! The gate among a connection manager's filters, and what it is told.
+
+use super::node::Node;
+use serde_json::Value;
+
+pub struct Gate<'d> {
+    /// The filter, with its name.
+    pub filter: Node<'d>,
+    /// Its plugin's configuration.
+    pub plugin: Node<'d>,
+    /// Whether it says that it is a gate.
+    pub is_named: bool,
+    /// Every document that it may be told; one, where it stands there.
+    documents: Vec<Value>,
+}
+
+impl<'d> Gate<'d> {
+    /// `None` where the filter is no wasm filter.
+    pub fn of(filter: &Node<'d>, others: &[Value]) -> Option<Gate<'d>> {
+        let config = filter.field("typed_config")?;
+        if config.filter_kind() != Some("wasm") {
+            return None;
+        }
+        let plugin = config.field("config")?;
+        let own = document(&plugin);
+        let names = [
+            filter.field("name"),
+            plugin.field("name"),
+            plugin.field("root_id"),
+            plugin.at(&["vm_config", "code", "local", "filename"]),
+        ];
+        let mut names = names.iter().flatten().filter_map(Node::text);
+        let is_named = own.is_some() || names.any(|name| name.contains("portcullis"));
+        Some(Gate {
+            filter: filter.clone(),
+            plugin,
+            is_named,
+            documents: own.map_or_else(|| others.to_vec(), |own| vec![own]),
+        })
+    }
+
+    /// Whether some request's body is to be there before a decision.
+    pub fn holds_bodies(&self) -> bool {
+        let holds = |section: &Value| {
+            let body = |key: &str| section.pointer(&format!("/body/{key}"));
+            let is = |key: &str, value: &str| body(key).and_then(Value::as_str) == Some(value);
+            let wants = is("digest", "required")
+                || is("digest", "if_present")
+                || body("parse") == Some(&Value::Bool(true));
+            wants && !is("hold", "stream") && !is("hold", "refuse")
+        };
+        self.documents.iter().any(|document| {
+            let routes = document.get("routes").and_then(Value::as_array);
+            // The signature of a webhook is over its body.
+            let has_webhooks = document.pointer("/signatures/webhooks").is_some();
+            has_webhooks || holds(document) || routes.into_iter().flatten().any(holds)
+        })
+    }
+
+    /// Whether what it signs for the upstream covers one of these components.
+    pub fn signs(&self, components: &[&str]) -> bool {
+        let signed = self
+            .documents
+            .iter()
+            .filter_map(|it| it.pointer("/upstream/sign/components")?.as_array())
+            .flatten()
+            .filter_map(Value::as_str);
+        let mut names = signed.map(|it| it.split(';').next().unwrap_or(it).trim_matches('"'));
+        names.any(|name| components.contains(&name))
+    }
+}
+
+/// The document in a plugin's `configuration`: a text, or the very fields.
+fn document(plugin: &Node<'_>) -> Option<Value> {
+    let configuration = plugin.field("configuration")?;
+    let value = configuration.field("value");
+    let document = match value.as_ref().and_then(Node::text) {
+        Some(text) => serde_json::from_str(text).ok()?,
+        None => value.unwrap_or(configuration).value.clone(),
+    };
+    document.get("policy").is_some().then_some(document)
+}
