@@ -174,7 +174,11 @@ fn parts(case: &str, exchange: &Exchange) -> Vec<Part> {
     )];
     if covered.contains(&"method") {
         let put = move |changed: &mut Exchange, bytes| changed.method = text(bytes);
-        parts.push(("method".into(), exchange.method.clone().into(), Box::new(put)));
+        parts.push((
+            "method".into(),
+            exchange.method.clone().into(),
+            Box::new(put),
+        ));
     }
     if covered.contains(&"path") {
         let put = move |changed: &mut Exchange, bytes| changed.path = text(bytes);
@@ -203,8 +207,12 @@ fn parts(case: &str, exchange: &Exchange) -> Vec<Part> {
                 }),
             };
             let put = move |changed: &mut Exchange, bytes: Vec<u8>| {
-                changed.lines[index].1 =
-                    [start.clone().into_bytes(), encode(bytes), after.clone().into()].concat();
+                changed.lines[index].1 = [
+                    start.clone().into_bytes(),
+                    encode(bytes),
+                    after.clone().into(),
+                ]
+                .concat();
             };
             parts.push((format!("{name} {mark}"), bytes, Box::new(put)));
         }

@@ -3,7 +3,7 @@
 
 use crate::{
     Outcome,
-    workload::{Requests, Tokens},
+    workload::{Requests, Tokens, Workload},
 };
 use portcullis_engine::words;
 use serde_json::{Map, Value, json};
@@ -28,6 +28,9 @@ enum Filters {
     Bodies {
         parse: bool,
     },
+    /// The gate that lets every verified token through, and signs what it lets through with a key of this
+    /// algorithm, by its name in RFC 9421.
+    Signs(&'static str),
     /// Envoy's own holding of bodies.
     Buffer,
     JwtAuthn,
@@ -123,6 +126,22 @@ pub const CHAINS: &[Chain] = &[
         Filters::JwtAuthn,
         Requests::FirstSight(Tokens::Forged),
     ),
+    // What it takes to sign for the upstream.
+    Chain::new(
+        "portcullis_signs_hmac",
+        Filters::Signs("hmac-sha256"),
+        Requests::Warm,
+    ),
+    Chain::new(
+        "portcullis_signs_ed25519",
+        Filters::Signs("ed25519"),
+        Requests::Warm,
+    ),
+    Chain::new(
+        "portcullis_signs_p256",
+        Filters::Signs("ecdsa-p256-sha256"),
+        Requests::Warm,
+    ),
     // What it takes to hold a body, to hash it, and to read it for the policy.
     Chain::new("buffer_1mib", Filters::Buffer, Requests::Bodies),
     Chain::new(
@@ -159,6 +178,7 @@ impl Chain {
             Filters::Policy(_)
             | Filters::InTheModule
             | Filters::Bodies { .. }
+            | Filters::Signs(_)
             | Filters::JwtAuthn => Sees::Identity,
             Filters::Rbac => Sees::Account,
         }
@@ -177,10 +197,10 @@ pub struct Files {
 }
 
 /// The bootstrap document.
-pub fn bootstrap(chains: &[Chain], files: &Files, gate: &Value) -> Outcome<Value> {
+pub fn bootstrap(chains: &[Chain], files: &Files, workload: &Workload) -> Outcome<Value> {
     let mut listeners = Vec::new();
     for chain in chains {
-        let mut filters = filters(chain, files, gate)?;
+        let mut filters = filters(chain, files, workload)?;
         filters.push(filter("router", "router.v3.Router", json!({})));
         let any = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
         listeners.push(json!({
@@ -211,7 +231,8 @@ pub fn bootstrap(chains: &[Chain], files: &Files, gate: &Value) -> Outcome<Value
     }))
 }
 
-fn filters(chain: &Chain, files: &Files, gate: &Value) -> Outcome<Vec<Value>> {
+fn filters(chain: &Chain, files: &Files, workload: &Workload) -> Outcome<Vec<Value>> {
+    let gate = &workload.gate;
     Ok(match chain.filters {
         Filters::None => vec![],
         Filters::EmptyWasm => vec![wasm(chain.name, vm("bench", &files.empty), "")],
@@ -239,6 +260,20 @@ fn filters(chain: &Chain, files: &Files, gate: &Value) -> Outcome<Vec<Value>> {
             if let Some(gate) = gate.as_object_mut() {
                 let body = json!({"digest": "if_present", "parse": parse});
                 gate.insert("body".into(), body);
+            }
+            vec![wasm(chain.name, vm, &gate.to_string())]
+        }
+        Filters::Signs(algorithm) => {
+            let vm = vm("bench", &files.portcullis);
+            let mut gate: Value = serde_json::from_str(&with_policy(gate, ALLOW)?)?;
+            let (half, key) = match algorithm {
+                "hmac-sha256" => ("secret", "a secret of thirty-two bytes or more"),
+                "ed25519" => ("private_key", workload.signing.ed25519.as_str()),
+                _ => ("private_key", workload.signing.p256.as_str()),
+            };
+            let key = json!({"id": "bench", "algorithm": algorithm, half: key});
+            if let Some(gate) = gate.as_object_mut() {
+                gate.insert("upstream".into(), json!({"sign": {"key": key}}));
             }
             vec![wasm(chain.name, vm, &gate.to_string())]
         }

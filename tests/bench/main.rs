@@ -168,7 +168,7 @@ impl Bench {
     }
 
     fn start(&self, chains: &[Chain]) -> Outcome<Envoy> {
-        let config: Value = chains::bootstrap(chains, &self.files, &self.workload.gate)?;
+        let config: Value = chains::bootstrap(chains, &self.files, &self.workload)?;
         match Envoy::start(&self.envoy, &config, &BTreeMap::new())? {
             Exit::Serving(envoy) => Ok(envoy),
             Exit::Ended { status, log } => {

@@ -191,6 +191,24 @@ impl Report {
                 2.0,
             ),
             over(
+                "signed for the upstream by HMAC, more than `portcullis_allow`",
+                "portcullis_signs_hmac",
+                "portcullis_allow",
+                "",
+            ),
+            over(
+                "the same by Ed25519",
+                "portcullis_signs_ed25519",
+                "portcullis_allow",
+                "",
+            ),
+            over(
+                "the same by ECDSA over P-256",
+                "portcullis_signs_p256",
+                "portcullis_allow",
+                "",
+            ),
+            over(
                 "1 MiB hashed, more than `buffer_1mib`",
                 "portcullis_digest_1mib",
                 "buffer_1mib",

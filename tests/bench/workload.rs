@@ -48,6 +48,13 @@ pub struct Workload {
     es256: Vec<Vec<u8>>,
     forged: Vec<Vec<u8>>,
     bodies: Vec<Vec<u8>>,
+    pub signing: Signing,
+}
+
+/// What the gate signs with for the upstream: private keys as PEM.
+pub struct Signing {
+    pub ed25519: String,
+    pub p256: String,
 }
 
 /// A request with the answer that a chain which sees it all must give.
@@ -104,6 +111,10 @@ impl Workload {
         };
         let warm = requests(&regulars, &warm);
         Ok(Workload {
+            signing: Signing {
+                ed25519: runner.private_key(&scenario, "gate-ed25519")?,
+                p256: runner.private_key(&scenario, "gate-p256")?,
+            },
             cases: cases(&prepared),
             warm: warm.into_iter().cycle().take(WARM).collect(),
             rs256: requests(&strangers, &rs256),

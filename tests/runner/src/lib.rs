@@ -148,6 +148,15 @@ impl Runner {
             .collect()
     }
 
+    /// The private half of a key of the scenario, as PEM.
+    pub fn private_key(
+        &self,
+        scenario: &Scenario,
+        key: &str,
+    ) -> std::result::Result<String, Error> {
+        self.purse(scenario)?.private(key)
+    }
+
     /// A set of the scenario's keys of these names.
     pub fn key_set(&self, scenario: &Scenario, keys: &[&str]) -> std::result::Result<Value, Error> {
         let purse = self.purse(scenario)?;

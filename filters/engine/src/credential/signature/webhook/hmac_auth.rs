@@ -122,13 +122,13 @@ pub fn plan(key_id: &str, required: &[String], received: &Received<'_>) -> Resul
         }
     }
     told.extend(digest.is_some().then(|| BODY.to_owned()));
-    Ok(Sight::Plan(Plan {
+    Ok(Sight::Plan(Box::new(Plan {
         signatures: vec![signature],
         hash,
         created: Some(created),
         covered: told,
         over: Over::HmacAuth(Text { text, digest }),
-    }))
+    })))
 }
 
 const TARGET: &str = "@request-target";

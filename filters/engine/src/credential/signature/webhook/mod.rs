@@ -63,7 +63,7 @@ enum Sight {
     Nothing,
     /// A signature of a key that it does not have.
     Foreign,
-    Plan(Plan),
+    Plan(Box<Plan>),
 }
 
 /// Why a signature ends before its body is looked at.
@@ -125,7 +125,7 @@ fn together<'c>(
         match plan(hook, received, now_ns) {
             Ok(Sight::Nothing) => {}
             Ok(Sight::Foreign) => is_foreign = true,
-            Ok(Sight::Plan(plan)) => candidates.push(Candidate { hook, plan }),
+            Ok(Sight::Plan(plan)) => candidates.push(Candidate { hook, plan: *plan }),
             Err((reason, why)) => {
                 let refused = || refusal(reason, format!("`{}` {why}", hook.id));
                 fault.get_or_insert_with(refused);

@@ -80,7 +80,7 @@ pub fn plan(
     let mut told: Vec<String> = ["@method", "@path", "@query"].map(str::to_owned).into();
     told.extend(names.iter().map(|it| (*it).to_owned()));
     told.push(BODY.to_owned());
-    Ok(Sight::Plan(Plan {
+    Ok(Sight::Plan(Box::new(Plan {
         signatures: vec![signature.map_err(|_| MALFORMED)?],
         hash: MacHash::Sha256,
         created: Some(created.ok_or((
@@ -94,7 +94,7 @@ pub fn plan(
             scope: [day, its_region, its_service].map(|it| (*it).to_owned()),
             claimed,
         }),
-    }))
+    })))
 }
 
 /// What stands behind the scheme in `Authorization`.

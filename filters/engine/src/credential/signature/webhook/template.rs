@@ -38,13 +38,13 @@ pub fn plan(template: &Template, received: &Received<'_>) -> Result<Sight, Fault
         None => None,
         Some((stamp, written)) => Some(seconds(stamp, written)?),
     };
-    Ok(Sight::Plan(Plan {
+    Ok(Sight::Plan(Box::new(Plan {
         signatures,
         hash: template.hash,
         created,
         covered,
         over: Over::ThenBody(text.into_bytes()),
-    }))
+    })))
 }
 
 /// What is signed before the body, and what that covers.

@@ -46,7 +46,7 @@ pub fn plan(origin: Option<&str>, received: &Received<'_>) -> Result<Sight, Faul
     };
     let kind = received.once("content-type")?.unwrap_or("");
     let kind = kind.split(';').next().unwrap_or("").trim();
-    Ok(Sight::Plan(Plan {
+    Ok(Sight::Plan(Box::new(Plan {
         signatures: vec![signature],
         hash: MacHash::Sha1,
         created: None,
@@ -57,7 +57,7 @@ pub fn plan(origin: Option<&str>, received: &Received<'_>) -> Result<Sight, Faul
                 && kind.eq_ignore_ascii_case("application/x-www-form-urlencoded"),
             body_sha256,
         }),
-    }))
+    })))
 }
 
 const SHA256: Fault = (
