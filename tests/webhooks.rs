@@ -164,6 +164,9 @@ fn each(prepared: &Prepared<'_>, bits_of_each: usize, mut ask: impl FnMut(&Excha
 /// A part of a request: what it is called, its bytes, and how others take their place.
 type Part = (String, Vec<u8>, Box<dyn Fn(&mut Exchange, Vec<u8>)>);
 
+/// Of a signature's bytes.
+type Encode = fn(Vec<u8>) -> Vec<u8>;
+
 fn parts(case: &str, exchange: &Exchange) -> Vec<Part> {
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let (_, covered) = COVERED.iter().find(|(name, _)| *name == case).unwrap();
@@ -199,7 +202,7 @@ fn parts(case: &str, exchange: &Exchange) -> Vec<Part> {
             let start = format!("{before}{mark}");
             let after = after.to_owned();
             // Its bytes: text can carry bits that mean nothing. A time is text.
-            let (bytes, encode): (Vec<u8>, fn(Vec<u8>) -> Vec<u8>) = match (mark, is_hex) {
+            let (bytes, encode): (_, Encode) = match (mark, is_hex) {
                 ("t=", _) => (encoded.into(), |bytes| bytes),
                 (_, true) => (from_hex(encoded), |bytes| to_hex(&bytes).into_bytes()),
                 (_, false) => (BASE64_STANDARD.decode(encoded).unwrap(), |bytes| {
