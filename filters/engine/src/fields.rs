@@ -50,16 +50,21 @@ fn is_control(c: char) -> bool {
     c.is_control() && c != '\t'
 }
 
-/// Whether two names are one to an upstream that folds `_` into `-` and case away, as CGI does
-/// (RFC 3875 section 4.1.18), and WSGI after it.
+/// Whether two names are one to an upstream that folds case away and `-` into `_`, as CGI does (RFC 3875
+/// section 4.1.18) and WSGI after it; some fold whatever is no letter and no digit.
 pub fn is_twin(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().zip(b.bytes()).all(|(a, b)| fold(a) == fold(b))
 }
 
+/// What all names have in common that are one to such an upstream.
+pub fn folded(name: &str) -> String {
+    name.bytes().map(|byte| char::from(fold(byte))).collect()
+}
+
 fn fold(byte: u8) -> u8 {
-    match byte {
-        b'_' => b'-',
-        other => other.to_ascii_lowercase(),
+    match byte.is_ascii_alphanumeric() {
+        true => byte.to_ascii_lowercase(),
+        false => b'-',
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Verified<'c> {
 /// Proof that a body has the digest that its request claims, or that it was signed.
 pub struct VerifiedBody {
     digest: Option<String>,
+    /// Whether `Content-Digest` says nothing else, which nobody looked at.
+    is_all: bool,
     signed: bool,
 }
 
@@ -39,14 +41,19 @@ impl VerifiedBody {
         let signed = signatures
             .iter()
             .any(|it| it.covers_body() || by_digest(it));
-        (signed || digest.is_some()).then_some(VerifiedBody { digest, signed })
+        let is_all = judged.is_all;
+        (signed || digest.is_some()).then_some(VerifiedBody {
+            digest,
+            is_all,
+            signed,
+        })
     }
 }
 
 impl VerifiedBody {
-    /// Whether it has the digest that its request claims.
-    pub fn has_digest(&self) -> bool {
-        self.digest.is_some()
+    /// Whether it has every digest that its request claims.
+    pub fn has_all_digests(&self) -> bool {
+        self.digest.is_some() && self.is_all
     }
 }
 

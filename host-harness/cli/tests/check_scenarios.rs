@@ -177,6 +177,11 @@ const ON_PURPOSE: &[(&str, &str, &str)] = &[
         "what is signed is what it is about",
     ),
     (
+        "upstream/webhook",
+        "rewritten-component",
+        "what is signed is what it is about",
+    ),
+    (
         "upstream/wristband",
         "default-allow",
         "only what the upstream is shown is looked at",

@@ -32,7 +32,11 @@ impl Algorithm {
 
 /// What is claimed of a body: every digest of an algorithm that counts. At least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claimed(Vec<(Algorithm, Vec<u8>)>);
+pub struct Claimed {
+    digests: Vec<(Algorithm, Vec<u8>)>,
+    /// Of no other algorithm is anything claimed.
+    is_all: bool,
+}
 
 /// No structured field, a member of another type than bytes, or an algorithm twice: two readers could
 /// make different things of it.
@@ -52,7 +56,7 @@ impl Claimed {
             text.push_str(line);
         }
         let members = dictionary(&text).map_err(|_| Malformed)?;
-        let mut claimed = Vec::new();
+        let (mut claimed, mut is_all) = (Vec::new(), true);
         for (name, entry) in &members {
             let ListEntry::Item(item) = entry else {
                 return Err(Malformed);
@@ -61,21 +65,28 @@ impl Claimed {
                 return Err(Malformed);
             };
             let known = Algorithm::ALL.iter().find(|it| it.name() == name.as_str());
+            is_all &= known.is_some();
             claimed.extend(known.map(|algorithm| (*algorithm, digest.clone())));
         }
         claimed.sort_by_key(|(algorithm, _)| *algorithm == Algorithm::Sha256);
-        Ok((!claimed.is_empty()).then_some(Claimed(claimed)))
+        let digests = claimed;
+        Ok((!digests.is_empty()).then_some(Claimed { digests, is_all }))
     }
 
     /// Hashes for each of them.
     pub fn hashers(&self) -> Hashers {
-        let each = self.0.iter();
+        let each = self.digests.iter();
         Hashers(each.map(|(it, _)| (*it, it.hasher())).collect())
     }
 
     /// Whether a body has all the digests that are claimed of it. Digests are no secrets.
     pub fn agrees(&self, digests: &Digests) -> bool {
-        self.0 == digests.0
+        self.digests == digests.0
+    }
+
+    /// Whether every member of the field is one of them.
+    pub fn is_all(&self) -> bool {
+        self.is_all
     }
 
     /// The strongest of them, as it stands in the field: `sha-256=:...:`.
@@ -83,7 +94,7 @@ impl Claimed {
         let text = |(it, digest): &(Algorithm, Vec<u8>)| {
             format!("{}=:{}:", it.name(), STANDARD.encode(digest))
         };
-        self.0.first().map(text).unwrap_or_default()
+        self.digests.first().map(text).unwrap_or_default()
     }
 }
 
@@ -91,7 +102,9 @@ impl Claimed {
 pub fn content_digest(body: &[u8]) -> String {
     let mut hasher = Algorithm::Sha256.hasher();
     hasher.update(body);
-    Claimed(vec![(Algorithm::Sha256, hasher.finish())]).strongest()
+    let digests = vec![(Algorithm::Sha256, hasher.finish())];
+    let is_all = true;
+    Claimed { digests, is_all }.strongest()
 }
 
 /// The field's name.

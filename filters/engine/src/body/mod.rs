@@ -153,6 +153,8 @@ pub type Refused = (Reason, Option<&'static str>);
 pub struct Judged<'p> {
     /// The digest that it has, where one was claimed.
     pub digest: Option<String>,
+    /// Whether nothing else is claimed of it, which nobody looked at.
+    pub is_all: bool,
     /// The bytes, where they are to be parsed.
     pub bytes: Option<&'p [u8]>,
     pub content: Content<'p>,
@@ -260,6 +262,7 @@ impl<'p> Demand<'p> {
         judge(&body.digests, self.claimed.as_ref()).map_err(|reason| (reason, None))?;
         Ok(Judged {
             digest: self.claimed.as_ref().map(Claimed::strongest),
+            is_all: self.claimed.as_ref().is_some_and(Claimed::is_all),
             bytes: bytes.filter(|_| self.rules.parse),
             content: Content {
                 bytes,

@@ -453,7 +453,7 @@ impl Config {
 
     /// Every one of AWS's own headers must be signed: another spelling of one is none that could be.
     fn is_twin_of_amz(&self, name: &str) -> bool {
-        name.contains('_') && name.replace('_', "-").starts_with(AMZ) && self.has_sigv4()
+        !name.starts_with(AMZ) && fields::folded(name).starts_with(AMZ) && self.has_sigv4()
     }
 
     fn signature_fields(&self) -> impl Iterator<Item = &str> {

@@ -144,6 +144,13 @@ fn sign(raw: raw::Sign, secrets: &dyn Secrets, findings: &mut Findings) -> Optio
 
 fn components(texts: &[String], findings: &mut Findings) -> Vec<Component> {
     let path = "upstream.sign.components";
+    if texts.is_empty() {
+        findings.add(
+            path,
+            "is empty, so that a signature would be good for every request; takes `@method` and what else \
+             reaches the upstream as it is",
+        );
+    }
     let components = super::signatures::components(texts, path, findings);
     for (index, component) in components.iter().enumerate() {
         let mut say = |why: &str| findings.add(format!("{path}[{index}]"), why);
@@ -308,7 +315,7 @@ pub fn check(config: &Config, findings: &mut Findings) {
 /// A header with two writers says what the later one says.
 fn one_writer(config: &Config, findings: &mut Findings) {
     let mut writers: BTreeMap<String, &'static str> = BTreeMap::new();
-    let fold = |name: &str| name.replace('_', "-");
+    let fold = fields::folded;
     for own in config.providers.iter().flat_map(|it| it.identity_headers()) {
         writers.insert(fold(own), "`claim_headers` or `payload_header`");
     }

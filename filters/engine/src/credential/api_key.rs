@@ -14,9 +14,16 @@ pub struct VerifiedApiKey {
     id: String,
     subject: String,
     scopes: Vec<String>,
+    /// Nanoseconds since the Unix epoch.
+    expires_ns: Option<u64>,
 }
 
 impl VerifiedApiKey {
+    /// From when on it is good no more, in nanoseconds since the Unix epoch.
+    pub fn expires_ns(&self) -> Option<u64> {
+        self.expires_ns
+    }
+
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -85,5 +92,6 @@ fn verify_one(keys: &ApiKeys, shown: &str, now_ns: u64) -> Result<VerifiedApiKey
         id: key.id.clone(),
         subject: key.subject.clone(),
         scopes: key.scopes.clone(),
+        expires_ns: key.expires,
     })
 }

@@ -56,7 +56,10 @@ impl Proof {
         }
         Ok(Proof {
             claims: claimed.map(|band| wristband::claims(band, verified, fact)),
-            has_checked_digest: verified.body.as_ref().is_some_and(VerifiedBody::has_digest),
+            has_checked_digest: verified
+                .body
+                .as_ref()
+                .is_some_and(VerifiedBody::has_all_digests),
             wrote,
         })
     }

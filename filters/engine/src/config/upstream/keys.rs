@@ -192,6 +192,20 @@ impl Published {
         for (id, key) in &self.0 {
             add("upstream.publish", id, key);
         }
+        // A shared secret is in no set, and its id must name no key that is.
+        for (path, key) in own {
+            if let Some(key) = key.filter(|key| key.key.public().is_none())
+                && set
+                    .iter()
+                    .any(|jwk| jwk.get("kid").is_some_and(|kid| *kid == key.id))
+            {
+                let id = &key.id;
+                findings.add(
+                    path,
+                    format!("has the id `{id}`, which is another key's, too; upstreams could not tell them apart"),
+                );
+            }
+        }
         (!set.is_empty()).then(|| json!({"keys": set}).to_string())
     }
 }
