@@ -69,7 +69,9 @@ async fn write(writer: &mut OwnedWriteHalf, request: &Request) -> io::Result<()>
     }
     match framing.ends() {
         Ends::Early => {
-            sleep(A_WHILE).await;
+            // What is too large is refused before its end, which must not come first.
+            let is_too_large = request.body.len() > crate::MAX_BYTES;
+            sleep(A_WHILE * if is_too_large { 40 } else { 1 }).await;
             writer.shutdown().await
         }
         Ends::WithTrailers => writer.write_all(b"0\r\nx-checksum: abc\r\n\r\n").await,
