@@ -107,6 +107,11 @@ fn a_bit_turned_over_in_envoy() {
                 return;
             }
             assert_ne!(answer.status, 200, "{what}");
+            // A line that is cut on its way is another request than the native one.
+            let values = exchange.lines.iter().flat_map(|(_, value)| value);
+            if values.copied().any(|byte| byte.is_ascii_control()) {
+                return;
+            }
             if let (Some((_, reason)), Ok(seen)) = (reason, native::exchange_with(&own, exchange)) {
                 let reason = String::from_utf8_lossy(reason);
                 assert_eq!(seen.record.unwrap()["reason"], *reason, "{what}");
