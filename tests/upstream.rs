@@ -235,6 +235,14 @@ fn refuses_what_did_not_come_through(service: SocketAddr, gate: SocketAddr) {
             (200, acme.clone())
         );
     }
+    for (host, target) in [
+        ("Orders.test:8080", "/orders"),
+        ("[::1]:8080", "/orders?"),
+        ("orders_1.test", "/?a?b"),
+    ] {
+        let answer = ask_host(gate, host, "GET", target, &[KEY]);
+        assert_eq!(told(answer), (200, acme.clone()), "{target} of {host}");
+    }
     let spoofed: Lines<'_> = &[
         KEY,
         ("x-user", "eve"),
