@@ -31,9 +31,18 @@ type Lines<'l> = &'l [(&'l str, &'l str)];
 
 /// The answer's status and JSON.
 fn ask(to: SocketAddr, method: &str, target: &str, lines: Lines<'_>) -> (u16, Value) {
+    ask_host(to, "orders.test", method, target, lines)
+}
+
+fn ask_host(
+    to: SocketAddr,
+    host: &str,
+    method: &str,
+    target: &str,
+    lines: Lines<'_>,
+) -> (u16, Value) {
     let mut stream = TcpStream::connect(to).unwrap();
-    let mut head =
-        format!("{method} {target} HTTP/1.1\r\nhost: orders.test\r\nconnection: close\r\n");
+    let mut head = format!("{method} {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
     for (name, value) in lines {
         head += &format!("{name}: {value}\r\n");
     }
@@ -99,6 +108,8 @@ fn serve(key_file: &Path) -> SocketAddr {
             let mut headers = [httparse::EMPTY_HEADER; 64];
             let mut parsed = httparse::Request::new(&mut headers);
             if parsed.parse(&head).is_err() {
+                let refused = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n";
+                let _ = stream.get_mut().write_all(refused);
                 continue;
             }
             let lines = parsed.headers.iter().map(|line| {
@@ -112,17 +123,21 @@ fn serve(key_file: &Path) -> SocketAddr {
                 headers: &lines,
             };
             let set: Value = serde_json::from_slice(&fs::read(&key_file).unwrap()).unwrap();
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap()
-                .as_secs();
-            let vouched = verify::vouched(&request, |id| key(&set, id), now.try_into().unwrap());
+            let line = |wanted: &str| {
+                let found = lines.iter().find(|(name, _)| name == wanted);
+                found.map(|(_, value)| value.as_str())
+            };
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            let skew: i64 = line("x-skew").unwrap_or("0").parse().unwrap();
+            let now = i64::try_from(now.as_secs()).unwrap() + skew;
+            let vouched = verify::vouched(&request, |id| key(&set, id), now);
+            let proof = [line("signature-input"), line("signature")];
             let status = if vouched.is_some() {
                 "200 OK"
             } else {
                 "401 Unauthorized"
             };
-            let body = json!({"vouched": vouched}).to_string();
+            let body = json!({"vouched": vouched, "proof": proof}).to_string();
             let length = body.len();
             let answer = format!(
                 "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
@@ -166,6 +181,22 @@ fn gated(service: SocketAddr, key_file: &Path, test: impl FnOnce(SocketAddr)) {
 
 const KEY: (&str, &str) = ("x-api-key", "key-a");
 
+/// A request that the gate has let through, as who sees it behind the gate can send it again.
+struct Captured([String; 2]);
+
+impl Captured {
+    fn of(answer: &Value) -> Captured {
+        Captured([0, 1].map(|index| answer["proof"][index].as_str().unwrap().to_owned()))
+    }
+
+    /// With the gate's signature, the lines it goes with.
+    fn with<'l>(&'l self, more: Lines<'l>) -> Vec<(&'l str, &'l str)> {
+        let Captured([input, signature]) = self;
+        let proof = [("signature-input", &**input), ("signature", signature)];
+        [&proof, more].concat()
+    }
+}
+
 /// What must hold of every service, whoever wrote its verifier.
 fn refuses_what_did_not_come_through(service: SocketAddr, gate: SocketAddr) {
     let acme = json!({"vouched": {"x-client": "acme", "x-user": "acme-1"}});
@@ -204,6 +235,14 @@ fn refuses_what_did_not_come_through(service: SocketAddr, gate: SocketAddr) {
             (200, acme.clone())
         );
     }
+    for (host, target) in [
+        ("Orders.test:8080", "/orders"),
+        ("[::1]:8080", "/orders?"),
+        ("orders_1.test", "/?a?b"),
+    ] {
+        let answer = ask_host(gate, host, "GET", target, &[KEY]);
+        assert_eq!(told(answer), (200, acme.clone()), "{target} of {host}");
+    }
     let spoofed: Lines<'_> = &[
         KEY,
         ("x-user", "eve"),
@@ -218,6 +257,75 @@ fn refuses_what_did_not_come_through(service: SocketAddr, gate: SocketAddr) {
     // A route that the gate does not look at is none that it vouches for.
     assert_eq!(told(ask(gate, "GET", "/off", forged)), nobody);
     assert_eq!(ask(gate, "GET", "/orders", &[]).0, 403);
+    is_for_one_request(service, gate);
+}
+
+/// Who sees a request behind the gate can repeat it until it expires, and do nothing else with it.
+fn is_for_one_request(service: SocketAddr, gate: SocketAddr) {
+    let who = [("x-client", "acme"), ("x-user", "acme-1")];
+    let good = ask(gate, "GET", "/a?q=1", &[KEY]);
+    let captured = Captured::of(&good.1);
+    let status = |host, method, target, lines: Lines<'_>| {
+        ask_host(service, host, method, target, &captured.with(lines)).0
+    };
+    assert_eq!(status("orders.test", "GET", "/a?q=1", &who), 200);
+    for (host, method, target) in [
+        ("orders.test", "POST", "/a?q=1"),
+        ("orders.test", "GET", "/a?q=2"),
+        ("orders.test", "GET", "/a"),
+        ("orders.test", "GET", "/b?q=1"),
+        ("orders.test", "GET", "/admin/../a?q=1"),
+        ("orders.test", "GET", "/./a?q=1"),
+        ("orders.test", "GET", "/a?q=1#/admin"),
+        ("orders.test", "GET", r"\a?q=1"),
+        ("orders.test", "GET", "http://orders.test/a?q=1"),
+        ("other.test", "GET", "/a?q=1"),
+        // What a parser of URLs takes for a user, a path, a query, or the rest that nobody reads.
+        ("u@orders.test", "GET", "/a?q=1"),
+        ("orders.test/a?q=1#", "GET", "/admin?x=1"),
+        (r"orders.test\a?q=1#", "GET", "/admin?x=1"),
+        ("orders.test:80/a?q=1#", "DELETE", "/admin"),
+        ("orders.test/a?q=1#", "GET", "/"),
+        ("orders.test/a?q=1#", "GET", "/a?q=1"),
+        ("orders.test#", "GET", "/a?q=1"),
+        ("[::1]@orders.test", "GET", "/a?q=1"),
+        ("", "GET", "/a?q=1"),
+    ] {
+        let status = status(host, method, target, &who);
+        assert!(
+            [400, 401].contains(&status),
+            "{status}: {method} {target} of {host}"
+        );
+    }
+    for changed in [
+        &[("x-client", "acme"), ("x-user", "acme-2")] as Lines<'_>,
+        &[("x-client", "acme")],
+        &[who[0], who[1], ("x-user", "eve")],
+    ] {
+        assert_eq!(
+            status("orders.test", "GET", "/a?q=1", changed),
+            401,
+            "{changed:?}"
+        );
+    }
+    let Captured([input, signature]) = &captured;
+    let late = Captured([input.replace("expires=1", "expires=2"), signature.clone()]);
+    assert_eq!(ask(service, "GET", "/a?q=1", &late.with(&who)).0, 401);
+
+    // A service's clock may be a little behind the gate's; 30 seconds are 30 seconds.
+    for (skew, wanted) in [("-4", 200), ("31", 401)] {
+        let lines = [who[0], who[1], ("x-skew", skew)];
+        assert_eq!(
+            status("orders.test", "GET", "/a?q=1", &lines),
+            wanted,
+            "{skew}"
+        );
+    }
+
+    // What is added behind the gate, the gate vouches for no more than before.
+    let open = Captured::of(&ask(gate, "GET", "/open", &[]).1);
+    let answer = ask(service, "GET", "/open", &open.with(&[("x-user", "eve")]));
+    assert_eq!((answer.0, &answer.1["vouched"]), (200, &json!({})));
 }
 
 #[test]
@@ -310,56 +418,16 @@ fn a_service_in_python_that_folds_names() {
             assert_eq!(seen(&answer, "HTTP_X_CLIENT"), Value::Null, "{target}");
         }
 
-        // Who sees a request behind the gate can repeat it until it expires, and do nothing else with it.
-        let good = ask(gate, "GET", "/orders?id=7", &[KEY]);
-        let (input, signature) = (
-            seen(&good, "HTTP_SIGNATURE_INPUT"),
-            seen(&good, "HTTP_SIGNATURE"),
-        );
-        let (input, signature) = (input.as_str().unwrap(), signature.as_str().unwrap());
-        let proof = [("signature-input", input), ("signature", signature)];
+        // So that what it folds into a covered header is not what was signed.
+        let captured = Captured::of(&ask(gate, "GET", "/orders?id=7", &[KEY]).1);
         let who = [("x-client", "acme"), ("x-user", "acme-1")];
-        fn with<'l>(proof: Lines<'l>, who: Lines<'l>) -> Vec<(&'l str, &'l str)> {
-            [proof, who].concat()
-        }
-        let status =
-            |method, target, who: Lines<'_>| ask(direct, method, target, &with(&proof, who)).0;
-        assert_eq!(status("GET", "/orders?id=7", &who), 200);
-        for (method, target) in [
-            ("POST", "/orders?id=7"),
-            ("GET", "/orders?id=8"),
-            ("GET", "/orders"),
-            ("GET", "/refunds?id=7"),
-        ] {
-            assert_eq!(status(method, target, &who), 401, "{method} {target}");
-        }
-        for changed in [
-            &[("x-client", "acme"), ("x-user", "acme-2")] as Lines<'_>,
-            &[("x-client", "acme")],
-            &[
-                ("x-client", "acme"),
-                ("x-user", "acme-1"),
-                ("x_user", "eve"),
-            ],
-        ] {
-            assert_eq!(status("GET", "/orders?id=7", changed), 401, "{changed:?}");
-        }
-        let late = input.replace("expires=1", "expires=2");
-        let stretched = [&[("signature-input", late.as_str()), proof[1]], &who[..]].concat();
-        assert_eq!(ask(direct, "GET", "/orders?id=7", &stretched).0, 401);
+        let status = |target, lines: Lines<'_>| ask(direct, "GET", target, &captured.with(lines)).0;
+        assert_eq!(status("/orders?id=7", &who), 200);
+        let twin = [who[0], who[1], ("x_user", "eve")];
+        assert_eq!(status("/orders?id=7", &twin), 401);
 
-        // What is added behind the gate, the gate vouches for no more than before.
-        let open = ask(gate, "GET", "/open", &[]);
-        let (input, signature) = (
-            seen(&open, "HTTP_SIGNATURE_INPUT"),
-            seen(&open, "HTTP_SIGNATURE"),
-        );
-        let added = [
-            ("signature-input", input.as_str().unwrap()),
-            ("signature", signature.as_str().unwrap()),
-            ("x-user", "eve"),
-        ];
-        let answer = ask(direct, "GET", "/open", &added);
-        assert_eq!((answer.0, &answer.1["vouched"]), (200, &json!({})));
+        // Of a path, an application that is mounted somewhere is given the rest.
+        assert_eq!(status("/mounted/orders?id=7", &who), 401);
+        assert_eq!(ask(gate, "GET", "/mounted/orders?id=7", &[KEY]).0, 200);
     });
 }

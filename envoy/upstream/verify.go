@@ -53,5 +53,8 @@ func Vouched(r *http.Request, keys map[string]ed25519.PublicKey) (map[string]str
 	id, ok2 := parameter("keyid").(string)
 	meant := ok && ok2 && err == nil && parameter("tag") == tag && time.Now().Unix() <= expires && required == 0
 	key, known := keys[id]
-	return vouched, meant && known && ed25519.Verify(key, []byte(base.String()), signature)
+	if !meant || !known || !ed25519.Verify(key, []byte(base.String()), signature) {
+		return nil, false
+	}
+	return vouched, true
 }

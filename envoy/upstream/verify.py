@@ -1,5 +1,7 @@
 """Takes a request only where the gate has signed it. pip install http-message-signatures PyJWT"""
 
+import re
+import time
 import urllib.parse
 
 import http_message_signatures as hms
@@ -7,6 +9,8 @@ import jwt
 
 TAG = "portcullis"
 REQUIRED = ("@method", "@authority", "@path", "@query")
+# What is read as a URL must not begin the path, or end the query, in its Host.
+HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 
 
 class Keys(hms.HTTPSignatureKeyResolver):
@@ -21,11 +25,15 @@ class Request:
     """What was signed, from a WSGI environment. One that has the raw target (RAW_URI) is better off with that."""
 
     def __init__(self, environ):
+        path = environ.get("SCRIPT_NAME", "") + environ["PATH_INFO"]
         target = environ.get("RAW_URI") or "{}?{}".format(
-            urllib.parse.quote(environ["PATH_INFO"], "/:;=@!$&'()*+,~", "iso-8859-1"), environ["QUERY_STRING"]
+            urllib.parse.quote(path, "/:;=@!$&'()*+,~", "iso-8859-1"), environ["QUERY_STRING"]
         )
+        host = environ["HTTP_HOST"]
+        if not HOST.fullmatch(host) or not target.startswith("/") or "#" in target or "\\" in target:
+            raise ValueError("the host or the target is none")
         self.method = environ["REQUEST_METHOD"]
-        self.url = f"http://{environ['HTTP_HOST']}{target}"
+        self.url = f"http://{host}{target}"
         names = (name for name in environ if name.startswith("HTTP_"))
         self.headers = {name[5:].replace("_", "-").lower(): environ[name] for name in names}
 
@@ -39,7 +47,8 @@ def vouched(environ, key_set):
         )
     except (hms.HTTPMessageSignaturesException, KeyError, ValueError):
         return None
-    if "expires" not in result.parameters:
+    # The verifier allows for clocks that differ.
+    if result.parameters.get("expires", 0) < int(time.time()):
         return None
     covered = result.covered_components.items()
     return {name[1:-1]: value for name, value in covered if name[1] != "@" and name.endswith('"')}

@@ -51,7 +51,14 @@ pub const ENVOY_REWRITES: Kind = Kind {
 pub const ENVOY_FILTERS: Kind = Kind {
     name: "envoy-filters",
     severity: Severity::Warning,
-    about: "a filter at the wrong side of the gate, or a gate that Envoy's routes switch off",
+    about: "a filter at the wrong side of the gate, or requests that Envoy takes around it",
+};
+
+/// What only the gate may say, said behind it.
+pub const ENVOY_IDENTITY: Kind = Kind {
+    name: "envoy-identity",
+    severity: Severity::Warning,
+    about: "an Envoy that writes behind the gate what upstreams take for the gate's word",
 };
 
 /// Requests that pass a gate that has crashed.
@@ -82,6 +89,7 @@ pub static ALL: LazyLock<Vec<Kind>> = LazyLock::new(|| {
         ENVOY_PATHS,
         ENVOY_REWRITES,
         ENVOY_FILTERS,
+        ENVOY_IDENTITY,
         ENVOY_FAILURE,
         ENVOY_BODIES,
     ];

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 /// tests and data too, as `eval -d` reads them. With neither, `gate.yaml` is checked.
 ///
 /// Envoy's configuration is checked for what makes the gate decide on another request than the upstream
-/// gets, or not at all: paths, routes that rewrite, filters around the gate, failures, bodies.
+/// gets, or not at all: paths, routes that rewrite, filters around the gate, what is written behind it, failures, bodies.
 ///
 /// What would not load is an error; the rest are warnings, and notes, which never fail a check.
 /// Exit code 0: no errors; 1: errors, or with --strict warnings; 2: bad usage, or a file that is

@@ -5,6 +5,9 @@ use portcullis_gatefile::GateFile;
 use portcullis_rego::tools::lint::Severity;
 use serde_json::Value;
 
+/// What `upstream.sign.components` is where it is not said: the engine's, which the schema has too.
+pub const SIGNED: [&str; 4] = ["@method", "@authority", "@path", "@query"];
+
 /// Whether any route rewrites is the proxy's to know: worth knowing where nobody chose to cover them, and
 /// a warning where somebody did.
 pub fn check(gate: &GateFile) -> Vec<Finding> {
@@ -13,14 +16,14 @@ pub fn check(gate: &GateFile) -> Vec<Finding> {
         return Vec::new();
     };
     let named = sign.get("components").and_then(Value::as_array);
-    let (at, severity, covered): (_, _, Vec<&str>) = match named {
-        None => ("upstream.sign", Severity::Note, vec!["@authority", "@path"]),
+    let (at, severity, mut covered): (_, _, Vec<&str>) = match named {
+        None => ("upstream.sign", Severity::Note, SIGNED.into()),
         Some(named) => {
-            let named = named.iter().filter_map(Value::as_str);
-            let covered = named.filter(|name| REWRITTEN.contains(name)).collect();
-            ("upstream.sign.components", Severity::Warning, covered)
+            let named = named.iter().filter_map(Value::as_str).collect();
+            ("upstream.sign.components", Severity::Warning, named)
         }
     };
+    covered.retain(|name| REWRITTEN.contains(name));
     if covered.is_empty() {
         return Vec::new();
     }

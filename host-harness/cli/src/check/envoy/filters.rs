@@ -9,8 +9,8 @@ use super::{
 };
 use portcullis_rego::tools::lint::Severity;
 
-/// Filters that may write a request's path, or hold others that do. `header_mutation` may not: Envoy refuses
-/// pseudo-headers there.
+/// Filters that may write a request's path, or hold others that do. `header_mutation` writes a query alone:
+/// Envoy refuses pseudo-headers there.
 const CHANGING: [&str; 12] = [
     "aws_lambda",
     "composite",
@@ -76,7 +76,7 @@ fn order(manager: &Manager<'_>) -> Vec<Finding> {
             );
             let finding = Finding::new(&ENVOY_FILTERS, place, message);
             findings.push(finding.hint("put it after the gate"));
-        } else if index > manager.index && CHANGING.contains(&kind) {
+        } else if index > manager.index && (CHANGING.contains(&kind) || writes_query(&config)) {
             let message = format!(
                 "`{kind}` stands after the gate, and can give the upstream another path, or other headers, \
                  than were decided on"
@@ -90,6 +90,13 @@ fn order(manager: &Manager<'_>) -> Vec<Finding> {
     findings
 }
 
+fn writes_query(config: &Option<Node<'_>>) -> bool {
+    let written = config
+        .as_ref()
+        .and_then(|it| it.at(&["mutations", "query_parameter_mutations"]));
+    written.is_some_and(|it| !it.items().is_empty())
+}
+
 /// Where Envoy's routes switch the gate off.
 fn switched_off(manager: &Manager<'_>) -> Vec<Finding> {
     let filter = &manager.gate.filter;
@@ -101,11 +108,8 @@ fn switched_off(manager: &Manager<'_>) -> Vec<Finding> {
         .collect();
     let name = filter.field("name");
     if let Some(name) = name.as_ref().and_then(Node::text) {
-        manager.node.walk(&mut |node| {
-            let own = node
-                .field("typed_per_filter_config")
-                .and_then(|all| all.field(name));
-            let disabled = own.and_then(|own| own.field("disabled"));
+        manager.walk(&mut |node| {
+            let disabled = node.for_filter(name).and_then(|own| own.field("disabled"));
             places.extend(disabled.filter(Node::is_true).map(|it| it.path));
         });
     }

@@ -1,6 +1,6 @@
 //! The gate among a connection manager's filters, and what it is told.
 
-use super::node::Node;
+use super::{super::upstream::SIGNED, node::Node};
 use serde_json::Value;
 
 pub struct Gate<'d> {
@@ -59,15 +59,57 @@ impl<'d> Gate<'d> {
 
     /// Whether what it signs for the upstream covers one of these components.
     pub fn signs(&self, components: &[&str]) -> bool {
-        let signed = self
+        let covers = |sign: &Value| match sign.get("components").and_then(Value::as_array) {
+            None => SIGNED.iter().any(|name| components.contains(name)),
+            Some(named) => named.iter().filter_map(Value::as_str).any(|name| {
+                let name = name.split(';').next().unwrap_or(name);
+                components.contains(&name.trim_matches('"'))
+            }),
+        };
+        let signs = self
             .documents
             .iter()
-            .filter_map(|it| it.pointer("/upstream/sign/components")?.as_array())
-            .flatten()
-            .filter_map(Value::as_str);
-        let mut names = signed.map(|it| it.split(';').next().unwrap_or(it).trim_matches('"'));
-        names.any(|name| components.contains(&name))
+            .filter_map(|it| it.pointer("/upstream/sign"));
+        signs.filter(|it| it.is_object()).any(covers)
     }
+
+    /// Whether the upstream believes this header because the gate writes it, and clients cannot. Upstreams
+    /// may fold names, so that twins of it count.
+    pub fn owns(&self, header: &str) -> bool {
+        let fold = |name: &str| name.to_ascii_lowercase().replace('_', "-");
+        let header = fold(header);
+        // Where a wristband stands, or what `forward: keep` lets pass; and the gate's own signature.
+        let always = ["authorization", "signature", "signature-input"];
+        always.contains(&header.as_str())
+            || self
+                .documents
+                .iter()
+                .any(|document| identity(document).any(|own| fold(own) == header))
+    }
+}
+
+/// The headers that tell the upstream who was verified.
+fn identity(document: &Value) -> impl Iterator<Item = &str> {
+    let object = |at: &str| document.pointer(at).and_then(Value::as_object);
+    let providers = object("/jwt/providers")
+        .into_iter()
+        .flat_map(|all| all.values());
+    let of_providers = providers.flat_map(|provider| {
+        let claims = provider.get("claim_headers").and_then(Value::as_object);
+        let claims = claims.into_iter().flat_map(|all| all.keys());
+        let payload = provider.get("payload_header").and_then(Value::as_str);
+        claims.map(String::as_str).chain(payload)
+    });
+    let headers = object("/upstream/headers")
+        .into_iter()
+        .flat_map(|all| all.keys());
+    let wristband = object("/upstream/wristband").map(|band| {
+        let named = band.get("header").and_then(Value::as_str);
+        named.unwrap_or("x-portcullis-token")
+    });
+    of_providers
+        .chain(headers.map(String::as_str))
+        .chain(wristband)
 }
 
 /// The document in a plugin's `configuration`: a text, or the very fields.

@@ -1,28 +1,44 @@
 //! Envoy's configuration: settings under which the gate is walked around, or decides on another request
 //! than the upstream gets.
 
+mod chains;
 mod filters;
 mod gate;
+mod identity;
 mod node;
 mod paths;
 mod rewrites;
 
 use super::finding::Finding;
 use crate::failure::Failure;
+use chains::Chains;
 use gate::Gate;
 use node::Node;
 use portcullis_gatefile::{Document, GateFile};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// What is of the same connection manager.
+/// What is of the same connection manager, and of one chain of filters: the one that all requests take, or that of
+/// an upgrade.
 struct Manager<'d> {
     document: &'d Document,
     node: Node<'d>,
+    /// Resources beside it with routes of its own.
+    routes: Vec<Node<'d>>,
     filters: Vec<Node<'d>>,
     gate: Gate<'d>,
     /// The number of the gate's among the filters.
     index: usize,
+}
+
+impl<'d> Manager<'d> {
+    /// Looks at everything that is said in it, and in its routes wherever they stand.
+    fn walk(&self, look: &mut impl FnMut(&Node<'d>)) {
+        self.node.walk(look);
+        for routes in &self.routes {
+            routes.walk(look);
+        }
+    }
 }
 
 /// Everything found in a bootstrap, or in resources as LDS and RDS have them, YAML or JSON. What the
@@ -47,9 +63,8 @@ pub fn check(file: &Path, configurations: &[PathBuf]) -> Result<Vec<Finding>, Fa
         .filter_map(|file| GateFile::read(file).ok())
         .map(|gate| gate.document)
         .collect();
-    let mut managers = Vec::new();
-    let root = Node::root(&document.value);
-    root.walk(&mut |node| managers.extend(manager(&document, node, &others)));
+    let chains = Chains::read(&document, &others);
+    let managers = &chains.gated;
     if managers.is_empty() {
         let message = format!(
             "{}: there is no HttpConnectionManager with a wasm filter in it",
@@ -58,39 +73,12 @@ pub fn check(file: &Path, configurations: &[PathBuf]) -> Result<Vec<Finding>, Fa
         return Err(Failure::new(message)
             .hint("name a bootstrap, or resources as LDS has them; `--config` takes a gate.yaml"));
     }
-    let mut findings = Vec::new();
-    for manager in &managers {
+    let mut findings = chains.findings();
+    for manager in managers {
         findings.extend(paths::check(manager));
         findings.extend(filters::check(manager));
-        findings.extend(rewrites::check(manager, &root));
+        findings.extend(identity::check(manager));
+        findings.extend(rewrites::check(manager));
     }
     Ok(findings)
-}
-
-/// A connection manager that has a wasm filter.
-fn manager<'d>(
-    document: &'d Document,
-    node: &Node<'d>,
-    others: &'d [Value],
-) -> Option<Manager<'d>> {
-    let filters = node.field("http_filters")?.items();
-    let gates = filters.iter().map(|filter| Gate::of(filter, others));
-    let mut gates: Vec<(usize, Gate<'d>)> = gates
-        .enumerate()
-        .filter_map(|(index, gate)| Some((index, gate?)))
-        .collect();
-    // Of several wasm filters the one that says it is a gate.
-    let named = gates.iter().position(|(_, gate)| gate.is_named);
-    let chosen = named.unwrap_or(0);
-    if gates.is_empty() {
-        return None;
-    }
-    let (index, gate) = gates.swap_remove(chosen);
-    Some(Manager {
-        document,
-        node: node.clone(),
-        filters,
-        gate,
-        index,
-    })
 }

@@ -73,6 +73,13 @@ impl<'d> Node<'d> {
         rest.split('.').next()
     }
 
+    /// What a route tells the filter of that name.
+    pub fn for_filter(&self, name: &str) -> Option<Node<'d>> {
+        let all = self.field("typed_per_filter_config")?;
+        let (_, own) = all.fields().into_iter().find(|(key, _)| *key == name)?;
+        Some(own)
+    }
+
     /// Looks at this and at everything below it.
     pub fn walk(&self, look: &mut impl FnMut(&Node<'d>)) {
         look(self);

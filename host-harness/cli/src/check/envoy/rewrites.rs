@@ -31,30 +31,24 @@ const REWRITES: [(&[&str], &str, &[&str]); 2] = [
     ),
 ];
 
-pub fn check(manager: &Manager<'_>, root: &Node<'_>) -> Vec<Finding> {
+pub fn check(manager: &Manager<'_>) -> Vec<Finding> {
     let mut actions = Vec::new();
-    manager.node.walk(&mut |node| actions.extend(routed(node)));
-    // Its routes may be a resource beside it.
-    if let Some(name) = manager.node.at(&["rds", "route_config_name"]) {
-        let is_its = |node: &Node<'_>| {
-            let own = node.field("name");
-            own.is_some_and(|own| own.value == name.value) && node.field("virtual_hosts").is_some()
-        };
-        root.walk(&mut |node| {
-            if is_its(node) {
-                node.walk(&mut |node| actions.extend(routed(node)));
-            }
-        });
-    }
+    manager.walk(&mut |node| actions.extend(routed(node)));
     let found = |action: &Node<'_>| findings(manager, action);
     actions.iter().flat_map(found).collect()
 }
 
-/// The actions of a virtual host's routes that go to an upstream.
+/// The actions of a virtual host's routes that go to an upstream, and what they say of one cluster of several.
 fn routed<'d>(host: &Node<'d>) -> Vec<Node<'d>> {
     let routes = host.field("routes").map(|routes| routes.items());
     let routes = routes.unwrap_or_default();
-    routes.iter().filter_map(|it| it.field("route")).collect()
+    let actions = routes.iter().filter_map(|it| it.field("route"));
+    let with_clusters = actions.flat_map(|action| {
+        let clusters = action.at(&["weighted_clusters", "clusters"]);
+        let clusters = clusters.map(|it| it.items()).unwrap_or_default();
+        std::iter::once(action).chain(clusters)
+    });
+    with_clusters.collect()
 }
 
 fn findings(manager: &Manager<'_>, action: &Node<'_>) -> Vec<Finding> {
