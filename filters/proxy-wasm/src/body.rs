@@ -56,7 +56,7 @@ pub enum Held {
     /// It is not to be looked at.
     Unread,
     Coming {
-        reader: BodyReader,
+        reader: Box<BodyReader>,
         /// How much of what the host holds was read.
         seen: usize,
     },
@@ -90,7 +90,7 @@ impl Held {
     /// What has taken in as much as came.
     pub fn take_reader(&mut self) -> Option<BodyReader> {
         match std::mem::replace(self, Held::Unread) {
-            Held::Coming { reader, .. } => Some(reader),
+            Held::Coming { reader, .. } => Some(*reader),
             other => {
                 *self = other;
                 None

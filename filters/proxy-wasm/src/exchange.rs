@@ -335,7 +335,10 @@ impl Asked {
             match asked.ask(accepted, reads) {
                 Ok(None) => {}
                 Ok(Some((reader, now_ns))) => {
-                    asked.body = Held::Coming { reader, seen: 0 };
+                    asked.body = Held::Coming {
+                        reader: Box::new(reader),
+                        seen: 0,
+                    };
                     asked.since_ns = now_ns;
                 }
                 Err(unknown) => return Err((asked.decision_id, unknown)),
