@@ -62,9 +62,11 @@ pub fn folded(name: &str) -> String {
 }
 
 fn fold(byte: u8) -> u8 {
-    match byte.is_ascii_alphanumeric() {
-        true => byte.to_ascii_lowercase(),
-        false => b'-',
+    match byte {
+        // Of pseudo-headers, which no header that is sent can be called.
+        b':' => byte,
+        byte if byte.is_ascii_alphanumeric() => byte.to_ascii_lowercase(),
+        _ => b'-',
     }
 }
 

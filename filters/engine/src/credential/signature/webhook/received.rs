@@ -1,7 +1,7 @@
 //! What a signature may be over, as it was received: nothing was removed from it yet.
 
 use super::Fault;
-use crate::{request::Request, words::Reason};
+use crate::{fields::is_twin, request::Request, words::Reason};
 
 pub struct Received<'r> {
     request: &'r Request<'r>,
@@ -13,7 +13,8 @@ impl<'r> Received<'r> {
     }
 
     /// Every line of a header, without the white space around its value. A proxy that speaks HTTP/2
-    /// has made `:authority` of `host` (RFC 9113 section 8.3.1).
+    /// has made `:authority` of `host` (RFC 9113 section 8.3.1). One that stands beside another spelling
+    /// of its name is refused: an upstream may fold both into one, and read the one that nobody signed.
     pub fn lines(&self, name: &str) -> Result<Vec<&'r str>, Fault> {
         let text = |line: &'r [u8]| {
             let line = std::str::from_utf8(line);
@@ -24,12 +25,15 @@ impl<'r> Received<'r> {
         if name == "host" && lines.as_ref().is_ok_and(Vec::is_empty) {
             lines = read(":authority");
         }
-        lines.map_err(|_| {
-            (
-                Reason::SignatureMalformed,
-                "is over a header that is not UTF-8",
-            )
-        })
+        let malformed = |why| (Reason::SignatureMalformed, why);
+        let lines = lines.map_err(|_| malformed("is over a header that is not UTF-8"))?;
+        let is_beside_twin = || self.names().any(|it| it != name && is_twin(it, name));
+        match !lines.is_empty() && is_beside_twin() {
+            true => Err(malformed(
+                "is over a header that stands beside another spelling of its name",
+            )),
+            false => Ok(lines),
+        }
     }
 
     /// The value of a header that may stand once.
