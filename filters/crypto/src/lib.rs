@@ -165,7 +165,7 @@ pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     mac.chain_update(message).finalize().into_bytes().into()
 }
 
-/// Equality of MACs that takes as long whatever differs; only that the lengths do is told at once.
+/// Equality that takes as long whatever differs; only that the lengths do is told at once.
 pub fn constant_time_eq_slices(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }

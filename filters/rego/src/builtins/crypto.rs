@@ -47,7 +47,7 @@ fn equal(arguments: &[Value], world: &World<'_>) -> Outcome {
         operand::string(arguments, 1)?,
     );
     world.charge(a.len())?;
-    let equal = legacy::equal(a.as_bytes(), b.as_bytes());
+    let equal = portcullis_crypto::constant_time_eq_slices(a.as_bytes(), b.as_bytes());
     Ok(Some(Value::Bool(equal)))
 }
 
