@@ -1,9 +1,14 @@
 //! What the end-to-end tests beside this file share: where things are, and one run of all scenarios.
 
-use portcullis_runner::{Envoy, Error, On, Options, Report, Runner, Scenario};
+use portcullis_runner::{
+    Envoy, Error, Exit, On, Options, Report, Runner, Scenario, envoy_bootstrap, envoy_listener,
+};
+use serde_json::Value;
 use std::{
+    collections::BTreeMap,
     fmt::Display,
     io::Write as _,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
@@ -60,6 +65,88 @@ pub fn assert_well(envoy: &Envoy) {
         "assert failure",
     ] {
         assert!(!log.contains(bad), "{log}");
+    }
+}
+
+/// Holds a page that a test writes against what it found; where `update` is set in the environment, writes
+/// it anew.
+///
+/// # Panics
+/// Where the page says otherwise, with the lines that differ.
+#[expect(clippy::panic, reason = "a test fails by panicking")]
+pub fn hold_against_the_page(page: &str, found: &str, update: &str) {
+    let file = root().join(page);
+    if std::env::var_os(update).is_some() {
+        if let Err(error) = std::fs::write(&file, found) {
+            panic!("{page}: {error}");
+        }
+        return;
+    }
+    let written = std::fs::read_to_string(&file).unwrap_or_default();
+    let differs: Vec<String> = found
+        .lines()
+        .zip(written.lines().chain(std::iter::repeat("")))
+        .filter(|(found, written)| found != written)
+        .map(|(found, written)| format!("found   {found}\nwritten {written}"))
+        .collect();
+    assert!(
+        found == written,
+        "{page} says otherwise; where this is right, `{update}=1` writes it\n{}",
+        differs.join("\n")
+    );
+}
+
+/// Listeners of one Envoy, by name, with a gate each.
+pub struct Listeners {
+    pub envoy: Envoy,
+    addresses: BTreeMap<String, SocketAddr>,
+    /// What it was started with.
+    pub config: Value,
+}
+
+impl Listeners {
+    /// So many with the gate of this scenario in front of one upstream, once they have their shapes.
+    /// Nothing where there is no Envoy.
+    ///
+    /// # Errors
+    /// The scenario, or an Envoy that does not serve.
+    pub fn start(
+        scenario: &str,
+        count: usize,
+        upstream: SocketAddr,
+        shape: impl FnOnce(&mut Value),
+    ) -> Result<Option<Listeners>, String> {
+        let Some(binary) = envoy() else {
+            return Ok(None);
+        };
+        let told = |error: Error| error.to_string();
+        let folder = root().join(scenario);
+        let scenario = Scenario::read(&folder, &folder).map_err(told)?;
+        let prepared = runner(&[]).and_then(|runner| {
+            let prepared = runner.prepare(&scenario)?;
+            let alike: Vec<_> = (0..count).map(|_| &prepared).collect();
+            Ok(envoy_bootstrap(
+                &alike,
+                &module(),
+                upstream,
+                Path::new("/dev/null"),
+            ))
+        });
+        let mut config = prepared.map_err(told)?;
+        shape(&mut config);
+        match Envoy::start(&binary, &config, &BTreeMap::new()).map_err(told)? {
+            Exit::Serving(envoy) => Ok(Some(Listeners {
+                addresses: envoy.listeners().map_err(told)?,
+                envoy,
+                config,
+            })),
+            Exit::Ended { log, .. } => Err(log),
+        }
+    }
+
+    /// That of the listener, in the order of the bootstrap.
+    pub fn address(&self, index: usize) -> Option<SocketAddr> {
+        self.addresses.get(&envoy_listener(index)).copied()
     }
 }
 

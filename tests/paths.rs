@@ -83,7 +83,7 @@ fn the_policy_reads_what_the_upstream_receives() {
             let mut wanted = vec!["warning envoy-paths"; paths];
             wanted.extend(["note envoy-rewrites"; 3]);
             assert_eq!(
-                warnings(&gates.config, index),
+                warnings(gates.config(), index),
                 wanted,
                 "{}",
                 SETTINGS[settings].0
@@ -267,7 +267,7 @@ fn what_is_warned_of_is_so() {
         };
         for (index, warned) in warned::WARNED.iter().enumerate() {
             let name = warned.name;
-            let found = warnings(&gates.config, index);
+            let found = warnings(gates.config(), index);
             let found: Vec<&str> = found.iter().map(String::as_str).collect();
             let others = found.iter().filter(|it| !it.ends_with(" envoy-paths"));
             assert_eq!(others.copied().collect::<Vec<_>>(), warned.found, "{name}");

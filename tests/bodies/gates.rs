@@ -1,9 +1,10 @@
 //! An Envoy with a listener for each way of looking at bodies, and the upstream behind all.
 
 use crate::upstream::Upstream;
-use portcullis_runner::{Envoy, Exit, Scenario, envoy_bootstrap, envoy_clusters, envoy_listener};
+use portcullis_runner::envoy_clusters;
+use portcullis_tests::Listeners;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, net::SocketAddr, path::Path};
+use std::{collections::BTreeMap, net::SocketAddr};
 
 const SCENARIO: &str = "tests/bodies";
 /// More than the gates take, so that they are the ones who refuse.
@@ -11,8 +12,7 @@ const BUFFER_BYTES: u32 = 4 << 20;
 
 pub struct Gates {
     pub upstream: Upstream,
-    envoy: Envoy,
-    addresses: BTreeMap<String, SocketAddr>,
+    listeners: Listeners,
 }
 
 /// A listener.
@@ -29,51 +29,35 @@ pub struct Listener {
 impl Gates {
     /// Nothing where there is no Envoy.
     pub async fn start(listeners: &[Listener]) -> Option<Gates> {
-        let binary = portcullis_tests::envoy()?;
-        let folder = portcullis_tests::root().join(SCENARIO);
-        let scenario = Scenario::read(&folder, &folder).unwrap();
-        let runner = portcullis_tests::runner(&[]).unwrap();
-        let prepared = runner.prepare(&scenario).unwrap();
         let upstream = Upstream::start().await.unwrap();
-        let alike: Vec<_> = listeners.iter().map(|_| &prepared).collect();
-        let module = portcullis_tests::module();
-        let mut config = envoy_bootstrap(&alike, &module, upstream.address, Path::new("/dev/null"));
-        envoy_clusters(&mut config, &BTreeMap::new());
-        let cluster = &mut config["static_resources"]["clusters"][0];
-        cluster["typed_extension_protocol_options"] = json!({
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "explicit_http_config": {"http_protocol_options": {"enable_trailers": true}},
-            },
-        });
-        for (index, listener) in listeners.iter().enumerate() {
-            shape(
-                &mut config["static_resources"]["listeners"][index],
-                listener,
-            );
-        }
-        let started = tokio::task::spawn_blocking(move || {
-            Envoy::start(&binary, &config, &BTreeMap::new()).unwrap()
-        });
-        let envoy = match started.await.unwrap() {
-            Exit::Serving(envoy) => envoy,
-            Exit::Ended { log, .. } => panic!("{log}"),
+        let shape_all = |config: &mut Value| {
+            envoy_clusters(config, &BTreeMap::new());
+            let cluster = &mut config["static_resources"]["clusters"][0];
+            cluster["typed_extension_protocol_options"] = json!({
+                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                    "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                    "explicit_http_config": {"http_protocol_options": {"enable_trailers": true}},
+                },
+            });
+            for (index, listener) in listeners.iter().enumerate() {
+                let own = &mut config["static_resources"]["listeners"][index];
+                shape(own, listener);
+            }
         };
-        let addresses = envoy.listeners().unwrap();
+        let started = Listeners::start(SCENARIO, listeners.len(), upstream.address, shape_all);
         Some(Gates {
             upstream,
-            envoy,
-            addresses,
+            listeners: started.unwrap()?,
         })
     }
 
     pub fn address(&self, index: usize) -> SocketAddr {
-        self.addresses[&envoy_listener(index)]
+        self.listeners.address(index).unwrap()
     }
 
     /// No filter has crashed.
     pub fn assert_well(&self) {
-        portcullis_tests::assert_well(&self.envoy);
+        portcullis_tests::assert_well(&self.listeners.envoy);
     }
 }
 

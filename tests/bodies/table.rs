@@ -5,7 +5,6 @@ use crate::{
     request::{Answer, Digest, Protocol},
 };
 use serde_json::Value;
-use std::{env, fs};
 
 /// What came of one request.
 #[derive(Clone, Debug)]
@@ -144,21 +143,5 @@ fn yaml(body: &Value) -> String {
 pub fn hold_against_the_file(tables: &[Table]) {
     let tables: Vec<String> = tables.iter().map(Table::to_markdown).collect();
     let found = format!("{HEAD}{}", tables.concat());
-    let file = portcullis_tests::root().join(FILE);
-    if env::var_os(UPDATE).is_some() {
-        fs::write(&file, &found).unwrap();
-        return;
-    }
-    let written = fs::read_to_string(&file).unwrap_or_default();
-    let differs: Vec<String> = found
-        .lines()
-        .zip(written.lines().chain(std::iter::repeat("")))
-        .filter(|(found, written)| found != written)
-        .map(|(found, written)| format!("found   {found}\nwritten {written}"))
-        .collect();
-    assert!(
-        found == written,
-        "{FILE} says otherwise; where this is right, `{UPDATE}=1` writes it\n{}",
-        differs.join("\n")
-    );
+    portcullis_tests::hold_against_the_page(FILE, &found, UPDATE);
 }

@@ -1,9 +1,9 @@
 //! An Envoy with a listener for each of its settings and each kind of gate, and the upstream behind all.
 
 use crate::upstream::Upstream;
-use portcullis_runner::{Envoy, Exit, Scenario, envoy_bootstrap, envoy_listener};
+use portcullis_tests::Listeners;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, net::SocketAddr, path::Path};
+use std::net::SocketAddr;
 
 const SCENARIO: &str = "tests/paths";
 
@@ -88,10 +88,7 @@ impl Route {
 
 pub struct Gates {
     pub upstream: Upstream,
-    /// Envoy's bootstrap.
-    pub config: Value,
-    envoy: Envoy,
-    addresses: BTreeMap<String, SocketAddr>,
+    listeners: Listeners,
 }
 
 /// Every listener there is.
@@ -105,41 +102,27 @@ pub fn listeners() -> Vec<(usize, Gate)> {
 impl Gates {
     /// So many listeners alike, once they have their shapes. Nothing where there is no Envoy.
     pub async fn start(count: usize, shape: impl FnOnce(&mut Value)) -> Option<Gates> {
-        let binary = portcullis_tests::envoy()?;
-        let folder = portcullis_tests::root().join(SCENARIO);
-        let scenario = Scenario::read(&folder, &folder).unwrap();
-        let runner = portcullis_tests::runner(&[]).unwrap();
-        let prepared = runner.prepare(&scenario).unwrap();
         let upstream = Upstream::start().await.unwrap();
-        let alike: Vec<_> = (0..count).map(|_| &prepared).collect();
-        let module = portcullis_tests::module();
-        let mut config = envoy_bootstrap(&alike, &module, upstream.address, Path::new("/dev/null"));
-        shape(&mut config);
-        let given = config.clone();
-        let started = tokio::task::spawn_blocking(move || {
-            Envoy::start(&binary, &given, &BTreeMap::new()).unwrap()
-        });
-        let envoy = match started.await.unwrap() {
-            Exit::Serving(envoy) => envoy,
-            Exit::Ended { log, .. } => panic!("{log}"),
-        };
-        let addresses = envoy.listeners().unwrap();
+        let started = Listeners::start(SCENARIO, count, upstream.address, shape);
         Some(Gates {
             upstream,
-            config,
-            envoy,
-            addresses,
+            listeners: started.unwrap()?,
         })
+    }
+
+    /// What Envoy was started with.
+    pub fn config(&self) -> &Value {
+        &self.listeners.config
     }
 
     /// The address of one of [`listeners`].
     pub fn address(&self, index: usize) -> SocketAddr {
-        self.addresses[&envoy_listener(index)]
+        self.listeners.address(index).unwrap()
     }
 
     /// No filter has crashed.
     pub fn assert_well(&self) {
-        portcullis_tests::assert_well(&self.envoy);
+        portcullis_tests::assert_well(&self.listeners.envoy);
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     client::Answer,
     gates::{Gate, SETTINGS},
 };
-use std::{collections::BTreeMap, env, fs};
+use std::collections::BTreeMap;
 
 const FILE: &str = "tests/PATHS.md";
 /// Set, it writes the file.
@@ -73,21 +73,5 @@ fn code(path: &[u8]) -> String {
 pub fn hold_against_the_file(tables: [(Gate, &Table); 2], rows: &[&[u8]]) {
     let tables = tables.map(|(gate, table)| table.to_markdown(gate, rows));
     let found = format!("{HEAD}{}", tables.concat());
-    let file = portcullis_tests::root().join(FILE);
-    if env::var_os(UPDATE).is_some() {
-        fs::write(&file, &found).unwrap();
-        return;
-    }
-    let written = fs::read_to_string(&file).unwrap_or_default();
-    let differs: Vec<String> = found
-        .lines()
-        .zip(written.lines().chain(std::iter::repeat("")))
-        .filter(|(found, written)| found != written)
-        .map(|(found, written)| format!("found   {found}\nwritten {written}"))
-        .collect();
-    assert!(
-        found == written,
-        "{FILE} says otherwise; where this is right, `{UPDATE}=1` writes it\n{}",
-        differs.join("\n")
-    );
+    portcullis_tests::hold_against_the_page(FILE, &found, UPDATE);
 }

@@ -33,9 +33,13 @@ fn folder() -> Folder {
 }
 
 fn run(folder: &Folder, arguments: &[&str]) -> Ran {
+    run_with(folder, arguments, ("ORDERS_HMAC", SECRET))
+}
+
+fn run_with(folder: &Folder, arguments: &[&str], (name, secret): (&str, &str)) -> Ran {
     let output = folder
         .command(arguments)
-        .env("ORDERS_HMAC", SECRET)
+        .env(name, secret)
         .output()
         .unwrap();
     Ran {
@@ -178,18 +182,7 @@ fn a_webhook_is_signed_as_its_provider_does() {
     .collect();
     let gate = format!("{POLICY}signatures:\n  webhooks:\n{}", hooks.concat());
     folder.write("gate.yaml", gate);
-    let run = |arguments: &[&str]| {
-        let output = folder
-            .command(arguments)
-            .env("HOOK", "whsec_YSBzZWNyZXQ=")
-            .output()
-            .unwrap();
-        Ran {
-            code: output.status.code().unwrap(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    };
+    let run = |arguments: &[&str]| run_with(&folder, arguments, ("HOOK", "whsec_YSBzZWNyZXQ="));
     for id in ["github", "stripe", "slack", "shopify", "standard"] {
         let more = [
             "--config",
