@@ -6,11 +6,16 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "robust/hook.rs"]
+mod hook;
+
+use hook::{hook, now};
 use portcullis_runner::{Exchange, Framing, Module, Observation, PluginGate, Scenario, native};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
+use std::collections::BTreeSet;
 
 /// Allows verified subjects only, and looks everywhere for credentials.
 const SCENARIO: &str = "tests/robust";
@@ -47,7 +52,7 @@ fn whatever_comes_is_decided_alike_and_refused() {
         .collect();
 
     let config = Config {
-        cases: 1500,
+        cases: 2000,
         failure_persistence: None,
         ..Config::default()
     };
@@ -58,6 +63,8 @@ fn whatever_comes_is_decided_alike_and_refused() {
         ),
     );
     let plugin = std::cell::RefCell::new(plugin);
+    // Of webhooks, by their ids in the details.
+    let hooks = std::cell::RefCell::new(BTreeSet::new());
     runner
         .run(&exchange(tokens), |exchange| {
             let first = native::exchange_with(&gate, &exchange);
@@ -69,13 +76,32 @@ fn whatever_comes_is_decided_alike_and_refused() {
                     prop_assert_eq!(reason(&first), reason(&second));
                     prop_assert_eq!(first.status, second.status);
                     prop_assert!(first.upstream.is_none(), "allowed: {}", reason(&first));
+                    let record = first.record.unwrap_or_default();
+                    let detail = record["detail"].as_str().unwrap_or_default();
+                    if HOOKS
+                        .iter()
+                        .any(|id| detail.starts_with(&format!("`{id}` ")))
+                    {
+                        let reason = record["reason"].as_str().unwrap_or_default();
+                        hooks.borrow_mut().insert(reason.to_owned());
+                    }
                 }
                 (first, second) => prop_assert!(false, "{:?} and {:?}", first.err(), second.err()),
             }
             Ok(())
         })
         .unwrap();
+    // It came past the headers.
+    for reason in ["malformed", "expired", "invalid"] {
+        let reason = format!("signature.{reason}");
+        assert!(hooks.borrow().contains(&reason), "{reason}: {hooks:?}");
+    }
 }
+
+/// The webhooks of gate.yaml.
+const HOOKS: [&str; 10] = [
+    "standard", "gh", "stripe", "slack", "shop", "twilio", "alice", "aws", "s3", "custom",
+];
 
 fn reason(seen: &Observation) -> String {
     let record = seen.record.as_ref();
@@ -97,14 +123,19 @@ fn exchange(tokens: Vec<Vec<u8>>) -> impl Strategy<Value = Exchange> {
         lines.extend(with_user.then(|| user.clone()));
         ("GET".to_owned(), path, lines)
     });
-    prop_oneof![2 => noise, 1 => signed].prop_map(|(method, path, mut lines)| {
+    let plain = prop_oneof![2 => noise, 1 => signed];
+    let plain = plain.prop_map(|(method, path, lines)| (method, path, lines, Vec::new()));
+    prop_oneof![3 => plain, 2 => hook()].prop_map(|(method, path, mut lines, body)| {
+        if !body.is_empty() {
+            lines.push(("content-length".into(), body.len().to_string().into_bytes()));
+        }
         lines.insert(0, ("host".into(), b"gate.test".to_vec()));
         Exchange {
             method,
             path,
             lines,
             shown: Vec::new(),
-            body: Vec::new(),
+            body,
             framing: Framing::default(),
             route: "all".into(),
             virtual_host: "scenario".into(),
@@ -171,13 +202,6 @@ fn signature() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
             ("signature".into(), signature.into_bytes()),
         ]
     })
-}
-
-/// A time that is good for the whole run.
-fn now() -> impl Strategy<Value = u64> {
-    let now = std::time::SystemTime::now();
-    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap();
-    Just(now.as_secs())
 }
 
 fn path() -> impl Strategy<Value = String> {
