@@ -12,6 +12,7 @@ pub mod attacks {}
 
 mod answer;
 mod body;
+pub mod bundle;
 mod config;
 #[cfg(test)]
 mod conformance;
