@@ -73,7 +73,7 @@ enum Stage {
     File {
         rest: btree_map::IntoIter<String, Range<usize>>,
         name: String,
-        file: File,
+        file: Box<File>,
     },
     Over,
 }
@@ -132,7 +132,7 @@ impl Verifying {
                 Some(stage) => stage,
                 None => return self.end().map(Some),
             },
-            (Stage::File { rest, name, file }, _) => self.file(rest, name, file)?,
+            (Stage::File { rest, name, file }, _) => self.file(rest, name, *file)?,
             (Stage::Token(reading), Some(verification)) => self.token(reading, verification)?,
             (
                 Stage::Claims {
@@ -262,6 +262,7 @@ impl Verifying {
                 return Ok(Some(Stage::Files(rest)));
             }
         };
+        let file = Box::new(file);
         Ok(Some(Stage::File { rest, name, file }))
     }
 
@@ -300,7 +301,7 @@ impl Verifying {
                     self.hold(&name, &hasher.finish())?;
                     // Only now, for what is signed of it is its bytes.
                     if name == PATCH {
-                        let file = File::Read(patch_reading(all), None);
+                        let file = Box::new(File::Read(patch_reading(all), None));
                         return Ok(Stage::File { rest, name, file });
                     }
                     self.kept.push((name, Kept::Bytes(all)));
@@ -313,6 +314,7 @@ impl Verifying {
                 }
             }
         };
+        let file = Box::new(file);
         Ok(Stage::File { rest, name, file })
     }
 
@@ -341,7 +343,12 @@ impl Verifying {
     }
 
     fn wrong(&self, name: &str, wrong: &str) -> Fault {
-        Fault::at(self.step(), format!("its file {} {wrong}", shown(name)))
+        let step = match name {
+            // Its digest holds before it is read.
+            PATCH => Step::Parse,
+            _ => self.step(),
+        };
+        Fault::at(step, format!("its file {} {wrong}", shown(name)))
     }
 
     /// What a file cannot be read for.

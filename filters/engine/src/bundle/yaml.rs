@@ -43,10 +43,11 @@ pub fn tree(value: &Value, values: &mut usize) -> Result<Node, String> {
     })
 }
 
-/// As Go writes the numbers that it has of YAML: a float has an exponent below 1e-6 and from 1e21 on.
+/// As Go writes the numbers that it has of YAML: what is no 64-bit integer is a float, with an exponent
+/// below 1e-6 and from 1e21 on.
 fn number(number: &Value) -> Node {
     let text = value::to_json(number).to_string();
-    let is_float = text.contains(['.', 'e', 'E']);
+    let is_float = text.parse::<i64>().is_err() && text.parse::<u64>().is_err();
     match text.parse::<f64>() {
         Ok(float) if is_float => {
             let size = float.abs();
