@@ -131,7 +131,10 @@ impl Reading {
             }
             JsonEvent::EndArray | JsonEvent::EndObject => match self.open.pop() {
                 Some(Open::Array(mut items)) => {
-                    items.shrink_to_fit();
+                    // A long one would be moved in one go.
+                    if items.len() <= FEW {
+                        items.shrink_to_fit();
+                    }
                     Node::Array(items)
                 }
                 Some(Open::Object { members, .. }) => Node::Object(members.sorted()?),

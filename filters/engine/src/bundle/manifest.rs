@@ -242,7 +242,10 @@ impl Manifest {
 
     /// The Rego of a module, by its path from the bundle's root. OPA matches it with a slash before it,
     /// and takes any glob that matches: of those that say different things none is right.
-    pub(super) fn version_of(&self, path: &str) -> Result<RegoVersion, Fault> {
+    ///
+    /// # Errors
+    /// Two globs match, and say different things.
+    pub fn version_of(&self, path: &str) -> Result<RegoVersion, Fault> {
         let path = format!("/{path}");
         let mut found: Option<(&str, RegoVersion)> = None;
         for (glob, version) in &self.globs {

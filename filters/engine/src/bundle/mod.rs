@@ -35,7 +35,7 @@ pub use patch::Patch;
 
 use crate::crypto::{VerificationKey, Verifier};
 use portcullis_rego::{Module, RegoVersion, Value};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// How large a bundle may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +93,8 @@ pub struct Rules {
     pub rego_version: RegoVersion,
 }
 
-/// A bundle that was read whole, and is what was signed where a signature was asked for.
+/// A bundle that was read whole, and is what was signed where a signature was asked for. Its `Debug`
+/// shows nothing of its data, which may be secret.
 #[derive(Clone, Debug)]
 pub struct Bundle {
     manifest: Manifest,
@@ -102,7 +103,7 @@ pub struct Bundle {
 }
 
 /// What is in a bundle.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Content {
     /// All of it, instead of what was there before.
     Snapshot {
@@ -127,6 +128,18 @@ impl Bundle {
 
     pub fn into_content(self) -> (Manifest, Content) {
         (self.manifest, self.content)
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Content::Snapshot { modules, .. } => {
+                let paths = modules.iter().map(|module| &module.path);
+                f.debug_list().entries(paths).finish()
+            }
+            Content::Delta(patch) => patch.fmt(f),
+        }
     }
 }
 

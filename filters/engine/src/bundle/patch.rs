@@ -6,7 +6,7 @@ use super::{
 };
 use percent_encoding::percent_decode_str;
 use portcullis_rego::{Value, value};
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 /// Of one operation. What it brings may be nested so much less than all of `data`.
 pub const MAX_STEPS: usize = 32;
@@ -14,12 +14,12 @@ pub const MAX_STEPS: usize = 32;
 const OPERATIONS: usize = 64;
 
 /// Changes to `data`, all of which are made or none.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Patch {
     operations: Vec<Operation>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 struct Operation {
     kind: Kind,
     path: Vec<String>,
@@ -48,6 +48,13 @@ impl Patch {
             })?;
         }
         Ok(changed)
+    }
+}
+
+impl fmt::Debug for Patch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let paths = self.operations.iter().map(|operation| &operation.path);
+        f.debug_list().entries(paths).finish()
     }
 }
 

@@ -15,7 +15,10 @@ const FILES: &[(&str, &str)] = &[
 fn told(read: Result<Bundle, Fault>) -> Option<String> {
     let bundle = read.ok()?;
     let mut told = String::new();
-    write!(told, "{bundle:?}").unwrap();
+    write!(told, "{bundle:?}{}", data(&bundle)).unwrap();
+    if let Content::Snapshot { modules, .. } = &bundle.content {
+        write!(told, "{modules:?}").unwrap();
+    }
     Some(told)
 }
 
