@@ -12,6 +12,7 @@ pub mod attacks {}
 
 mod answer;
 mod body;
+pub mod bundle;
 mod config;
 #[cfg(test)]
 mod conformance;
@@ -58,7 +59,9 @@ use portcullis_crypto as crypto;
 pub use body::{Body, BodyReader, Check as BodyCheck, digest::content_digest};
 pub use config::api_keys::hash as api_key_hash;
 pub use credential::signature::Report as SignatureReport;
-pub use crypto::{Algorithm, NativeVerifier, Question, SigningKey, Verifier, foreign};
+pub use crypto::{
+    Algorithm, Material, NativeVerifier, Question, SigningKey, VerificationKey, Verifier, foreign,
+};
 pub use decision::{Allow, Decision, Deny, Difference, Effect, HeaderEdit, Record};
 pub use error::{LoadError, LoadErrors};
 pub use examine::{Credential, CredentialOutcome};

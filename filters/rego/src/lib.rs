@@ -10,6 +10,7 @@ mod conflicts;
 mod defaults;
 mod edit;
 mod error;
+mod files;
 mod flat;
 mod forms;
 mod guard;
@@ -38,6 +39,7 @@ mod visit;
 mod walk;
 
 pub use error::{EvalError, LoadError, LoadErrors, QueryError};
+pub use files::{from_yaml, glob_matches};
 pub use policy::{Choice, Moment, Policy};
 pub use query::{Rows, query};
 pub use reach::Reach;

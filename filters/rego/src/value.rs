@@ -117,7 +117,7 @@ fn members_at(
 }
 
 /// A number as JSON or Rego writes it. regorus expands `1e2000000000` to its digits: refused here.
-pub(crate) fn number_from_text(text: &str) -> Result<Value, ValueError> {
+pub fn number_from_text(text: &str) -> Result<Value, ValueError> {
     if text.len() > MAX_DIGITS {
         return Err(ValueError::Number);
     }
