@@ -88,7 +88,11 @@ fn sources(library: &Path) -> Sources {
         modules: read
             .modules
             .into_iter()
-            .map(|(path, text)| Module { path, text })
+            .map(|(path, text)| Module {
+                path,
+                text,
+                version: None,
+            })
             .collect(),
         data: value::from_json(&serde_json::Value::Object(read.data)).unwrap(),
         version: RegoVersion::V1,
@@ -129,7 +133,7 @@ fn failing(sources: &Sources, first: &Path) -> Option<usize> {
     let mut tests: Vec<_> = suite.tests().iter().collect();
     tests.sort_by_key(|test| Path::new(&test.file).parent() != Some(first));
     for test in tests {
-        let ran = runner.run(test, &moment, Duration::from_secs(10));
+        let ran = runner.run(test, &moment, Some(Duration::from_secs(10)));
         if !matches!(ran.outcome, Outcome::Passed | Outcome::Skipped) {
             return Some(1);
         }

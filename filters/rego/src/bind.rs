@@ -11,7 +11,7 @@ use regorus::unstable::{self as ast, Expr, Query, Ref, Rule, RuleBody, RuleHead,
 use crate::{
     edit::{self, Edits},
     flat, forms, loops,
-    source::{Module, RegoVersion},
+    source::Module,
     syntax,
     visit::Visitor,
     walk,
@@ -36,15 +36,11 @@ pub(crate) fn braces(sources: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Modu
 }
 
 /// One round over all modules: what stands inside another such value waits for the next.
-pub(crate) fn modules(
-    sources: &[Module],
-    trees: &[Ref<ast::Module>],
-    version: RegoVersion,
-) -> Vec<Module> {
+pub(crate) fn modules(sources: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Module> {
     edit::modules(sources, trees, |tree| {
         let mut binder = Binder {
             names: syntax::names(tree, trees),
-            opening: edit::opening(tree, version),
+            opening: edit::opening(tree),
             edits: Edits::default(),
             breaks: flat::breaks(tree),
             taken: Vec::new(),

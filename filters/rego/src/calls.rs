@@ -86,6 +86,7 @@ fn stand_ins(replaced: &BTreeSet<String>) -> Module {
     Module {
         path: format!("{PACKAGE}.rego"),
         text,
+        version: None,
     }
 }
 

@@ -6,18 +6,10 @@ use std::collections::BTreeSet;
 
 use regorus::unstable::{self as ast, Ref, Rule};
 
-use crate::{
-    edit,
-    source::{Module, RegoVersion},
-    syntax,
-};
+use crate::{edit, source::Module, syntax};
 
 /// The modules, and one more for each package that has such functions.
-pub(crate) fn modules(
-    sources: &[Module],
-    trees: &[Ref<ast::Module>],
-    version: RegoVersion,
-) -> Vec<Module> {
+pub(crate) fn modules(sources: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Module> {
     let mut defined: BTreeSet<Vec<String>> = BTreeSet::new();
     for tree in trees {
         let package = syntax::package_path(tree);
@@ -45,7 +37,7 @@ pub(crate) fn modules(
                 definitions.push_str(&format!(
                     "\n{head}({}) := true{}false }}\n",
                     arguments.join(", "),
-                    edit::opening(tree, version),
+                    edit::opening(tree),
                 ));
             }
         }
@@ -59,6 +51,7 @@ pub(crate) fn modules(
             modules.push(Module {
                 path: format!("__portcullis_defaults_{}.rego", modules.len()),
                 text: format!("package {package}\n{import}{definitions}"),
+                version: source.version,
             });
         }
     }

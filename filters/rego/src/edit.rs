@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use regorus::unstable::{Expr, LiteralStmt, Module, Query, Ref, RuleAssign, Source, Span};
 
-use crate::source::{self, RegoVersion};
+use crate::source;
 
 /// Each module with the changes that its tree asks for.
 pub(crate) fn modules(
@@ -18,6 +18,7 @@ pub(crate) fn modules(
         .map(|(source, tree)| source::Module {
             path: source.path.clone(),
             text: changes(tree).apply(&source.text),
+            version: source.version,
         })
         .collect()
 }
@@ -80,10 +81,10 @@ impl Edits {
 }
 
 /// How a body begins where there is none yet.
-pub(crate) fn opening(module: &Module, version: RegoVersion) -> &'static str {
-    match version {
-        RegoVersion::V0 if !module.rego_v1 => " { ",
-        _ => " if { ",
+pub(crate) fn opening(module: &Module) -> &'static str {
+    match module.rego_v1 {
+        false => " { ",
+        true => " if { ",
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     edit::{self, Edits},
     forms::{self, Form},
     loops,
-    source::{Module, RegoVersion},
+    source::Module,
     syntax,
     value::Value,
     visit::Visitor,
@@ -42,11 +42,7 @@ pub(crate) struct Guarded {
 }
 
 /// Of modules whose bodies all stand in braces.
-pub(crate) fn modules(
-    sources: &[Module],
-    trees: &[Ref<ast::Module>],
-    version: RegoVersion,
-) -> Guarded {
+pub(crate) fn modules(sources: &[Module], trees: &[Ref<ast::Module>]) -> Guarded {
     let values = conflicting(trees);
     let mut unfit = Vec::new();
     let modules = edit::modules(sources, trees, |tree| {
@@ -65,7 +61,7 @@ pub(crate) fn modules(
             guards.is_nested = false;
             walk::rule(rule, &mut guards);
             if guards.is_nested {
-                guards.load_roots(rule, edit::opening(tree, version));
+                guards.load_roots(rule, edit::opening(tree));
             }
             unfit.extend(guards.unfit.drain(..).map(|form| (path.clone(), form)));
         }

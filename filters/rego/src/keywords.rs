@@ -71,6 +71,7 @@ pub(crate) fn named(module: Module) -> Module {
     Module {
         path: module.path,
         text,
+        version: module.version,
     }
 }
 
@@ -249,6 +250,7 @@ impl Mover<'_> {
         Module {
             path: source.path.clone(),
             text,
+            version: source.version,
         }
     }
 

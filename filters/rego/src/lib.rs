@@ -32,6 +32,7 @@ mod safety;
 mod source;
 mod syntax;
 mod template;
+pub mod testing;
 #[cfg(feature = "tools")]
 pub mod tools;
 pub mod value;
@@ -40,7 +41,7 @@ mod walk;
 
 pub use error::{EvalError, LoadError, LoadErrors, QueryError};
 pub use files::{from_yaml, glob_matches};
-pub use policy::{Choice, Moment, Policy};
+pub use policy::{Choice, Moment, Package, Policy};
 pub use query::{Rows, query};
 pub use reach::Reach;
 pub use source::{Entrypoint, EntrypointError, Module, RegoVersion, Sources};

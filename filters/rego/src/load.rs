@@ -18,11 +18,11 @@ use crate::{
     guard, imports,
     interpreter::Interpreter,
     keywords, metadata, nesting, overlaps, patterns,
-    policy::{Loaded, Route},
+    policy::{Loaded, Package, Route},
     reach,
     rvm::Rvm,
     source::{Entrypoint, Module, RegoVersion, Sources},
-    template,
+    syntax, template,
     value::Value,
 };
 
@@ -34,8 +34,9 @@ pub(crate) fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Loade
         modules,
         mut rules,
         asked,
+        packages,
     } = prepare(sources, entrypoints, &mut None)?;
-    let guarded = guard::modules(&modules, engine.get_modules(), version);
+    let guarded = guard::modules(&modules, engine.get_modules());
     for (path, form) in guarded.unfit {
         rules.leave(&path, form);
     }
@@ -57,6 +58,7 @@ pub(crate) fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Loade
         .collect();
     Ok(Loaded {
         reach: reach::of(engine.get_modules()),
+        packages,
         interpreter: Interpreter::new(engine),
         routes,
     })
@@ -71,6 +73,8 @@ pub(crate) struct Prepared {
     rules: Rules,
     /// For each entrypoint the rule that is asked.
     asked: Vec<Entrypoint>,
+    /// Of the modules as they came.
+    packages: Vec<Package>,
 }
 
 /// Where rules of ours stand that have a document for their value: regorus asks rules only.
@@ -98,6 +102,7 @@ fn asked(rules: &Rules, entrypoints: &[Entrypoint]) -> (Vec<Entrypoint>, Option<
     let module = (asked != entrypoints).then(|| Module {
         path: format!("{DOCUMENTS}.rego"),
         text,
+        version: None,
     });
     (asked, module)
 }
@@ -148,7 +153,7 @@ pub(crate) fn read(sources: Sources) -> Result<Sources, LoadErrors> {
 /// Where a template has no end.
 pub(crate) fn plain(module: Module, version: RegoVersion) -> Result<Module, LoadError> {
     let module = template::module(module)?;
-    Ok(match version {
+    Ok(match module.version.unwrap_or(version) {
         RegoVersion::V0 => module,
         RegoVersion::V1 => keywords::named(module),
     })
@@ -187,6 +192,12 @@ pub(crate) fn prepare_read(
         Ok(engine) => engine,
         Err(errors) => return Err(keywords::placed(errors, &modules)),
     };
+    let trees = engine.get_modules().iter();
+    let packages = modules.iter().zip(trees).map(|(module, tree)| Package {
+        module: module.path.clone(),
+        path: syntax::package_path(tree),
+    });
+    let packages = packages.collect();
     let moved = keywords::modules(&modules, engine.get_modules())?;
     if moved != modules {
         modules = moved;
@@ -228,7 +239,7 @@ pub(crate) fn prepare_read(
         LoadErrors::refuse(errors)?;
     }
     stage.rewrite(imports::modules)?;
-    stage.rewrite(|modules, trees| defaults::modules(modules, trees, version))?;
+    stage.rewrite(|modules, trees| defaults::modules(modules, trees))?;
     if stage.rewrite(|modules, trees| overlaps::modules(modules, trees, &rules))? {
         // A rule may ask for itself by what stands above it.
         let mut errors = Rules::check(stage.engine.get_modules(), &data, &asked).errors;
@@ -239,14 +250,14 @@ pub(crate) fn prepare_read(
     stage.rewrite(bind::braces)?;
     let rules = Rules::inspected(stage.engine.get_modules());
     stage.rewrite(|modules, trees| calls::modules(modules, trees, &rules))?;
-    let exact = patterns::modules(&stage.modules, stage.engine.get_modules(), version)?;
+    let exact = patterns::modules(&stage.modules, stage.engine.get_modules())?;
     stage.take(exact)?;
     if analyzed.is_err() && analyze(&mut stage.engine, &asked).is_err() {
         analyzed?;
     }
     // As often as comprehensions stand in one another, and not without end.
     for _ in 0..MAX_ROUNDS {
-        if !stage.rewrite(|modules, trees| bind::modules(modules, trees, version))? {
+        if !stage.rewrite(|modules, trees| bind::modules(modules, trees))? {
             break;
         }
     }
@@ -271,6 +282,7 @@ pub(crate) fn prepare_read(
         modules,
         rules,
         asked,
+        packages,
     })
 }
 
@@ -319,11 +331,11 @@ const MAX_ROUNDS: usize = 16;
 pub(crate) fn parse(modules: &[Module], version: RegoVersion) -> Result<Engine, LoadErrors> {
     let mut errors = Vec::new();
     let mut engine = Engine::new();
-    engine.set_rego_v0(version == RegoVersion::V0);
     engine.set_policy_length_config(LENGTHS);
     // What is printed is dropped: a guest has no stdout.
     engine.set_gather_prints(true);
     for module in modules {
+        engine.set_rego_v0(module.version.unwrap_or(version) == RegoVersion::V0);
         if let Err(error) = engine.add_policy(module.path.clone(), module.text.clone()) {
             errors.push(error::from_regorus(&module.path, &error.to_string()));
         }

@@ -14,7 +14,7 @@ use crate::{
     check::at,
     edit::{self, Edits},
     error::{LoadError, LoadErrors},
-    source::{Module, RegoVersion},
+    source::Module,
     syntax,
     visit::Visitor,
     walk,
@@ -27,13 +27,12 @@ use crate::{
 pub(crate) fn modules(
     sources: &[Module],
     trees: &[Ref<ast::Module>],
-    version: RegoVersion,
 ) -> Result<Vec<Module>, LoadErrors> {
     let mut errors = Vec::new();
     let modules = edit::modules(sources, trees, |tree| {
         let mut patterns = Patterns {
             names: syntax::names(tree, trees),
-            opening: edit::opening(tree, version),
+            opening: edit::opening(tree),
             edits: Edits::default(),
             seen: BTreeSet::new(),
             errors: Vec::new(),

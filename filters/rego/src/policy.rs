@@ -19,6 +19,16 @@ pub(crate) struct Loaded {
     pub interpreter: Interpreter,
     pub routes: Vec<Route>,
     pub reach: Reach,
+    pub packages: Vec<Package>,
+}
+
+/// Which package a module is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Package {
+    /// The module's path.
+    pub module: String,
+    /// As segments below `data`.
+    pub path: Vec<String>,
 }
 
 /// How one entrypoint is evaluated.
@@ -73,6 +83,11 @@ impl Policy {
     /// What of an input can make a difference, whichever entrypoint is asked.
     pub fn reach(&self) -> &Reach {
         &self.0.reach
+    }
+
+    /// Which package each of its modules is of.
+    pub fn packages(&self) -> &[Package] {
+        &self.0.packages
     }
 
     /// The rule's value for an input; none where it is undefined.

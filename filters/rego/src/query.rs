@@ -38,6 +38,7 @@ pub fn query(
     let module = Module {
         path: FILE.to_owned(),
         text: format!("{}{query}{CLOSE}", open(version)),
+        version: None,
     };
     let mut rewritten = Some(module.clone());
     let engine = prepare(sources, &[], &mut rewritten)

@@ -10,6 +10,8 @@ pub struct Module {
     /// As errors name it.
     pub path: String,
     pub text: String,
+    /// Where it is another than [`Sources::version`].
+    pub version: Option<RegoVersion>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +27,7 @@ pub struct Sources {
     pub modules: Vec<Module>,
     /// An object: base data.
     pub data: Value,
+    /// Of the modules that say none.
     pub version: RegoVersion,
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn module(module: Module) -> Result<Module, LoadError> {
         Ok(()) => Ok(Module {
             path: module.path,
             text,
+            version: module.version,
         }),
         Err(Unfinished) => {
             let read = module.text.len().saturating_sub(reader.rest.len());

@@ -15,6 +15,7 @@ fn ask(body: &str) -> Result<(), String> {
         modules: vec![Module {
             path: "p.rego".to_owned(),
             text: format!("package p\n\n{body}\n"),
+            version: None,
         }],
         ..Sources::default()
     };

@@ -164,6 +164,7 @@ impl Case {
                 .map(|(path, text)| Module {
                     path: path.clone(),
                     text: text.clone(),
+                    version: None,
                 })
                 .collect(),
             data: value::from_json(&self.data).map_err(|error| error.to_string())?,

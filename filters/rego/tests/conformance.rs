@@ -254,6 +254,7 @@ impl Case<'_> {
             .map(|(index, text)| Module {
                 path: format!("test-{index}.rego"),
                 text: text.as_str().unwrap().to_owned(),
+                version: None,
             })
             .collect();
         let data = match &self.0["data"] {
@@ -296,6 +297,7 @@ impl Case<'_> {
                 "package portcullis_conformance\n\nasked contains {{{}}} if {{\n{query}\n}}\n",
                 bindings.join(", ")
             ),
+            version: None,
         });
         let entrypoint = Entrypoint::parse(ASKED).unwrap();
         let policy = Policy::load(sources(&modules), std::slice::from_ref(&entrypoint))
@@ -309,6 +311,7 @@ impl Case<'_> {
                 modules: vec![Module {
                     path: "input.rego".to_owned(),
                     text: format!("package input_term\n\nvalue := {term}\n"),
+                    version: None,
                 }],
                 ..Sources::default()
             };

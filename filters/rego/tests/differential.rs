@@ -43,6 +43,7 @@ fn the_evaluators_agree() {
             modules: vec![Module {
                 path: "p.rego".to_owned(),
                 text: text.clone(),
+                version: None,
             }],
             data: value::from_json(&generate::data()).unwrap(),
             version: RegoVersion::V1,

@@ -43,6 +43,7 @@ fn explained(case: &Json) -> Explanation {
             .map(|(path, lines)| Module {
                 path: path.clone(),
                 text: text(lines),
+                version: None,
             })
             .collect(),
         data: match &case["data"] {

@@ -50,6 +50,7 @@ fn load(text: &str) -> Policy {
         modules: vec![Module {
             path: "p.rego".to_owned(),
             text: text.to_owned(),
+            version: None,
         }],
         data: value::from_json(&serde_json::json!({})).unwrap(),
         version: RegoVersion::V1,

@@ -17,12 +17,10 @@ fn sources() -> Sources {
             Module {
                 path: "a.rego".to_owned(),
                 text: "package a\nb := input.x + 1\ns contains x if some x in [2, 1]\nnow := time.now_ns()"
-                    .to_owned(),
-            },
+                    .to_owned(), version: None },
             Module {
                 path: "h.rego".to_owned(),
-                text: "package h\na[k].r contains 2 if some k in [\"b\"]\na.b.r contains 1".to_owned(),
-            },
+                text: "package h\na[k].r contains 2 if some k in [\"b\"]\na.b.r contains 1".to_owned(), version: None },
         ],
         data: value::from_json(&json!({"roles": ["admin"], "zero": 0, "two": {"a": 1, "b": 2}})).unwrap(),
         ..Sources::default()
@@ -181,6 +179,7 @@ q := 2 if input.x
         modules: vec![Module {
             path: "a.rego".to_owned(),
             text: text.to_owned(),
+            version: None,
         }],
         ..Sources::default()
     };

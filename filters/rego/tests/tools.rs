@@ -26,6 +26,7 @@ fn sources(modules: &[&str]) -> Sources {
             .map(|(index, text)| Module {
                 path: format!("{index}.rego"),
                 text: (*text).to_owned(),
+                version: None,
             })
             .collect(),
         ..Sources::default()
@@ -40,7 +41,7 @@ fn run(modules: &[&str], names: &[&str]) -> (Vec<(String, Ran)>, Coverage) {
         .iter()
         .filter(|test| names.is_empty() || names.contains(&test.name.as_str()));
     let ran = tests
-        .map(|test| (test.name.clone(), runner.run(test, &MOMENT, TIMEOUT)))
+        .map(|test| (test.name.clone(), runner.run(test, &MOMENT, Some(TIMEOUT))))
         .collect();
     let coverage = suite.coverage([runner.covered()]).unwrap();
     (ran, coverage)

@@ -98,7 +98,13 @@ impl Eval {
         Ok(Some(Asked {
             query,
             sources: Sources {
-                modules: modules.map(|(path, text)| Module { path, text }).collect(),
+                modules: modules
+                    .map(|(path, text)| Module {
+                        path,
+                        text,
+                        version: None,
+                    })
+                    .collect(),
                 data: rego_value(&Value::Object(policies.data))?,
                 version,
             },

@@ -13,6 +13,7 @@ pub fn policy_sources(document: &Value) -> Result<Sources, value::ValueError> {
     let module = |(path, text): (&String, &Value)| Module {
         path: path.clone(),
         text: text.as_str().unwrap_or_default().to_owned(),
+        version: None,
     };
     Ok(Sources {
         modules: modules.into_iter().flatten().map(module).collect(),

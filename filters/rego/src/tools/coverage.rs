@@ -70,7 +70,7 @@ impl Lines {
 pub struct Covered(BTreeMap<String, BTreeSet<u32>>);
 
 impl Covered {
-    pub(super) fn add(&mut self, engine: &Engine) {
+    pub(crate) fn add(&mut self, engine: &Engine) {
         let files = engine.get_coverage_report().map(|report| report.files);
         for file in files.unwrap_or_default() {
             self.0.entry(file.path).or_default().extend(file.covered);
@@ -79,7 +79,7 @@ impl Covered {
 }
 
 /// What there is to cover, as the interpreter sees it.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     files: Vec<File>,
     heads: Vec<Head>,
     /// Of every head whether it came to a value.

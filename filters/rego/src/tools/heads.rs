@@ -12,16 +12,16 @@ use crate::{
 };
 
 /// `(number of the head, value)`, and answers with the value.
-pub(super) const TOLD: &str = "__portcullis_told";
+pub(crate) const TOLD: &str = "__portcullis_told";
 
 /// A rule's head, or an `else`.
-pub(super) struct Head {
+pub(crate) struct Head {
     pub module: usize,
     pub line: u32,
 }
 
 /// The modules in which heads tell, and the heads by their number.
-pub(super) fn tell(modules: &[Module], trees: &[Ref<ast::Module>]) -> (Vec<Module>, Vec<Head>) {
+pub(crate) fn tell(modules: &[Module], trees: &[Ref<ast::Module>]) -> (Vec<Module>, Vec<Head>) {
     let mut heads = Heads {
         found: Vec::new(),
         module: 0,
@@ -96,6 +96,6 @@ impl Heads {
 }
 
 /// Whether an expression is a variable of ours.
-pub(super) fn is_ours(expr: &Expr) -> bool {
+pub(crate) fn is_ours(expr: &Expr) -> bool {
     matches!(expr, Expr::Var { span, .. } if span.text().starts_with("__portcullis"))
 }

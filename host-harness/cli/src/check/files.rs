@@ -40,7 +40,13 @@ pub fn check(
     };
     let modules = policies.modules.into_iter();
     let sources = Sources {
-        modules: modules.map(|(path, text)| Module { path, text }).collect(),
+        modules: modules
+            .map(|(path, text)| Module {
+                path,
+                text,
+                version: None,
+            })
+            .collect(),
         data,
         version,
     };

@@ -271,7 +271,13 @@ impl Test {
         })?;
         let modules = policies.modules.into_iter();
         Ok(Sources {
-            modules: modules.map(|(path, text)| Module { path, text }).collect(),
+            modules: modules
+                .map(|(path, text)| Module {
+                    path,
+                    text,
+                    version: None,
+                })
+                .collect(),
             data: rego_value(&Value::Object(policies.data))?,
             version: match self.v0_compatible {
                 true => RegoVersion::V0,

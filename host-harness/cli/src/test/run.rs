@@ -94,7 +94,7 @@ fn worker<'a>(
             strict_builtin_errors: false,
         };
         let start = Instant::now();
-        let ran = runner.run(test, &moment, timeout);
+        let ran = runner.run(test, &moment, Some(timeout));
         let duration = match test.is_skipped {
             true => Duration::ZERO,
             false => start.elapsed(),
