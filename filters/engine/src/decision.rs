@@ -4,7 +4,7 @@
 use crate::words::Reason;
 use portcullis_rego::Value;
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// A decision on one request.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +75,8 @@ pub struct Record {
     pub key_id: Option<String>,
     /// The API key that was verified, by its id, whatever came of the request: for counting uses.
     pub api_key: Option<String>,
+    /// The revision of the bundle that the policy is of; absent of a policy of the document's own.
+    pub revision: Option<Arc<str>>,
     /// The policy's own `reason`, or what went wrong inside it: for logs only.
     pub detail: Option<String>,
     /// The policy's `dynamic_metadata`.
@@ -112,6 +114,7 @@ impl Record {
             subject: None,
             key_id: None,
             api_key: None,
+            revision: None,
             detail: None,
             metadata: None,
             self_check: None,
@@ -132,10 +135,11 @@ impl Serialize for Record {
         object.serialize_entry("decision_id", &self.decision_id)?;
         object.serialize_entry("reason", self.reason.code())?;
         for (key, value) in [
-            ("rule", &self.rule),
-            ("subject", &self.subject),
-            ("key_id", &self.key_id),
-            ("detail", &self.detail),
+            ("rule", self.rule.as_deref()),
+            ("subject", self.subject.as_deref()),
+            ("key_id", self.key_id.as_deref()),
+            ("revision", self.revision.as_deref()),
+            ("detail", self.detail.as_deref()),
         ] {
             if let Some(value) = value {
                 object.serialize_entry(key, value)?;

@@ -7,9 +7,9 @@ use crate::{
     pass::{Pass, Question},
     query, refusal, self_check,
 };
-use portcullis_rego::Policy;
 
-pub fn enforce(policy: &Policy, pass: &Pass<'_>, question: Question<'_>) -> Decision {
+pub fn enforce(pass: &Pass<'_>, question: Question<'_>) -> Decision {
+    let policy = question.policy;
     let rule = &question.settings.entrypoint;
     let moment = portcullis_rego::Moment {
         now_ns: pass.moment.now_ns,

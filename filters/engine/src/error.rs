@@ -87,6 +87,10 @@ impl Findings {
         self.0.is_empty()
     }
 
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn into_result<T>(self, value: Option<T>) -> Result<T, LoadErrors> {
         match value {
             Some(value) if self.0.is_empty() => Ok(value),
@@ -95,5 +99,10 @@ impl Findings {
             }
             _ => Err(LoadErrors(self.0)),
         }
+    }
+
+    /// What was found, in one line; empty where nothing was.
+    pub fn told(self) -> String {
+        LoadErrors(self.0).to_string()
     }
 }

@@ -77,7 +77,7 @@ impl Gate {
             add(&mut found, check::JWT, outcomes);
         }
         if let Some(keys) = &config.api_keys {
-            let outcomes = match api_key::verify(keys, now_ns, &headers) {
+            let outcomes = match api_key::verify(keys, &pass.active.keys, now_ns, &headers) {
                 Err(reason) => vec![refused(reason)],
                 Ok(key) => key
                     .into_iter()

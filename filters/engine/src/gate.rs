@@ -2,7 +2,7 @@
 
 use crate::{
     body::{BodyReader, Demand, Shelf},
-    config::{Config, api_keys::ApiKeys, routes::Settings},
+    config::{Config, api_keys::Keys, routes::Settings},
     credential::{
         jwt::Knowledge,
         signature::{self, Report, webhook},
@@ -50,15 +50,28 @@ pub struct Moment<'a> {
     pub decision_id: &'a str,
 }
 
+/// As long as one is asked, it does not change: where a bundle brings another policy, that makes
+/// another gate, which shares all else.
 pub struct Gate {
-    config: Config,
-    policy: Policy,
-    knowledge: Knowledge,
+    config: Arc<Config>,
+    knowledge: Arc<Knowledge>,
     /// Of each provider, for those who wait for it.
-    rooms: Vec<Room>,
-    shelf: Shelf,
+    rooms: Arc<[Room]>,
+    shelf: Arc<Shelf>,
     /// Where it is remembered what is good once.
     store: Option<Arc<dyn ReplayStore>>,
+    active: Active,
+}
+
+/// What a bundle brings.
+#[derive(Clone, Default)]
+pub(crate) struct Active {
+    /// `None` until there is one.
+    pub policy: Option<Policy>,
+    /// Of API keys.
+    pub keys: Arc<Keys>,
+    /// The bundle's, for logs; `None` of a policy of the document's own.
+    pub revision: Option<Arc<str>>,
 }
 
 impl Gate {
@@ -67,26 +80,51 @@ impl Gate {
     /// # Errors
     /// Everything that is wrong with it, each with the path of its field.
     pub fn load(document: &[u8], secrets: &dyn Secrets) -> Result<Gate, LoadErrors> {
-        let (config, sources) = Config::parse(document, secrets)?;
-        let policy = Policy::load(sources, &config.entrypoints())
-            .map_err(|errors| LoadErrors::all(errors.into_iter().map(LoadError::Rego)))?;
+        let (config, start) = Config::parse(document, secrets)?;
+        let load = |sources| Policy::load(sources, &config.entrypoints());
+        let policy = start.sources.map(load).transpose();
+        let policy =
+            policy.map_err(|errors| LoadErrors::all(errors.into_iter().map(LoadError::Rego)))?;
         Ok(Gate {
-            knowledge: Knowledge::new(&config.providers, config.token_cache),
+            knowledge: Arc::new(Knowledge::new(&config)),
             rooms: config.providers.iter().map(|_| Room::default()).collect(),
-            shelf: Shelf::default(),
+            shelf: Arc::new(Shelf::default()),
             store: Some(Arc::new(Table::new("", Memory::default()))),
-            config,
-            policy,
+            config: Arc::new(config),
+            active: Active {
+                policy,
+                keys: Arc::new(start.keys),
+                revision: None,
+            },
         })
+    }
+
+    /// The same gate with what a bundle brings.
+    pub(crate) fn with(&self, active: Active) -> Gate {
+        Gate {
+            config: Arc::clone(&self.config),
+            knowledge: Arc::clone(&self.knowledge),
+            rooms: Arc::clone(&self.rooms),
+            shelf: Arc::clone(&self.shelf),
+            store: self.store.clone(),
+            active,
+        }
     }
 
     /// The gate whose signatures are checked this way; without, all of them by its own code.
     pub fn verified_by(mut self, verifier: &Verifier) -> Gate {
-        for provider in &mut self.config.providers {
+        // Nobody shares it yet; where somebody did, the gate's own code would go on checking.
+        let Some(config) = Arc::get_mut(&mut self.config) else {
+            return self;
+        };
+        for provider in &mut config.providers {
             provider.verifier = verifier.clone();
         }
-        if let Some(signatures) = &mut self.config.signatures {
+        if let Some(signatures) = &mut config.signatures {
             signatures.verifier = verifier.clone();
+        }
+        if let Some(bundle) = &mut config.bundle {
+            bundle.verified_by(verifier);
         }
         self
     }
@@ -117,7 +155,22 @@ impl Gate {
 
     /// The id of every API key there is, such as [`Record::api_key`] names.
     pub fn api_key_ids(&self) -> impl Iterator<Item = &str> {
-        self.config.api_keys.iter().flat_map(ApiKeys::ids)
+        self.active.keys.ids()
+    }
+
+    /// Whether its policy comes with bundles.
+    pub fn has_bundle(&self) -> bool {
+        self.config.bundle.is_some()
+    }
+
+    /// Whether there is a policy. Until a bundle has brought one, every request is refused.
+    pub fn has_policy(&self) -> bool {
+        self.active.policy.is_some()
+    }
+
+    /// The revision of the bundle that the policy is of.
+    pub fn revision(&self) -> Option<&str> {
+        self.active.revision.as_deref()
     }
 
     /// Decides. Total: whatever the request holds, there is an answer. It waits for nothing: where
@@ -140,7 +193,7 @@ impl Gate {
                 pass.refuse(question.settings, pass.record(Reason::BodyTruncated))
             }
             Ok(Asked::Policy(question)) => match self.take(pass, &question) {
-                Ok(()) => enforce(&self.policy, pass, question),
+                Ok(()) => enforce(pass, question),
                 Err(refused) => *refused,
             },
             Ok(Asked::Off(headers)) => {
@@ -232,7 +285,7 @@ impl Gate {
         let mut all = self.config.every_settings();
         let webhooks = self.config.signatures.iter().flat_map(|it| &it.webhooks);
         let is_any = all.any(|it| it.body.is_looked_at()) || webhooks.count() > 0;
-        if !matches!(request.body, Incoming::Coming) || !is_any {
+        if !matches!(request.body, Incoming::Coming) || !is_any || !self.has_policy() {
             return None;
         }
         let settings = self.settings(request).ok().filter(|it| !it.off)?;
@@ -310,8 +363,8 @@ impl Gate {
         Some(settings.entrypoint.to_string())
     }
 
-    pub(crate) fn policy(&self) -> &Policy {
-        &self.policy
+    pub(crate) fn policy(&self) -> Option<&Policy> {
+        self.active.policy.as_ref()
     }
 
     pub(crate) fn knowledge(&self) -> &Knowledge {
@@ -335,7 +388,11 @@ impl Gate {
         Pass {
             config: &self.config,
             shelf: &self.shelf,
-            reach: self.policy.reach(),
+            active: &self.active,
+            reach: match &self.active.policy {
+                Some(policy) => policy.reach(),
+                None => &Reach::Whole,
+            },
             request,
             moment,
             knowledge: &self.knowledge,

@@ -36,6 +36,7 @@ mod input;
 )]
 mod input_tests;
 mod json;
+mod live;
 pub mod message_signature;
 mod once;
 mod pass;
@@ -66,8 +67,9 @@ pub use decision::{Allow, Decision, Deny, Difference, Effect, HeaderEdit, Record
 pub use error::{LoadError, LoadErrors};
 pub use examine::{Credential, CredentialOutcome};
 pub use gate::{Gate, Moment, Secrets, host_failure};
+pub use live::{Activated, Event, Live, Refused, Step as BundleStep};
 pub use reads::Attribute;
-pub use remote::{Answer, Call, CallId, Fault, MAX_BODY};
+pub use remote::{Answer, Call, CallId, Fault};
 pub use request::{Attributes, Incoming, PeerCertificate, Request};
 pub use wait::{Step, Waiting};
 pub use words::Reason;

@@ -12,7 +12,7 @@ use crate::{
         strip,
     },
     decision::{Allow, Decision, Effect, HeaderEdit, Record},
-    gate::Moment,
+    gate::{Active, Moment},
     headers::Headers,
     hygiene,
     input::{self, InputError, Seen},
@@ -24,7 +24,7 @@ use crate::{
     verified::{Verified, VerifiedBody},
     words::Reason,
 };
-use portcullis_rego::{Reach, Value};
+use portcullis_rego::{Policy, Reach, Value};
 use std::cell::{OnceCell, RefCell};
 
 /// One request on its way through the gate.
@@ -32,6 +32,8 @@ pub struct Pass<'p> {
     pub config: &'p Config,
     /// Where bodies are kept.
     pub shelf: &'p body::Shelf,
+    /// What may have come with a bundle.
+    pub active: &'p Active,
     /// What is made of the input.
     pub reach: &'p Reach,
     pub request: &'p Request<'p>,
@@ -48,6 +50,7 @@ pub struct Pass<'p> {
 /// What is left to ask once credentials were verified.
 pub struct Question<'p> {
     pub settings: &'p Settings,
+    pub policy: &'p Policy,
     /// What the upstream would get, were the answer yes.
     pub headers: Headers<'p>,
     pub input: Value,
@@ -117,6 +120,10 @@ impl<'p> Pass<'p> {
             }
             return Ok(Asked::Off(headers));
         }
+        // Neither who is known nor what they may do can be told yet.
+        let Some(policy) = &self.active.policy else {
+            return Err(refuse(Reason::PolicyUnavailable.into()));
+        };
         let (mut verified, mut refused, shown) = self
             .credentials(settings, &mut headers, &api_key)
             .map_err(refuse)?;
@@ -182,6 +189,7 @@ impl<'p> Pass<'p> {
         }
         Ok(Asked::Policy(Question {
             settings,
+            policy,
             headers,
             input,
             subject: verified.subject().map(str::to_owned),
@@ -303,7 +311,10 @@ impl<'p> Pass<'p> {
     }
 
     pub fn record(&self, reason: Reason) -> Record {
-        Record::new(self.moment.decision_id, reason)
+        Record {
+            revision: self.active.revision.clone(),
+            ..Record::new(self.moment.decision_id, reason)
+        }
     }
 }
 

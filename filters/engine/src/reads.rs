@@ -4,6 +4,7 @@ use crate::{
     config::{peer::Trust, webhooks::Webhook},
     gate::Gate,
 };
+use portcullis_rego::Policy;
 
 /// Parts of [`Attributes`](crate::Attributes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,8 @@ pub enum Attribute {
 impl Gate {
     /// Whether this attribute can change any decision.
     pub fn reads(&self, attribute: Attribute) -> bool {
-        let by_policy = |path: &[&str]| self.policy().reach().leads_to(path);
+        let reach = self.policy().map(Policy::reach);
+        let by_policy = |path: &[&str]| reach.is_some_and(|it| it.leads_to(path));
         let config = self.config();
         let mut routes = config.routes.iter().map(|route| &route.matches);
         match attribute {

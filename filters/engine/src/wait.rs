@@ -183,21 +183,25 @@ impl Gate {
     /// The calls that are due: after a step that waits, after an answer, and whenever
     /// [`Gate::next_call_ns`] has come. `random` spreads what several workers do.
     pub fn calls(&self, now_ns: u64, random: u64) -> Vec<Call> {
-        let providers = &self.config().providers;
-        self.knowledge().remote().calls(providers, now_ns, random)
+        let mut remote = self.knowledge().remote();
+        remote.calls(self.config(), now_ns, random)
     }
 
     /// Takes what came of a call. What is wrong with it is for logs: it never replaces what was good.
     pub fn answered(
         &self,
         call: CallId,
-        answer: &Answer,
+        answer: Answer,
         now_ns: u64,
         random: u64,
     ) -> Option<Fault> {
-        let providers = &self.config().providers;
         let mut remote = self.knowledge().remote();
-        remote.answered(providers, call, answer, now_ns, random)
+        remote.answered(self.config(), call, answer, now_ns, random)
+    }
+
+    /// What went wrong with something fetched that no answer told, since it was asked last.
+    pub fn take_faults(&self) -> Vec<Fault> {
+        self.knowledge().remote().take_faults()
     }
 
     /// When [`Gate::calls`] has something to do next, in nanoseconds since the Unix epoch; 0 is now.

@@ -86,6 +86,7 @@ reasons! {
 
     JwksUnavailable = "jwks.unavailable", 503, UNAVAILABLE;
     IntrospectionUnavailable = "introspection.unavailable", 503, UNAVAILABLE;
+    PolicyUnavailable = "policy.unavailable", 503, UNAVAILABLE;
     PolicyError = "policy.error", 503, UNAVAILABLE;
     PolicyBudget = "policy.budget", 503, UNAVAILABLE;
     BodyFull = "body.full", 503, UNAVAILABLE;
@@ -160,7 +161,20 @@ pub mod counter {
     pub const INTROSPECTION_CALLS: &str = "portcullis.introspection.calls";
     pub const INTROSPECTION_FAILURES: &str = "portcullis.introspection.failures";
 
-    pub const ALL: [&str; 7] = [
+    /// Of the policy's bundle: how often it was asked for, and what came of it.
+    pub const BUNDLE_FETCHES: &str = "portcullis.bundle.fetches";
+    pub const BUNDLE_UNCHANGED: &str = "portcullis.bundle.unchanged";
+    pub const BUNDLE_ACTIVATIONS: &str = "portcullis.bundle.activations";
+    pub const BUNDLE_DOWNLOAD_FAILURES: &str = "portcullis.bundle.failures.download";
+    pub const BUNDLE_UNPACK_FAILURES: &str = "portcullis.bundle.failures.unpack";
+    pub const BUNDLE_VERIFY_FAILURES: &str = "portcullis.bundle.failures.verify";
+    pub const BUNDLE_PARSE_FAILURES: &str = "portcullis.bundle.failures.parse";
+    pub const BUNDLE_ORDER_FAILURES: &str = "portcullis.bundle.failures.order";
+    pub const BUNDLE_LOAD_FAILURES: &str = "portcullis.bundle.failures.load";
+    pub const BUNDLE_TEST_FAILURES: &str = "portcullis.bundle.failures.test";
+    pub const BUNDLE_STATUS_FAILURES: &str = "portcullis.bundle.status.failures";
+
+    pub const ALL: [&str; 18] = [
         JWT_CACHE_HITS,
         JWT_CACHE_MISSES,
         JWKS_FETCHES,
@@ -168,12 +182,39 @@ pub mod counter {
         JWKS_UNUSABLE_KEYS,
         INTROSPECTION_CALLS,
         INTROSPECTION_FAILURES,
+        BUNDLE_FETCHES,
+        BUNDLE_UNCHANGED,
+        BUNDLE_ACTIVATIONS,
+        BUNDLE_DOWNLOAD_FAILURES,
+        BUNDLE_UNPACK_FAILURES,
+        BUNDLE_VERIFY_FAILURES,
+        BUNDLE_PARSE_FAILURES,
+        BUNDLE_ORDER_FAILURES,
+        BUNDLE_LOAD_FAILURES,
+        BUNDLE_TEST_FAILURES,
+        BUNDLE_STATUS_FAILURES,
     ];
+}
+
+/// Gauges: what is so now, of all workers together.
+pub mod gauge {
+    /// How many workers have a policy to decide by.
+    pub const POLICY_READY: &str = "portcullis.policy.ready";
+    /// How many have none yet: every request to them is refused.
+    pub const POLICY_WAITING: &str = "portcullis.policy.waiting";
+    /// When a bundle became active last, in seconds since the Unix epoch.
+    pub const BUNDLE_ACTIVATED_AT: &str = "portcullis.bundle.activated_at";
+    /// Where it says so: the sequence of the last that became active, or its time in seconds.
+    pub const BUNDLE_ORDER: &str = "portcullis.bundle.order";
 }
 
 /// The counter of requests that showed a good API key, one for each key; its id follows as
 /// [`metric_segment`] writes it. Envoy shows them below `wasmcustom.`.
 const API_KEY_USES: &str = "portcullis.api_key.uses";
+
+/// The counter of uses of API keys that have none of their own. No id has this name: in one, a byte
+/// behind `__` is two hex digits.
+pub const API_KEY_USES_OF_OTHERS: &str = "portcullis.api_key.uses.__others";
 
 /// The name of the counter of an API key's uses.
 pub fn api_key_uses(id: &str) -> String {

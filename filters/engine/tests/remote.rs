@@ -187,7 +187,7 @@ impl Course {
         let now = START_NS + u64::try_from(since.as_nanos()).unwrap();
         if let Some(reply) = &event.answer {
             let call = self.open.pop().ok_or("no call is open")?;
-            self.gate.answered(call, &reply.answer(), now, self.random);
+            self.gate.answered(call, reply.answer(), now, self.random);
         }
         if let Some(wanted) = &event.calls {
             let calls = self.gate.calls(now, self.random);
@@ -280,7 +280,8 @@ impl Course {
             body: word.to_string().into_bytes(),
         };
         for call in self.gate.calls(now, self.random) {
-            self.gate.answered(call.id, &answer, now, self.random);
+            self.gate
+                .answered(call.id, answer.clone(), now, self.random);
         }
         self.waiting.clear();
         Ok(())

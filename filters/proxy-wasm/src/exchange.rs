@@ -13,7 +13,7 @@ use portcullis_engine::{
     Waiting, host_failure, words,
 };
 use proxy_wasm::types::{Action, LogLevel, MapType};
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 pub struct Exchange {
     accepted: Option<Rc<Accepted>>,
@@ -41,6 +41,8 @@ enum State {
 
 /// What the gate is asked about. A host's maps cannot be read at any time, so it is all here.
 struct Asked {
+    /// As it was when the request came: whatever bundle comes meanwhile, one policy decides on it.
+    gate: Arc<Gate>,
     decision_id: String,
     headers: Pairs,
     known: Known,
@@ -100,7 +102,7 @@ impl Exchange {
     /// Whether the gate is to be asked again: of a request that is held, and not in vain.
     pub fn is_ready(&self, now_ns: u64) -> bool {
         match (&*self.state.borrow(), &self.accepted) {
-            (State::Waiting(_, waiting), Some(accepted)) => accepted.gate.is_ready(waiting, now_ns),
+            (State::Waiting(asked, waiting), _) => asked.gate.is_ready(waiting, now_ns),
             (State::Reading(asked), Some(accepted)) => {
                 let deadline = accepted.bodies.deadline_ns(asked.since_ns);
                 deadline.is_some_and(|at| now_ns >= at || now_ns < asked.since_ns)
@@ -211,9 +213,7 @@ impl Exchange {
     }
 
     fn refuse_body(&self, asked: &Asked, reason: Reason) {
-        let refused = asked.ask(self.accepted.as_deref(), |gate, request, moment| {
-            gate.refuse_body(request, moment, reason)
-        });
+        let refused = asked.ask(|gate, request, moment| gate.refuse_body(request, moment, reason));
         match refused {
             Ok(decision) => self.enforce(decision),
             Err(Unknown(detail)) => self.enforce(host_failure(&asked.decision_id, detail)),
@@ -221,9 +221,7 @@ impl Exchange {
     }
 
     fn step(&self, asked: Box<Asked>, waited: Option<Waiting>) {
-        let step = asked.ask(self.accepted.as_deref(), |gate, request, moment| {
-            gate.step(request, moment, waited)
-        });
+        let step = asked.ask(|gate, request, moment| gate.step(request, moment, waited));
         match step {
             Ok(Step::Decided(decision)) => self.enforce(*decision),
             Ok(Step::Waiting(waiting)) => {
@@ -300,7 +298,10 @@ impl Exchange {
             .collect();
         apply(
             map,
-            &accepted.gate.trailers(names.map_err(|_| host::Refused)?),
+            &accepted
+                .live
+                .current()
+                .trailers(names.map_err(|_| host::Refused)?),
         )
     }
 }
@@ -310,9 +311,10 @@ impl Asked {
         let Some(decision_id) = decision_id() else {
             return Err(("none".to_owned(), Unknown("the host gave no randomness")));
         };
-        let Some(Accepted { gate, .. }) = accepted else {
+        let Some(Accepted { live, .. }) = accepted else {
             return Err((decision_id, Unknown(NOT_ACCEPTED)));
         };
+        let gate = live.current();
         // Envoy answers Ok with nothing where it should fail, and every request has headers.
         let headers = match host::header_pairs(MapType::HttpRequestHeaders) {
             Some(headers) if !headers.is_empty() => headers,
@@ -320,7 +322,8 @@ impl Asked {
         };
         let mut asked = Asked {
             decision_id,
-            known: Known::read(gate, &headers),
+            known: Known::read(&gate, &headers),
+            gate,
             headers,
             body: match end_of_stream {
                 true => Held::None,
@@ -332,7 +335,7 @@ impl Asked {
             let reads = |gate: &Gate, request: &Request<'_>, moment: &Moment<'_>| {
                 Some((gate.body_reader(request)?, moment.now_ns))
             };
-            match asked.ask(accepted, reads) {
+            match asked.ask(reads) {
                 Ok(None) => {}
                 Ok(Some((reader, now_ns))) => {
                     asked.body = Held::Coming {
@@ -349,10 +352,8 @@ impl Asked {
 
     fn ask<T>(
         &self,
-        accepted: Option<&Accepted>,
         question: impl FnOnce(&Gate, &Request<'_>, &Moment<'_>) -> T,
     ) -> Result<T, Unknown> {
-        let Accepted { gate, .. } = accepted.ok_or(Unknown(NOT_ACCEPTED))?;
         let moment = Moment {
             now_ns: host::now_ns().ok_or(Unknown(NO_TIME))?,
             decision_id: &self.decision_id,
@@ -372,7 +373,7 @@ impl Asked {
                 Held::Read(body) => Incoming::Read(body),
             },
         };
-        Ok(question(gate, &request, &moment))
+        Ok(question(&self.gate, &request, &moment))
     }
 }
 

@@ -2,20 +2,21 @@
 //! alone: it outlives every stream, so none that goes away takes an answer with it.
 
 use crate::{exchange::Exchange, host};
-use portcullis_engine::{Answer, Call, CallId, Gate, MAX_BODY};
+use portcullis_engine::{Answer, Call, CallId, Event, Fault, Gate, Live};
 use proxy_wasm::types::{BufferType, LogLevel, MapType};
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
     rc::{Rc, Weak},
+    time::Duration,
 };
 
 #[derive(Default)]
 pub struct Fetching {
     /// The requests that wait, by their context. One that has gone away is no longer there.
     waiting: RefCell<BTreeMap<u32, Weak<Exchange>>>,
-    /// Which call of the gate's a token of the host's stands for.
-    calls: RefCell<BTreeMap<u32, CallId>>,
+    /// Which call of the gate's a token of the host's stands for, and the most bytes of an answer's body.
+    calls: RefCell<BTreeMap<u32, (CallId, usize)>>,
     /// When the next tick is expected: nanoseconds since the Unix epoch.
     tick_at_ns: Cell<Option<u64>>,
 }
@@ -25,11 +26,13 @@ const MILLISECOND: u64 = 1_000_000;
 const IDLE_NS: u64 = 60_000 * MILLISECOND;
 /// Workers that start together do not fetch together.
 const START_NS: u64 = 500 * MILLISECOND;
+/// How long requests wait at a time for work on a bundle.
+const SLICE: Duration = Duration::from_millis(2);
 
 impl Fetching {
-    /// Has the first tick come, where anything is ever fetched.
-    pub fn start(&self, gate: &Gate) {
-        if let (Some(_), Some(now)) = (gate.next_call_ns(), host::now_ns()) {
+    /// Has the first tick come.
+    pub fn start(&self) {
+        if let Some(now) = host::now_ns() {
             let delay = random().checked_rem(START_NS).unwrap_or(0);
             self.tick_at(now, now.saturating_add(delay));
         }
@@ -42,13 +45,15 @@ impl Fetching {
     }
 
     /// Has the next tick come in time for what is due.
-    pub fn hurry(&self, gate: &Gate) {
+    pub fn hurry(&self, live: &Live) {
         let Some(now) = host::now_ns() else {
             return;
         };
+        let gate = live.current();
+        let work = live.is_working().then_some(now);
         let deadlines = self.waiting();
         let deadlines = deadlines.iter().filter_map(|(_, it)| it.deadline_ns(now));
-        let next = deadlines.chain(gate.next_call_ns()).min();
+        let next = deadlines.chain(gate.next_call_ns()).chain(work).min();
         let Some(next) = next.map(|at| at.clamp(now, now.saturating_add(IDLE_NS))) else {
             return;
         };
@@ -74,23 +79,37 @@ impl Fetching {
         }
     }
 
-    /// In the root context: makes the calls that are due, and decides what has waited long enough.
-    pub fn tick(&self, root: u32, gate: &Gate) {
+    /// In the root context: makes the calls that are due, goes on with a bundle, and decides what has
+    /// waited long enough.
+    pub fn tick(&self, root: u32, live: &Live) -> Option<Event> {
         self.tick_at_ns.set(None);
-        self.make_calls(gate);
+        self.make_calls(&live.current());
+        let event = match live.is_working() {
+            true => live.work(&|| host::now_ns().unwrap_or(u64::MAX), SLICE, random()),
+            false => None,
+        };
+        if let Some(event) = &event {
+            let level = match event {
+                Event::Activated(_) => LogLevel::Info,
+                Event::Refused(_) => LogLevel::Warn,
+            };
+            host::log(level, &format!("portcullis: policy.bundle: {event}"));
+        }
         self.resume(root);
-        self.hurry(gate);
+        self.hurry(live);
+        event
     }
 
     /// In the root context: an answer has come.
-    pub fn answered(&self, root: u32, gate: &Gate, token: u32, headers: usize, body_size: usize) {
-        let Some(call) = self.calls.borrow_mut().remove(&token) else {
+    pub fn answered(&self, root: u32, live: &Live, token: u32, headers: usize, body_size: usize) {
+        let Some((call, max_body)) = self.calls.borrow_mut().remove(&token) else {
             return;
         };
-        self.take(gate, call, &answer(headers, body_size));
-        self.make_calls(gate);
+        let gate = live.current();
+        self.take(&gate, call, answer(headers, body_size, max_body));
+        self.make_calls(&gate);
         self.resume(root);
-        self.hurry(gate);
+        self.hurry(live);
     }
 
     fn make_calls(&self, gate: &Gate) {
@@ -100,10 +119,14 @@ impl Fetching {
         for call in gate.calls(now, random()) {
             match host::http_call(&call) {
                 Ok(token) => {
-                    self.calls.borrow_mut().insert(token, call.id);
+                    let mut calls = self.calls.borrow_mut();
+                    calls.insert(token, (call.id, call.max_body));
                 }
                 Err(host::Refused) => self.not_made(gate, &call),
             }
+        }
+        for fault in gate.take_faults() {
+            tell(&fault);
         }
     }
 
@@ -115,18 +138,15 @@ impl Fetching {
                 call.cluster
             ),
         );
-        self.take(gate, call.id, &Answer::Failed);
+        self.take(gate, call.id, Answer::Failed);
     }
 
-    fn take(&self, gate: &Gate, call: CallId, answer: &Answer) {
+    fn take(&self, gate: &Gate, call: CallId, answer: Answer) {
         let Some(now) = host::now_ns() else {
             return;
         };
         if let Some(fault) = gate.answered(call, answer, now, random()) {
-            host::log(
-                LogLevel::Warn,
-                &format!("portcullis: {}: {}", fault.path, fault.what),
-            );
+            tell(&fault);
         }
     }
 
@@ -171,9 +191,16 @@ impl Fetching {
     }
 }
 
+fn tell(fault: &Fault) {
+    host::log(
+        LogLevel::Warn,
+        &format!("portcullis: {}: {}", fault.path, fault.what),
+    );
+}
+
 /// What the host has of the answer to the call whose callback this is.
-fn answer(headers: usize, body_size: usize) -> Answer {
-    if headers == 0 || body_size > MAX_BODY {
+fn answer(headers: usize, body_size: usize, max_body: usize) -> Answer {
+    if headers == 0 || body_size > max_body {
         return Answer::Failed;
     }
     let pairs = host::header_pairs(MapType::HttpCallResponseHeaders);

@@ -78,6 +78,7 @@ unsafe extern "C" {
         id: *mut u32,
     ) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_continue_stream(stream: StreamType) -> u32;
@@ -193,19 +194,45 @@ pub struct Counter(u32);
 impl Counter {
     /// Envoy shows it as `wasmcustom.NAME`, from now on.
     pub fn define(name: &str) -> Result<Counter, Refused> {
-        let mut id = 0;
-        // SAFETY: the name is live and only read; the host writes four bytes to a live `u32`.
-        accepted(unsafe {
-            proxy_define_metric(MetricType::Counter, name.as_ptr(), name.len(), &mut id)
-        })?;
-        Ok(Counter(id))
+        define(MetricType::Counter, name).map(Counter)
     }
 
     pub fn add(self, by: u64) -> Result<(), Refused> {
-        let by = i64::try_from(by).unwrap_or(i64::MAX);
-        // SAFETY: nothing is pointed to.
-        accepted(unsafe { proxy_increment_metric(self.0, by) })
+        add(self.0, i64::try_from(by).unwrap_or(i64::MAX))
     }
+}
+
+/// A gauge of the proxy's, which all workers share.
+#[derive(Clone, Copy)]
+pub struct Gauge(u32);
+
+impl Gauge {
+    /// Envoy shows it as `wasmcustom.NAME`, from now on.
+    pub fn define(name: &str) -> Result<Gauge, Refused> {
+        define(MetricType::Gauge, name).map(Gauge)
+    }
+
+    /// One more, or one less: of what each worker counts for itself.
+    pub fn add(self, by: i64) -> Result<(), Refused> {
+        add(self.0, by)
+    }
+
+    pub fn set(self, value: u64) -> Result<(), Refused> {
+        // SAFETY: nothing is pointed to.
+        accepted(unsafe { proxy_record_metric(self.0, value) })
+    }
+}
+
+fn define(kind: MetricType, name: &str) -> Result<u32, Refused> {
+    let mut id = 0;
+    // SAFETY: the name is live and only read; the host writes four bytes to a live `u32`.
+    accepted(unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &mut id) })?;
+    Ok(id)
+}
+
+fn add(id: u32, by: i64) -> Result<(), Refused> {
+    // SAFETY: nothing is pointed to.
+    accepted(unsafe { proxy_increment_metric(id, by) })
 }
 
 /// Has `on_tick` come every so many milliseconds; with each call the time begins anew.

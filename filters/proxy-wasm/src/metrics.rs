@@ -1,44 +1,79 @@
 //! What operators count with. No decision depends on it: where the host gives no counter, the log
 //! says so, and requests go on.
 
-use crate::host::{self, Counter};
-use portcullis_engine::{Gate, Record, words};
+use crate::host::{self, Counter, Gauge};
+use portcullis_engine::{Activated, Gate, Record, words};
 use proxy_wasm::types::LogLevel;
-use std::collections::BTreeMap;
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+};
 
 pub struct Metrics {
     /// Of requests on which the evaluators differed, where the gate looks for them.
     differences: Option<Counter>,
-    /// How often each API key was used, by its id. As many as the configuration has keys: no client
-    /// can make another one. All are defined before they are needed, so that a key that nobody uses
-    /// shows as 0.
-    api_key_uses: BTreeMap<String, Option<Counter>>,
+    /// How often each API key was used, by its id. No client can make another one. Those that there
+    /// are to begin with are defined before they are needed, so that a key that nobody uses shows as 0.
+    api_key_uses: RefCell<BTreeMap<String, Option<Counter>>>,
+    /// Of those that have none of their own.
+    api_key_uses_of_others: Option<Counter>,
     /// What the gate counts.
     counters: BTreeMap<&'static str, Option<Counter>>,
+    ready: Option<Gauge>,
+    waiting: Option<Gauge>,
+    /// What this worker has added to one of the two: whether it has a policy.
+    told: Cell<Option<bool>>,
+    activated_at: Option<Gauge>,
+    order: Option<Gauge>,
 }
+
+/// How many API keys have a counter of their own: a bundle may bring a hundred thousand.
+const MOST_KEYS: usize = 1000;
 
 impl Metrics {
     pub fn new(gate: &Gate) -> Metrics {
         let checks = gate.self_checks();
+        let gauge = |name: &str| defined(name, Gauge::define(name));
+        let bundle = |name: &str| gate.has_bundle().then(|| gauge(name)).flatten();
+        let mut ids = gate.api_key_ids();
+        let own = |id: &str| (id.to_owned(), define(&words::api_key_uses(id)));
         Metrics {
             differences: checks
                 .then(|| define(words::SELF_CHECK_DIFFERENCES))
                 .flatten(),
-            api_key_uses: gate
-                .api_key_ids()
-                .map(|id| (id.to_owned(), define(&words::api_key_uses(id))))
-                .collect(),
+            api_key_uses: RefCell::new(ids.by_ref().take(MOST_KEYS).map(own).collect()),
+            api_key_uses_of_others: (ids.next().is_some() || gate.has_bundle())
+                .then(|| define(words::API_KEY_USES_OF_OTHERS))
+                .flatten(),
             counters: words::counter::ALL.map(|name| (name, define(name))).into(),
+            ready: gauge(words::gauge::POLICY_READY),
+            waiting: gauge(words::gauge::POLICY_WAITING),
+            told: Cell::new(None),
+            activated_at: bundle(words::gauge::BUNDLE_ACTIVATED_AT),
+            order: bundle(words::gauge::BUNDLE_ORDER),
         }
     }
 
     /// Counts what a decision says of itself.
     pub fn count_decision(&self, record: &Record) {
         if let Some(id) = &record.api_key {
-            add(self.api_key_uses.get(id).copied().flatten(), 1);
+            add(self.of_key(id), 1);
         }
         if record.self_check.is_some() {
             add(self.differences, 1);
+        }
+    }
+
+    fn of_key(&self, id: &str) -> Option<Counter> {
+        let mut own = self.api_key_uses.borrow_mut();
+        match own.get(id) {
+            Some(counter) => *counter,
+            None if own.len() < MOST_KEYS => {
+                let counter = define(&words::api_key_uses(id));
+                own.insert(id.to_owned(), counter);
+                counter
+            }
+            None => self.api_key_uses_of_others,
         }
     }
 
@@ -48,15 +83,56 @@ impl Metrics {
             add(self.counters.get(name).copied().flatten(), by);
         }
     }
+
+    /// Counts this worker among those that have a policy, or among the others. Not before it has a
+    /// callback: a host configures a filter once more than it has workers, and throws that away.
+    pub fn tell_ready(&self, gate: &Gate) {
+        self.tell(Some(gate.has_policy()));
+    }
+
+    /// This worker is gone.
+    pub fn leave(&self) {
+        self.tell(None);
+    }
+
+    fn tell(&self, now: Option<bool>) {
+        let before = self.told.replace(now);
+        if before == now {
+            return;
+        }
+        let gauge = |has_policy: bool| match has_policy {
+            true => self.ready,
+            false => self.waiting,
+        };
+        for (which, by) in [(before, -1), (now, 1)] {
+            if let Some(gauge) = which.and_then(gauge) {
+                counted(gauge.add(by));
+            }
+        }
+    }
+
+    /// A bundle has become active.
+    pub fn tell_activated(&self, active: &Activated, now_ns: u64) {
+        let now = now_ns.checked_div(1_000_000_000);
+        for (gauge, value) in [(self.activated_at, now), (self.order, active.order)] {
+            if let (Some(gauge), Some(value)) = (gauge, value) {
+                counted(gauge.set(value));
+            }
+        }
+    }
 }
 
 fn define(name: &str) -> Option<Counter> {
-    match Counter::define(name) {
-        Ok(counter) => Some(counter),
+    defined(name, Counter::define(name))
+}
+
+fn defined<T>(name: &str, metric: Result<T, host::Refused>) -> Option<T> {
+    match metric {
+        Ok(metric) => Some(metric),
         Err(host::Refused) => {
             host::log(
                 LogLevel::Error,
-                &format!("portcullis: the host gave no counter `{name}`"),
+                &format!("portcullis: the host gave no metric `{name}`"),
             );
             None
         }
@@ -64,7 +140,13 @@ fn define(name: &str) -> Option<Counter> {
 }
 
 fn add(counter: Option<Counter>, by: u64) {
-    if counter.is_some_and(|counter| counter.add(by).is_err()) {
+    if let Some(counter) = counter {
+        counted(counter.add(by));
+    }
+}
+
+fn counted(result: Result<(), host::Refused>) {
+    if result.is_err() {
         host::log(LogLevel::Error, "portcullis: the host did not count");
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     body::Bodies, fetching::Fetching, host, metrics::Metrics, native, replay::SharedStore,
     stream::Stream,
 };
-use portcullis_engine::{Gate, Record};
+use portcullis_engine::{Event, Gate, Live, Record};
 use proxy_wasm::{
     traits::{Context, HttpContext, RootContext},
     types::{BufferType, ContextType, LogLevel},
@@ -25,7 +25,7 @@ impl Root {
 
 /// A configuration that was accepted.
 pub struct Accepted {
-    pub gate: Gate,
+    pub live: Live,
     pub fetching: Fetching,
     pub bodies: Bodies,
     metrics: Metrics,
@@ -37,13 +37,15 @@ impl Accepted {
             metrics: Metrics::new(&gate),
             fetching: Fetching::default(),
             bodies: Bodies::default(),
-            gate,
+            live: Live::new(gate),
         }
     }
 
     /// Counts, and says in the log what operators should know of a decision.
     pub fn tell(&self, record: &Record) {
-        self.metrics.count(&self.gate);
+        let gate = self.live.current();
+        self.metrics.count(&gate);
+        self.metrics.tell_ready(&gate);
         self.metrics.count_decision(record);
         if let Some(difference) = &record.self_check {
             let rule = record.rule.as_deref().unwrap_or_default();
@@ -62,10 +64,17 @@ impl Accepted {
 impl Context for Root {
     fn on_http_call_response(&mut self, token: u32, headers: usize, body_size: usize, _: usize) {
         if let Some(accepted) = &self.accepted {
-            let (gate, fetching) = (&accepted.gate, &accepted.fetching);
-            fetching.answered(self.id, gate, token, headers, body_size);
-            accepted.metrics.count(gate);
+            let (live, fetching) = (&accepted.live, &accepted.fetching);
+            fetching.answered(self.id, live, token, headers, body_size);
+            accepted.metrics.count(&live.current());
         }
+    }
+
+    fn on_done(&mut self) -> bool {
+        if let Some(accepted) = &self.accepted {
+            accepted.metrics.leave();
+        }
+        true
     }
 }
 
@@ -90,7 +99,7 @@ impl RootContext for Root {
                     .verified_by(verifier)
                     .remembering(store, host::now_ns());
                 let accepted = Accepted::new(gate);
-                accepted.fetching.start(&accepted.gate);
+                accepted.fetching.start();
                 self.accepted = Some(Rc::new(accepted));
                 true
             }
@@ -100,8 +109,13 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         if let Some(accepted) = &self.accepted {
-            accepted.fetching.tick(self.id, &accepted.gate);
-            accepted.metrics.count(&accepted.gate);
+            let event = accepted.fetching.tick(self.id, &accepted.live);
+            let gate = accepted.live.current();
+            accepted.metrics.count(&gate);
+            accepted.metrics.tell_ready(&gate);
+            if let (Some(Event::Activated(active)), Some(now)) = (event, host::now_ns()) {
+                accepted.metrics.tell_activated(&active, now);
+            }
         }
     }
 

@@ -36,7 +36,7 @@ impl Stream {
             && let Some(accepted) = &self.accepted
         {
             accepted.fetching.hold(self.id, &self.exchange);
-            accepted.fetching.hurry(&accepted.gate);
+            accepted.fetching.hurry(&accepted.live);
         }
         self.exchange.action()
     }

@@ -87,8 +87,10 @@ pub struct Verification {
 /// What a bundle is read by.
 pub struct Rules {
     pub limits: Limits,
-    /// Without it no signature is looked at.
+    /// Without it one that is signed is refused, as OPA does: a key was forgotten.
     pub verification: Option<Verification>,
+    /// Whether such a one is read all the same: by those who look at bundles, and go by none.
+    pub looks_only: bool,
     /// Of modules of which the bundle does not say.
     pub rego_version: RegoVersion,
 }

@@ -117,11 +117,11 @@ impl Parsing {
     }
 
     fn module(&mut self, name: &str, text: String) -> Result<(), Fault> {
-        // `Module` has no version of its own: whoever compiles them asks the manifest again.
-        self.manifest.version_of(name)?;
+        let version = self.manifest.version_of(name)?;
         self.modules.push(Module {
             path: name.to_owned(),
             text,
+            version: Some(version),
         });
         Ok(())
     }

@@ -96,6 +96,11 @@ impl Verifying {
         }
         let signatures = files.remove(SIGNATURES);
         let stage = match (&rules.verification, signatures) {
+            (None, Some(_)) if !rules.looks_only => {
+                return Err(Fault::verify(
+                    "it is signed, and there is no key to verify it with; `verification` takes one",
+                ));
+            }
             (None, _) => Stage::Files(std::mem::take(&mut files).into_iter()),
             (Some(verification), None) if verification.required => {
                 return Err(Fault::verify(

@@ -4,9 +4,13 @@ mod records;
 
 use super::{raw, secret::Secret, source, source::Source};
 use crate::{crypto, error::Findings, gate::Secrets};
+use portcullis_rego::Value;
 use records::{DataPath, Record};
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter::Enumerate,
+    vec::IntoIter,
+};
 
 pub struct ApiKeys {
     pub from: Vec<Source>,
@@ -15,8 +19,12 @@ pub struct ApiKeys {
     /// Those of the document itself.
     listed: Vec<Record>,
     keys_from: Option<DataPath>,
-    keys: Index,
 }
+
+/// The keys that there are: those of the document, and those that stand in the policy's data. They
+/// change with it.
+#[derive(Default)]
+pub struct Keys(Index);
 
 #[derive(Clone)]
 pub struct ApiKey {
@@ -44,7 +52,7 @@ enum Hash {
 impl ApiKeys {
     /// The record of a key that a client showed. Takes as long for a wrong key as for a right one,
     /// and for one key in the list as for many.
-    pub fn find(&self, presented: &str) -> Option<&ApiKey> {
+    pub fn find<'k>(&self, keys: &'k Keys, presented: &str) -> Option<&'k ApiKey> {
         if presented.is_empty() {
             return None;
         }
@@ -53,40 +61,110 @@ impl ApiKeys {
             .pepper
             .as_ref()
             .map(|pepper| crypto::hmac_sha256(pepper.expose(), presented.as_bytes()));
-        let by_plain = self.candidates(&plain).find(
+        let by_plain = keys.candidates(&plain).find(
             |key| matches!(key.hash, Hash::Sha256(hash) if crypto::constant_time_eq(&hash, &plain)),
         );
         let by_pepper = peppered.and_then(|peppered| {
-            self.candidates(&peppered).find(|key| {
+            keys.candidates(&peppered).find(|key| {
                 matches!(key.hash, Hash::HmacSha256(hash) if crypto::constant_time_eq(&hash, &peppered))
             })
         });
         by_plain.or(by_pepper)
     }
 
+    /// Begins to take the keys of the document, and those that stand in the policy's data, if there
+    /// is any yet.
+    pub fn gather(&self, data: Option<&Value>) -> Gathering {
+        let mut wrong = Findings::default();
+        let items = match (&self.keys_from, data) {
+            (Some(path), Some(data)) => path.list(data, &mut wrong),
+            _ => Vec::new(),
+        };
+        Gathering {
+            listed: 0,
+            items: items.into_iter().enumerate(),
+            keys: Keys::default(),
+            ids: BTreeSet::new(),
+            wrong,
+        }
+    }
+}
+
+impl Keys {
     /// The id of every key there is.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.keys.values().flatten().map(|key| key.id.as_str())
+        self.0.values().flatten().map(|key| key.id.as_str())
     }
 
     fn candidates(&self, hash: &[u8; 32]) -> impl Iterator<Item = &ApiKey> {
-        self.keys.get(&prefix(hash)).into_iter().flatten()
+        self.0.get(&prefix(hash)).into_iter().flatten()
+    }
+}
+
+/// Keys on their way, some at a time.
+pub struct Gathering {
+    /// How many of the document's own are taken.
+    listed: usize,
+    items: Enumerate<IntoIter<Value>>,
+    keys: Keys,
+    ids: BTreeSet<Box<str>>,
+    wrong: Findings,
+}
+
+/// Records of one step: well under a millisecond's worth.
+const STEP: usize = 32;
+/// What is wrong with more keys than these need not be told at once.
+const MOST_FINDINGS: usize = 20;
+
+impl Gathering {
+    /// Takes some more. The keys, once it has all.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn step(&mut self, of: &ApiKeys) -> Option<Result<Keys, Findings>> {
+        for _ in 0..STEP {
+            if self.wrong.len() > MOST_FINDINGS {
+                break;
+            }
+            if let Some(Record { path, key }) = of.listed.get(self.listed) {
+                self.listed = self.listed.saturating_add(1);
+                self.add(path, key.clone());
+                continue;
+            }
+            let Some((index, item)) = self.items.next() else {
+                let wrong = std::mem::take(&mut self.wrong);
+                return Some(match wrong.is_empty() {
+                    true => Ok(std::mem::take(&mut self.keys)),
+                    false => Err(wrong),
+                });
+            };
+            let Some(path) = &of.keys_from else {
+                continue;
+            };
+            let record = path.record(index, &item, of.pepper.is_some(), &mut self.wrong);
+            if let Some(Record { path, key }) = record {
+                self.add(&path, key);
+            }
+        }
+        if self.wrong.len() > MOST_FINDINGS {
+            return Some(Err(std::mem::take(&mut self.wrong)));
+        }
+        None
     }
 
-    /// Takes the policy's data, which changes without the document: from now on the keys are those
-    /// of the document and those that stand in the data. What is wrong with them is added to
-    /// `findings`, and the keys stay as they were.
-    fn activate(&mut self, data: &Value, findings: &mut Findings) {
-        let mut wrong = Findings::default();
-        let in_data = match &self.keys_from {
-            Some(path) => path.records(data, self.pepper.is_some(), &mut wrong),
-            None => Vec::new(),
-        };
-        let keys = index(self.listed.iter().chain(&in_data), &mut wrong);
-        match wrong.is_empty() {
-            true => self.keys = keys,
-            false => findings.append(wrong),
+    fn add(&mut self, path: &str, key: ApiKey) {
+        if key.id.is_empty() || !self.ids.insert(key.id.as_str().into()) {
+            self.wrong.add(
+                format!("{path}.id"),
+                "is empty, or stands twice; every key has an id of its own",
+            );
         }
+        let place = self.keys.0.entry(prefix(key.hash.bytes())).or_default();
+        if place.iter().any(|other| other.hash == key.hash) {
+            self.wrong
+                .add(format!("{path}.hash"), "stands twice: two ids for one key");
+        }
+        place.push(key);
     }
 }
 
@@ -139,13 +217,7 @@ impl Hash {
     }
 }
 
-/// `data` is the policy's.
-pub fn read(
-    raw: raw::ApiKeys,
-    data: Option<&Value>,
-    secrets: &dyn Secrets,
-    findings: &mut Findings,
-) -> ApiKeys {
+pub fn read(raw: raw::ApiKeys, secrets: &dyn Secrets, findings: &mut Findings) -> ApiKeys {
     let from = source::read(
         raw.from,
         "api_keys.from",
@@ -180,35 +252,13 @@ pub fn read(
             .map_err(|message| findings.add("api_keys.keys_from", message))
             .ok()
     });
-    let mut keys = ApiKeys {
+    ApiKeys {
         from,
         keep: raw.forward == Some(raw::Forward::Keep),
         pepper,
         listed,
         keys_from,
-        keys: Index::new(),
-    };
-    keys.activate(data.unwrap_or(&Value::Null), findings);
-    keys
-}
-
-fn index<'r>(records: impl Iterator<Item = &'r Record>, findings: &mut Findings) -> Index {
-    let mut index = Index::new();
-    let (mut ids, mut hashes) = (BTreeSet::new(), BTreeSet::new());
-    for Record { path, key } in records {
-        if key.id.is_empty() || !ids.insert(&key.id) {
-            findings.add(
-                format!("{path}.id"),
-                "is empty, or stands twice; every key has an id of its own",
-            );
-        }
-        if !hashes.insert(key.hash) {
-            findings.add(format!("{path}.hash"), "stands twice: two ids for one key");
-        }
-        let place = index.entry(prefix(key.hash.bytes())).or_default();
-        place.push(key.clone());
     }
-    index
 }
 
 fn prefix(hash: &[u8; 32]) -> [u8; 4] {

@@ -2,6 +2,7 @@
 
 pub mod api_keys;
 pub mod body;
+pub mod bundle;
 pub mod headers;
 pub mod identity;
 pub mod introspection;
@@ -34,7 +35,14 @@ use webhooks::Webhook;
 /// What AWS's own headers begin with.
 const AMZ: &str = "x-amz-";
 
-/// A document that was checked in every part but its Rego, which stands beside it as `Sources`.
+/// What a document says of the policy to begin with.
+pub struct Start {
+    /// Not checked yet; `None` where there is none until a bundle has come.
+    pub sources: Option<Sources>,
+    pub keys: api_keys::Keys,
+}
+
+/// A document that was checked in every part but its Rego, which stands beside it in [`Start`].
 pub struct Config {
     /// The most instructions one evaluation may take.
     pub instructions: u32,
@@ -44,6 +52,8 @@ pub struct Config {
     /// How many verified tokens are remembered.
     pub token_cache: usize,
     pub api_keys: Option<api_keys::ApiKeys>,
+    /// Where the policy comes from, if not from the document alone.
+    pub bundle: Option<bundle::Bundle>,
     pub signatures: Option<signatures::Signatures>,
     pub peer: peer::Trust,
     pub headers: headers::Headers,
@@ -55,7 +65,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub fn parse(document: &[u8], secrets: &dyn Secrets) -> Result<(Config, Sources), LoadErrors> {
+    pub fn parse(document: &[u8], secrets: &dyn Secrets) -> Result<(Config, Start), LoadErrors> {
         let value = json::parse(document).map_err(|error| {
             let hint = match document.first() {
                 Some(b'{') => "",
@@ -119,8 +129,8 @@ fn check(
     raw: raw::Document,
     secrets: &dyn Secrets,
     findings: &mut Findings,
-) -> Option<(Config, Sources)> {
-    let Some(policy) = raw.policy else {
+) -> Option<(Config, Start)> {
+    let Some(mut policy) = raw.policy else {
         findings.add(
             "policy",
             "is missing, and without one nothing can be allowed; to start: `policy: {modules: \
@@ -152,7 +162,26 @@ fn check(
         "policy.entrypoint",
         findings,
     );
-    let sources = sources(&policy, findings);
+    let version = match policy.rego_version {
+        Some(scalar::RegoVersion::V0) => RegoVersion::V0,
+        _ => RegoVersion::V1,
+    };
+    let bundle = policy.bundle.take();
+    let bundle = bundle.map(|raw| bundle::read(raw, version, secrets, findings));
+    // Without modules there is no policy until the bundle is there.
+    let waits = bundle.is_some() && policy.modules.is_empty() && policy.path.is_none();
+    let sources = match waits {
+        true => {
+            if policy.data.is_some() {
+                findings.add(
+                    "policy.data",
+                    "stands beside no `modules`; the bundle brings its own data",
+                );
+            }
+            None
+        }
+        false => Some(sources(&policy, version, findings)),
+    };
     let settings = routes::Settings {
         off: false,
         serves_jwks: false,
@@ -203,7 +232,8 @@ fn check(
             .unwrap_or_default(),
         api_keys: raw
             .api_keys
-            .map(|keys| api_keys::read(keys, policy.data.as_ref(), secrets, findings)),
+            .map(|keys| api_keys::read(keys, secrets, findings)),
+        bundle,
         signatures: raw
             .signatures
             .map(|signatures| signatures::read(signatures, secrets, findings)),
@@ -217,10 +247,36 @@ fn check(
     config.settings.check_digest("", findings);
     check_sources(&config, findings);
     upstream::check(&config, findings);
-    Some((config, sources?))
+    let sources = match sources {
+        None => None,
+        Some(sources) => Some(sources?),
+    };
+    let keys = match &config.api_keys {
+        Some(own) => all_keys(own, sources.as_ref().map(|it| &it.data), findings),
+        None => api_keys::Keys::default(),
+    };
+    Some((config, Start { sources, keys }))
 }
 
-fn sources(policy: &raw::Policy, findings: &mut Findings) -> Option<Sources> {
+fn all_keys(
+    own: &api_keys::ApiKeys,
+    data: Option<&portcullis_rego::Value>,
+    findings: &mut Findings,
+) -> api_keys::Keys {
+    let mut gathering = own.gather(data);
+    loop {
+        match gathering.step(own) {
+            None => {}
+            Some(Ok(keys)) => return keys,
+            Some(Err(wrong)) => {
+                findings.append(wrong);
+                return api_keys::Keys::default();
+            }
+        }
+    }
+}
+
+fn sources(policy: &raw::Policy, version: RegoVersion, findings: &mut Findings) -> Option<Sources> {
     if policy.path.is_some() {
         findings.add(
             "policy.path",
@@ -256,13 +312,11 @@ fn sources(policy: &raw::Policy, findings: &mut Findings) -> Option<Sources> {
             .map(|(path, text)| Module {
                 path: path.clone(),
                 text: text.clone(),
+                version: None,
             })
             .collect(),
         data,
-        version: match policy.rego_version {
-            Some(scalar::RegoVersion::V0) => RegoVersion::V0,
-            _ => RegoVersion::V1,
-        },
+        version,
     })
 }
 

@@ -5,6 +5,7 @@
     reason = "a key that is not supported yet is never read, only refused"
 )]
 
+pub mod bundle;
 mod signatures;
 
 pub use signatures::*;
@@ -58,8 +59,8 @@ pub struct Policy {
     pub budget: Budget,
     #[serde(default)]
     pub context_extensions: BTreeMap<String, String>,
-    #[serde(default)]
-    pub bundle: NotYet,
+    #[serde(default, deserialize_with = "given")]
+    pub bundle: Option<bundle::Bundle>,
     #[serde(default)]
     pub candidate: NotYet,
     #[serde(default)]

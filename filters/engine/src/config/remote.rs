@@ -132,8 +132,19 @@ pub fn call_timeout(timeout: Duration, path: &str, findings: &mut Findings) {
     }
 }
 
+/// `least` and `most` in seconds.
 pub fn within(span: Duration, least: u64, most: u64, path: &str, findings: &mut Findings) {
     let (least, most) = (Duration::from_secs(least), Duration::from_secs(most));
+    between(span, least, most, path, findings);
+}
+
+pub fn between(
+    span: Duration,
+    least: Duration,
+    most: Duration,
+    path: &str,
+    findings: &mut Findings,
+) {
     if span < least || span > most {
         let show = humantime::format_duration;
         findings.add(

@@ -2,7 +2,7 @@
 
 use super::{Found, Refusal, find, strip};
 use crate::{
-    config::api_keys::ApiKeys,
+    config::api_keys::{ApiKeys, Keys},
     headers::Headers,
     words::{Reason, check},
 };
@@ -40,12 +40,13 @@ impl VerifiedApiKey {
 /// Looks at every place. `Err` ends the request whatever `when_invalid` says; otherwise each key
 /// is verified or refused, and there is one at most.
 pub fn verify(
-    keys: &ApiKeys,
+    config: &ApiKeys,
+    keys: &Keys,
     now_ns: u64,
     headers: &Headers<'_>,
 ) -> Result<Option<Result<VerifiedApiKey, Refusal>>, Reason> {
     let mut shown: Option<String> = None;
-    for source in &keys.from {
+    for source in &config.from {
         match find(source, headers) {
             Found::Nothing => {}
             Found::Refused(reason) => return Err(reason),
@@ -55,7 +56,7 @@ pub fn verify(
             Found::One(_) => return Err(Reason::RequestMalformed),
         }
     }
-    Ok(shown.map(|shown| verify_one(keys, &shown, now_ns)))
+    Ok(shown.map(|shown| verify_one(config, keys, &shown, now_ns)))
 }
 
 /// Takes the key away from every place it may have come from.
@@ -65,7 +66,12 @@ pub fn strip_all(keys: &ApiKeys, headers: &mut Headers<'_>) {
     }
 }
 
-fn verify_one(keys: &ApiKeys, shown: &str, now_ns: u64) -> Result<VerifiedApiKey, Refusal> {
+fn verify_one(
+    config: &ApiKeys,
+    keys: &Keys,
+    shown: &str,
+    now_ns: u64,
+) -> Result<VerifiedApiKey, Refusal> {
     // Of a key that is listed the log says which: who still uses an old one, or tries a revoked one.
     let refuse = |reason, id: Option<&str>| {
         Err(Refusal {
@@ -75,7 +81,7 @@ fn verify_one(keys: &ApiKeys, shown: &str, now_ns: u64) -> Result<VerifiedApiKey
             challenge: None,
         })
     };
-    let Some(key) = keys.find(shown) else {
+    let Some(key) = config.find(keys, shown) else {
         return refuse(Reason::ApiKeyUnknown, None);
     };
     let id = Some(key.id.as_str());

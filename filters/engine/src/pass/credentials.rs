@@ -63,7 +63,7 @@ impl<'p> Pass<'p> {
         };
         let tokens = jwt::verify(&against, headers, &mut self.wants.borrow_mut())?;
         let keys = match &config.api_keys {
-            Some(keys) => api_key::verify(keys, now_ns, headers)?,
+            Some(keys) => api_key::verify(keys, &self.active.keys, now_ns, headers)?,
             None => None,
         };
         if let Some(Ok(key)) = &keys {

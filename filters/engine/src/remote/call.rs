@@ -1,6 +1,6 @@
 //! HTTP calls as values: the shell makes them, through its host.
 
-use crate::config::remote::Endpoint;
+use crate::config::{remote::Endpoint, secret::Secret};
 use sfv::{BareItem, ListEntry};
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub struct Call {
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
     pub timeout: Duration,
+    /// The most bytes of an answer's body that anything is made of. A shell need not read a longer one.
+    pub max_body: usize,
 }
 
 /// What came of a call.
@@ -28,12 +30,12 @@ pub enum Answer {
         headers: Vec<(String, Vec<u8>)>,
         body: Vec<u8>,
     },
-    /// No connection, a reset, a timeout, a body past [`MAX_BODY`], or no such cluster.
+    /// No connection, a reset, a timeout, a body past [`Call::max_body`], or no such cluster.
     Failed,
 }
 
-/// The most bytes of a body that anything is made of. A shell need not read a longer one.
-pub const MAX_BODY: usize = 256 * 1024;
+/// Of key sets, discovery and introspection.
+const MAX_BODY: usize = 256 * 1024;
 
 impl std::fmt::Debug for Call {
     /// Without headers and body, which may hold credentials.
@@ -65,11 +67,44 @@ impl Call {
                 .into(),
             body: Vec::new(),
             timeout,
+            max_body: MAX_BODY,
         }
+    }
+
+    pub(super) fn add(&mut self, name: &str, value: String) {
+        self.headers.push((name.to_owned(), value));
+    }
+
+    /// In place of what any call accepts.
+    pub(super) fn accept(&mut self, kinds: &str) {
+        self.headers.retain(|(name, _)| name != "accept");
+        self.add("accept", kinds.to_owned());
+    }
+
+    /// As a client that has this token (RFC 6750 section 2.1).
+    pub(super) fn authorize(&mut self, token: &Secret) {
+        let token = String::from_utf8_lossy(token.expose());
+        self.add("authorization", format!("Bearer {token}"));
     }
 }
 
 impl Answer {
+    /// `None` where there was no answer, or none that has one.
+    pub(super) fn status(&self) -> Option<u16> {
+        self.header(":status")?.parse().ok()
+    }
+
+    /// The lines of that name as one.
+    pub(super) fn header(&self, name: &str) -> Option<String> {
+        match self {
+            Answer::Response { headers, .. } => {
+                let value = String::from_utf8(combined(headers, name)).ok()?;
+                (!value.is_empty()).then_some(value)
+            }
+            Answer::Failed => None,
+        }
+    }
+
     /// The body of a 200.
     ///
     /// # Errors

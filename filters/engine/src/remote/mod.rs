@@ -1,23 +1,28 @@
 //! Everything that is fetched, in one machine: it says which calls are due, takes what comes of them,
 //! and keeps the last good answer. No sockets and no clock: the shell brings both.
 
+mod bundle;
 mod call;
 mod discovery;
 mod introspected;
 mod key_set;
+mod report;
 mod schedule;
 
-pub use call::{Answer, Call, CallId, MAX_BODY};
+pub use bundle::Arrived;
+pub use call::{Answer, Call, CallId};
 pub use introspected::{Digest, Word};
 pub use schedule::Outlook;
 
 use crate::{
     config::{
+        Config,
         jwks::{KeySet, KeySource},
         jwt::{Proof, Provider},
     },
     words::counter,
 };
+use bundle::{Came, FetchedBundle};
 use introspected::Introspected;
 use key_set::{FetchedKeys, Outcome};
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -29,6 +34,9 @@ pub const MAX_WAIT_NS: u64 = 2_000_000_000;
 pub struct Remote {
     /// Of each provider, in the order of the configuration.
     sources: Vec<Source>,
+    bundle: Option<FetchedBundle>,
+    /// What went wrong between answers.
+    faults: Vec<Fault>,
     /// The latest time there was.
     latest: u64,
     last_id: u64,
@@ -93,14 +101,16 @@ pub struct Fault {
 }
 
 impl Remote {
-    pub fn new(providers: &[Provider]) -> Remote {
+    pub fn new(config: &Config) -> Remote {
         let source = |provider: &Provider| match &provider.proof {
             Proof::Signature(KeySource::Inline(_)) => Source::Inline,
             Proof::Signature(KeySource::Fetched(plan)) => Source::Keys(FetchedKeys::new(plan)),
             Proof::Introspection(_) => Source::Introspected(Introspected::new()),
         };
         Remote {
-            sources: providers.iter().map(source).collect(),
+            sources: config.providers.iter().map(source).collect(),
+            bundle: config.bundle.as_ref().map(|_| FetchedBundle::new()),
+            faults: Vec::new(),
             latest: 0,
             last_id: 0,
             counts: BTreeMap::new(),
@@ -172,10 +182,14 @@ impl Remote {
                 Source::Introspected(introspected) => introspected.set_back(by),
             }
         }
+        if let Some(bundle) = &mut self.bundle {
+            bundle.set_back(by);
+            bundle.report.set_back(by);
+        }
     }
 
     /// The calls that are due.
-    pub fn calls(&mut self, providers: &[Provider], now: u64, random: u64) -> Vec<Call> {
+    pub fn calls(&mut self, config: &Config, now: u64, random: u64) -> Vec<Call> {
         self.tell_time(now);
         let mut calls = Vec::new();
         let last_id = &mut self.last_id;
@@ -183,7 +197,7 @@ impl Remote {
             *last_id = last_id.wrapping_add(1);
             CallId(*last_id)
         };
-        for (source, provider) in self.sources.iter_mut().zip(providers) {
+        for (source, provider) in self.sources.iter_mut().zip(&config.providers) {
             match (source, &provider.proof) {
                 (Source::Keys(keys), Proof::Signature(KeySource::Fetched(plan))) => {
                     if let Some(call) = keys.call(plan, now, random, next_id()) {
@@ -200,29 +214,143 @@ impl Remote {
                 _ => {}
             }
         }
+        if let (Some(bundle), Some(config)) = (&mut self.bundle, &config.bundle) {
+            let (call, fault) = bundle.call(config, now, random, next_id());
+            if call.is_some() {
+                count(&mut self.counts, counter::BUNDLE_FETCHES, 1);
+            }
+            if let Some(what) = fault {
+                count(&mut self.counts, counter::BUNDLE_DOWNLOAD_FAILURES, 1);
+                self.faults.push(of_bundle(what));
+            }
+            calls.extend(call);
+            if let Some(to) = &config.status {
+                calls.extend(bundle.report.call(config, to, now, random, next_id()));
+            }
+        }
         calls
+    }
+
+    /// What went wrong beside the answers, since it was asked last.
+    pub fn take_faults(&mut self) -> Vec<Fault> {
+        std::mem::take(&mut self.faults)
+    }
+
+    /// The bundle that has come, for somebody who then says what became of it.
+    pub fn take_bundle(&mut self) -> Option<Arrived> {
+        self.bundle.as_mut()?.take()
+    }
+
+    /// Whether one has come that nobody took yet.
+    pub fn has_bundle(&self) -> bool {
+        self.bundle.as_ref().is_some_and(FetchedBundle::has_arrived)
+    }
+
+    /// The next one is asked for whole.
+    pub fn forget_etag(&mut self) {
+        if let Some(bundle) = &mut self.bundle {
+            bundle.forget_etag();
+        }
+    }
+
+    /// What became of the bundle that was taken: its `ETag`, revision and kind, or why it is refused.
+    pub fn bundle_settled(
+        &mut self,
+        config: &Config,
+        became: Result<(Option<String>, &str, &'static str), &str>,
+        now: u64,
+        random: u64,
+    ) {
+        let (Some(bundle), Some(config)) = (&mut self.bundle, &config.bundle) else {
+            return;
+        };
+        match became {
+            Ok((etag, revision, kind)) => {
+                bundle.report.activated(revision, kind, now);
+                bundle.took(etag, config, now, random);
+            }
+            Err(what) => {
+                bundle.report.failed(what, None);
+                bundle.refused(config, now, random);
+            }
+        }
+    }
+
+    /// Counts what became of a bundle.
+    pub fn count(&mut self, name: &'static str) {
+        count(&mut self.counts, name, 1);
     }
 
     /// Takes what came of a call; an answer to one that was given up changes nothing.
     pub fn answered(
         &mut self,
-        providers: &[Provider],
+        config: &Config,
         id: CallId,
-        answer: &Answer,
+        answer: Answer,
         now: u64,
         random: u64,
     ) -> Option<Fault> {
         self.tell_time(now);
-        for (source, provider) in self.sources.iter_mut().zip(providers) {
+        match self.of_provider(config, id, &answer, now, random) {
+            Some(settled) => settled,
+            None => self.of_bundle(config, id, answer, now, random),
+        }
+    }
+
+    /// `None` where it was no answer to a call for the bundle.
+    fn of_bundle(
+        &mut self,
+        config: &Config,
+        id: CallId,
+        answer: Answer,
+        now: u64,
+        random: u64,
+    ) -> Option<Fault> {
+        let (Some(bundle), Some(config)) = (&mut self.bundle, &config.bundle) else {
+            return None;
+        };
+        if let Some(to) = &config.status
+            && let Some(told) = bundle.report.was_answered(id, &answer, to)
+        {
+            let what = told.err()?;
+            count(&mut self.counts, counter::BUNDLE_STATUS_FAILURES, 1);
+            return Some(Fault {
+                path: format!("{BUNDLE}.status"),
+                what,
+            });
+        }
+        match bundle.answered(id, answer, config, now, random)? {
+            Came::Bundle => None,
+            Came::Unchanged => {
+                count(&mut self.counts, counter::BUNDLE_UNCHANGED, 1);
+                None
+            }
+            Came::Failed(what) => {
+                count(&mut self.counts, counter::BUNDLE_DOWNLOAD_FAILURES, 1);
+                Some(of_bundle(what))
+            }
+        }
+    }
+
+    /// What came of it, where it was the answer to a call for a provider.
+    fn of_provider(
+        &mut self,
+        config: &Config,
+        id: CallId,
+        answer: &Answer,
+        now: u64,
+        random: u64,
+    ) -> Option<Option<Fault>> {
+        for (source, provider) in self.sources.iter_mut().zip(&config.providers) {
             let what = match (source, &provider.proof) {
                 (Source::Keys(keys), Proof::Signature(KeySource::Fetched(plan))) => {
                     let of = (provider.issuer.as_str(), provider.algorithms.as_slice());
                     match keys.answered(id, answer, plan, of, now, random) {
                         Outcome::NotMine => continue,
-                        Outcome::GoesOn => return None,
+                        Outcome::GoesOn => return Some(None),
                         Outcome::Set { unusable } => {
                             count(&mut self.counts, counter::JWKS_UNUSABLE_KEYS, unusable);
-                            return None;
+                            return Some(None);
                         }
                         Outcome::Failed(fault) => {
                             count(&mut self.counts, counter::JWKS_FAILURES, 1);
@@ -233,7 +361,7 @@ impl Remote {
                 (Source::Introspected(introspected), Proof::Introspection(config)) => {
                     match introspected.answered(id, answer, (provider, config), now) {
                         None => continue,
-                        Some(Ok(())) => return None,
+                        Some(Ok(())) => return Some(None),
                         Some(Err(fault)) => {
                             count(&mut self.counts, counter::INTROSPECTION_FAILURES, 1);
                             fault
@@ -246,10 +374,10 @@ impl Remote {
                 Proof::Signature(_) => "jwks",
                 Proof::Introspection(_) => "introspection",
             };
-            return Some(Fault {
+            return Some(Some(Fault {
                 path: format!("jwt.providers.{}.{member}", provider.name),
                 what,
-            });
+            }));
         }
         None
     }
@@ -269,12 +397,26 @@ impl Remote {
             Source::Keys(keys) => Some(keys.next()),
             Source::Introspected(introspected) => introspected.next(),
         };
-        self.sources.iter().filter_map(next).min()
+        let bundle = self.bundle.iter();
+        let bundle = bundle
+            .flat_map(|it| [it.next(), it.report.next()])
+            .flatten();
+        self.sources.iter().filter_map(next).chain(bundle).min()
     }
 
     /// What was counted since it was asked last, by the counters' names.
     pub fn take_counts(&mut self) -> BTreeMap<&'static str, u64> {
         std::mem::take(&mut self.counts)
+    }
+}
+
+/// The path of its field.
+const BUNDLE: &str = "policy.bundle";
+
+fn of_bundle(what: String) -> Fault {
+    Fault {
+        path: BUNDLE.to_owned(),
+        what,
     }
 }
 

@@ -12,8 +12,7 @@ const GRACE: u64 = 5 * SECOND;
 /// What a server may shorten the interval to, so that it cannot ask for a flood.
 const LEAST_INTERVAL: u64 = 30 * SECOND;
 
-/// After failures: doubled from the first to the second.
-const BACKOFF: (u64, u64) = (SECOND, 60 * SECOND);
+const LONGEST_BACKOFF: u64 = 60 * SECOND;
 
 pub struct Schedule {
     refresh: u64,
@@ -178,11 +177,9 @@ impl Schedule {
     pub fn failed(&mut self, now: u64, random: u64) {
         self.flight = None;
         self.ended = self.ended.wrapping_add(1);
-        let (first, most) = BACKOFF;
-        let doubled = first.checked_shl(self.failures.min(16)).unwrap_or(most);
+        let wait = backoff(self.failures, LONGEST_BACKOFF, random);
         self.failures = self.failures.saturating_add(1);
-        let wait = doubled.min(most);
-        self.next = now.saturating_add(between(part(wait, 2), wait, random));
+        self.next = now.saturating_add(wait);
     }
 
     /// When there is something to do.
@@ -195,13 +192,21 @@ impl Schedule {
     }
 }
 
+/// How long to wait after so many failures before this one: a second, doubled up to `most`, and not all
+/// workers at once.
+pub fn backoff(failures: u32, most: u64, random: u64) -> u64 {
+    let doubled = SECOND.checked_shl(failures.min(16)).unwrap_or(most);
+    let wait = doubled.min(most);
+    between(part(wait, 2), wait, random)
+}
+
 /// All but one of so many parts.
 fn part(whole: u64, parts: u64) -> u64 {
     whole.saturating_sub(whole.checked_div(parts).unwrap_or(0))
 }
 
 /// Some moment from the least to the most.
-fn between(least: u64, most: u64, random: u64) -> u64 {
+pub fn between(least: u64, most: u64, random: u64) -> u64 {
     let room = most.saturating_sub(least).saturating_add(1);
     least.saturating_add(random.checked_rem(room).unwrap_or(0))
 }

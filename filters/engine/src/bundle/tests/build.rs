@@ -111,6 +111,7 @@ pub fn rules() -> Rules {
     Rules {
         limits: Limits::default(),
         verification: None,
+        looks_only: false,
         rego_version: RegoVersion::V1,
     }
 }

@@ -65,9 +65,20 @@ fn its_owner_says_whether_it_must_be_signed() {
         read(signed(FILES), optional()).unwrap().signer(),
         Some("ci")
     );
-    // Nobody asked for it, so nobody looks at it.
-    assert_eq!(read(with("nonsense"), rules()).unwrap().signer(), None);
+    // Who only looks at it asks for none.
+    let looking = Rules {
+        looks_only: true,
+        ..rules()
+    };
+    assert_eq!(read(with("nonsense"), looking).unwrap().signer(), None);
     refused(vec![
+        (
+            "a key was forgotten",
+            signed(FILES),
+            rules(),
+            Step::Verify,
+            "there is no key to verify it with",
+        ),
         (
             "required",
             bundle(FILES),

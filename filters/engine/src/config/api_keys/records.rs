@@ -5,8 +5,8 @@ use crate::{
     config::{from_serde, raw},
     error::Findings,
 };
+use portcullis_rego::{Value, value};
 use serde::Deserialize;
-use serde_json::Value;
 use std::fmt;
 
 /// A key, and where its record stands.
@@ -81,38 +81,48 @@ impl DataPath {
         }
     }
 
-    /// The keys in the list there.
-    pub fn records(&self, data: &Value, is_peppered: bool, findings: &mut Findings) -> Vec<Record> {
+    /// The items of the list there.
+    pub fn list(&self, data: &Value, findings: &mut Findings) -> Vec<Value> {
         let mut here = Some(data);
         for segment in &self.0 {
-            here = here.and_then(|it| it.as_object()?.get(segment));
+            let name = value::string(segment);
+            here = here.and_then(|it| it.as_object().ok()?.get(&name));
         }
-        let items = match here {
-            Some(Value::Array(items)) => items,
+        match here {
+            Some(Value::Array(items)) => items.iter().cloned().collect(),
             found => {
                 let found = found.map_or("nothing", kind);
                 let message = format!(
                     "`{self}` is {found}; takes a list of records as `api_keys.keys` has them"
                 );
                 findings.add("api_keys.keys_from", message);
-                return Vec::new();
-            }
-        };
-        let base = self.to_string();
-        let mut records = Vec::new();
-        for (index, item) in items.iter().enumerate() {
-            let path = format!("{base}[{index}]");
-            let mut track = serde_path_to_error::Track::new();
-            let tracked = serde_path_to_error::Deserializer::new(item, &mut track);
-            match raw::ApiKey::deserialize(tracked) {
-                Ok(raw) => records.extend(record(raw, path, is_peppered, findings)),
-                Err(error) => findings.push(from_serde(
-                    &path,
-                    serde_path_to_error::Error::new(track.path(), error),
-                )),
+                Vec::new()
             }
         }
-        records
+    }
+
+    /// The key of one of its items.
+    pub fn record(
+        &self,
+        index: usize,
+        item: &Value,
+        is_peppered: bool,
+        findings: &mut Findings,
+    ) -> Option<Record> {
+        let path = format!("{self}[{index}]");
+        let mut track = serde_path_to_error::Track::new();
+        let item = value::to_json(item);
+        let tracked = serde_path_to_error::Deserializer::new(&item, &mut track);
+        match raw::ApiKey::deserialize(tracked) {
+            Ok(raw) => record(raw, path, is_peppered, findings),
+            Err(error) => {
+                findings.push(from_serde(
+                    &path,
+                    serde_path_to_error::Error::new(track.path(), error),
+                ));
+                None
+            }
+        }
     }
 }
 
@@ -130,5 +140,7 @@ fn kind(value: &Value) -> &'static str {
         Value::String(_) => "text",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
+        Value::Set(_) => "a set",
+        Value::Undefined => "nothing",
     }
 }

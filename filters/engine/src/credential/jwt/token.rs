@@ -3,6 +3,7 @@
 use super::{claims, fault::Fault};
 use crate::{
     config::{
+        Config,
         jwks::{KeySet, KeySource},
         jwt::{Proof, Provider},
     },
@@ -91,11 +92,11 @@ struct Entry {
 const MAX_REMEMBERED_BYTES: usize = 4096;
 
 impl Knowledge {
-    pub fn new(providers: &[Provider], entries: usize) -> Knowledge {
+    pub fn new(config: &Config) -> Knowledge {
         Knowledge {
-            remote: Mutex::new(Remote::new(providers)),
+            remote: Mutex::new(Remote::new(config)),
             remembered: Mutex::new(Remembered {
-                tokens: NonZeroUsize::new(entries).map(LruCache::new),
+                tokens: NonZeroUsize::new(config.token_cache).map(LruCache::new),
                 counts: BTreeMap::new(),
             }),
         }

@@ -1,0 +1,303 @@
+//! A bundle on its way to being the policy: verify, parse, check, compile, test. Each step some at a
+//! time; nothing of it can be asked before the last is done.
+
+use super::{Loaded, Refused, Step, event::Activated, order};
+use crate::{
+    bundle::{self, Content, Manifest, Reader, Rules},
+    config::api_keys::{Gathering, Keys},
+    error::{LoadError, LoadErrors},
+    gate::{Active, Gate},
+    remote::Arrived,
+};
+use portcullis_rego::{
+    Moment, Policy, RegoVersion, Sources,
+    testing::{Error, Outcome, Suite, Test},
+};
+use std::{sync::Arc, time::Duration};
+
+pub struct Activation {
+    stage: Stage,
+    pub etag: Option<String>,
+    size: usize,
+    signer: Option<String>,
+    kind: &'static str,
+    began: u64,
+    slices: u32,
+    longest: u64,
+}
+
+enum Stage {
+    Reading(Box<Reader>),
+    Keys(Loaded, Gathering),
+    Compiling(Loaded, Keys),
+    /// Its own tests, of which so many have passed.
+    Testing(Box<Made>, Box<Suite>, usize),
+    Ended,
+}
+
+/// What becomes the policy.
+pub struct Made {
+    pub active: Active,
+    pub loaded: Loaded,
+}
+
+pub enum Unit {
+    More,
+    Done(Result<Made, Refused>),
+}
+
+impl Activation {
+    pub fn new(arrived: Arrived, rules: Arc<Rules>, now: u64) -> Activation {
+        Activation {
+            etag: arrived.etag,
+            size: arrived.bytes.len(),
+            stage: Stage::Reading(Box::new(Reader::new(arrived.bytes, rules))),
+            signer: None,
+            kind: SNAPSHOT,
+            began: now,
+            slices: 0,
+            longest: 0,
+        }
+    }
+
+    /// Goes on as long as there is more time.
+    pub fn work(
+        &mut self,
+        gate: &Gate,
+        active: Option<&Loaded>,
+        more: &mut dyn FnMut() -> bool,
+    ) -> Unit {
+        loop {
+            match self.unit(gate, active, more) {
+                Ok(None) if more() => {}
+                Ok(None) => return Unit::More,
+                Ok(Some(made)) => return Unit::Done(Ok(made)),
+                Err(refused) => return Unit::Done(Err(refused)),
+            }
+        }
+    }
+
+    /// A slice came to its end that took so long.
+    pub fn worked(&mut self, took: u64) {
+        self.slices = self.slices.saturating_add(1);
+        self.longest = self.longest.max(took);
+    }
+
+    pub fn activated(&self, before: Option<&Loaded>, made: &Made, now: u64) -> Activated {
+        Activated {
+            revision: made.loaded.manifest.revision.clone(),
+            previous: before.map(|it| it.manifest.revision.clone()),
+            signer: self.signer.clone(),
+            kind: self.kind,
+            size: self.size,
+            order: made.loaded.manifest.order.as_ref().map(|it| match it {
+                bundle::Order::Sequence(sequence) => *sequence,
+                bundle::Order::Time(at) => at.checked_div(1_000_000_000).unwrap_or(0),
+            }),
+            took: Duration::from_nanos(now.saturating_sub(self.began)),
+            slices: self.slices,
+            longest: Duration::from_nanos(self.longest),
+        }
+    }
+
+    fn unit(
+        &mut self,
+        gate: &Gate,
+        active: Option<&Loaded>,
+        more: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Made>, Refused> {
+        self.stage = match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Reading(mut reader) => match reader.work(more) {
+                None => Stage::Reading(reader),
+                Some(read) => {
+                    let read = read?;
+                    self.signer = read.signer().map(str::to_owned);
+                    let loaded = self.place(gate, active, read)?;
+                    let own = gate.config().api_keys.as_ref();
+                    match own {
+                        Some(own) => {
+                            let gathering = own.gather(Some(&loaded.data));
+                            Stage::Keys(loaded, gathering)
+                        }
+                        None => Stage::Compiling(loaded, Keys::default()),
+                    }
+                }
+            },
+            Stage::Keys(loaded, mut gathering) => {
+                let own = gate.config().api_keys.as_ref();
+                match own.map(|own| gathering.step(own)) {
+                    Some(None) => Stage::Keys(loaded, gathering),
+                    Some(Some(Ok(keys))) => Stage::Compiling(loaded, keys),
+                    Some(Some(Err(wrong))) => return Err(refused(Step::Load, wrong.told())),
+                    None => Stage::Compiling(loaded, Keys::default()),
+                }
+            }
+            Stage::Compiling(loaded, keys) => {
+                let policy = Policy::load(sources(&loaded), &gate.config().entrypoints());
+                let policy = policy.map_err(of_load)?;
+                check_packages(&loaded.manifest, &policy)?;
+                let active = Active {
+                    policy: Some(policy),
+                    keys: Arc::new(keys),
+                    revision: Some(loaded.manifest.revision.as_str().into()),
+                };
+                let made = Made { active, loaded };
+                let runs_tests = gate.config().bundle.as_ref();
+                if !runs_tests.is_some_and(|config| config.run_tests) {
+                    return Ok(Some(made));
+                }
+                let suite = Suite::new(sources(&made.loaded)).map_err(of_load)?;
+                Stage::Testing(Box::new(made), Box::new(suite), 0)
+            }
+            Stage::Testing(made, suite, next) => match suite.tests().get(next) {
+                None => return Ok(Some(*made)),
+                Some(test) => {
+                    let moment = Moment {
+                        now_ns: self.began,
+                        instructions: TEST_INSTRUCTIONS,
+                        strict_builtin_errors: false,
+                    };
+                    run(&suite, test, &moment)?;
+                    Stage::Testing(made, suite, next.saturating_add(1))
+                }
+            },
+            Stage::Ended => return Err(refused(Step::Load, "its activation has ended".to_owned())),
+        };
+        Ok(None)
+    }
+
+    /// What the bundle makes of the active one, if it may.
+    fn place(
+        &mut self,
+        gate: &Gate,
+        active: Option<&Loaded>,
+        read: bundle::Bundle,
+    ) -> Result<Loaded, Refused> {
+        let (manifest, content) = read.into_content();
+        let of_order = |what: String| refused(Step::Order, what);
+        if let (Some(active), Some(config)) = (active, &gate.config().bundle) {
+            order::check(config, &active.manifest, &manifest).map_err(of_order)?;
+        }
+        match content {
+            Content::Snapshot { modules, data } => Ok(Loaded {
+                manifest,
+                modules,
+                data,
+            }),
+            Content::Delta(patch) => {
+                self.kind = DELTA;
+                let of_delta = |what: String| Refused {
+                    is_of_delta: true,
+                    ..of_order(what)
+                };
+                let Some(active) = active else {
+                    return Err(of_delta(format!(
+                        "revision `{}` is a delta, and there is nothing yet that it could change",
+                        manifest.revision
+                    )));
+                };
+                let needs_base = self.signer.is_some();
+                base(&active.manifest, &manifest, needs_base).map_err(of_delta)?;
+                let data = patch.apply(&active.data).map_err(|fault| Refused {
+                    is_of_delta: true,
+                    ..fault.into()
+                })?;
+                let mut manifest = manifest;
+                manifest.roots.clone_from(&active.manifest.roots);
+                Ok(Loaded {
+                    manifest,
+                    modules: active.modules.clone(),
+                    data,
+                })
+            }
+        }
+    }
+}
+
+const SNAPSHOT: &str = "snapshot";
+const DELTA: &str = "delta";
+
+/// Whether a delta is for what is active. One that is signed says so: a server that withholds some
+/// deltas could else make a state that nobody signed.
+fn base(active: &Manifest, delta: &Manifest, is_needed: bool) -> Result<(), String> {
+    match &delta.base {
+        Some(base) if *base == active.revision => Ok(()),
+        Some(base) => Err(format!(
+            "revision `{}` is a delta to `{base}`, and `{}` is active",
+            delta.revision, active.revision
+        )),
+        None if is_needed => Err(format!(
+            "revision `{}` is a signed delta that does not say in `metadata.portcullis.base` to which \
+             revision",
+            delta.revision
+        )),
+        None => Ok(()),
+    }
+}
+
+/// What one test may do: it waits for nobody, and nobody may wait for it for long.
+const TEST_INSTRUCTIONS: u32 = 200_000;
+
+fn sources(loaded: &Loaded) -> Sources {
+    Sources {
+        modules: loaded.modules.clone(),
+        data: loaded.data.clone(),
+        // Each module has its own.
+        version: RegoVersion::V1,
+    }
+}
+
+fn of_load(errors: portcullis_rego::LoadErrors) -> Refused {
+    let errors = errors.into_iter().map(LoadError::Rego);
+    refused(Step::Load, LoadErrors::all(errors).to_string())
+}
+
+/// Nothing of a bundle stands outside of its roots.
+fn check_packages(manifest: &Manifest, policy: &Policy) -> Result<(), Refused> {
+    let mut packages = policy.packages().iter();
+    match packages.find(|it| !manifest.permits(&it.path)) {
+        None => Ok(()),
+        Some(outside) => Err(refused(
+            Step::Parse,
+            format!(
+                "its module `{}` is of the package `{}`, which is outside of its roots",
+                outside.module,
+                outside.path.join("."),
+            ),
+        )),
+    }
+}
+
+fn run(suite: &Suite, test: &Test, moment: &Moment) -> Result<(), Refused> {
+    let of_test = |what: String| {
+        let what = format!("its test {}.{} {what}", test.package, test.name);
+        refused(Step::Test, what)
+    };
+    let runner = suite.runner();
+    let mut runner = runner.map_err(|error| of_test(format!("cannot be run: {error}")))?;
+    match runner.run(test, moment, None).outcome {
+        Outcome::Passed | Outcome::Skipped => Ok(()),
+        Outcome::Failed => Err(of_test("failed".to_owned())),
+        Outcome::Erred(Error::TimedOut) => Err(of_test("took too much".to_owned())),
+        Outcome::Erred(Error::Failed(why)) => Err(of_test(format!("went wrong: {why}"))),
+    }
+}
+
+fn refused(step: Step, what: String) -> Refused {
+    Refused {
+        step,
+        what,
+        is_of_delta: false,
+    }
+}
+
+impl From<bundle::Fault> for Refused {
+    fn from(fault: bundle::Fault) -> Refused {
+        let step = match fault.step {
+            bundle::Step::Unpack => Step::Unpack,
+            bundle::Step::Verify => Step::Verify,
+            bundle::Step::Parse => Step::Parse,
+        };
+        refused(step, fault.what)
+    }
+}

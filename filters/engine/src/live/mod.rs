@@ -1,0 +1,153 @@
+//! A gate whose policy changes while requests run. A bundle that has come is verified, parsed, checked
+//! and compiled beside the policy that is active, some milliseconds at a time; only then does it take
+//! its place, between two requests. Whatever is wrong with it, the active one goes on.
+
+mod activation;
+mod event;
+mod order;
+
+pub use event::{Activated, Event, Refused, Step};
+
+use crate::{bundle::Manifest, gate::Gate, words::counter};
+use activation::{Activation, Made, Unit};
+use portcullis_rego::{Module, Value};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    time::Duration,
+};
+
+/// The gate that decides now, and what will decide next.
+pub struct Live {
+    current: RwLock<Arc<Gate>>,
+    machine: Mutex<Machine>,
+}
+
+#[derive(Default)]
+struct Machine {
+    active: Option<Loaded>,
+    /// What is on its way.
+    next: Option<Activation>,
+    /// Data that is asked no more, taken apart some at a time.
+    old: Vec<Value>,
+}
+
+/// The bundle that is active, for what changes only a part of it.
+struct Loaded {
+    manifest: Manifest,
+    modules: Vec<Module>,
+    data: Value,
+}
+
+impl Live {
+    pub fn new(gate: Gate) -> Live {
+        Live {
+            current: RwLock::new(Arc::new(gate)),
+            machine: Mutex::default(),
+        }
+    }
+
+    /// The gate to ask about a request that begins now. It is asked about it to the end, whatever
+    /// becomes of the policy meanwhile.
+    pub fn current(&self) -> Arc<Gate> {
+        let current = self.current.read();
+        Arc::clone(&current.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether [`Live::work`] has something to do.
+    pub fn is_working(&self) -> bool {
+        let machine = self.machine();
+        machine.next.is_some()
+            || !machine.old.is_empty()
+            || self.current().knowledge().remote().has_bundle()
+    }
+
+    /// Goes on with a bundle that has come, for about as long as `slice`; `clock` gives nanoseconds
+    /// since the Unix epoch, `random` spreads what several workers do.
+    pub fn work(&self, clock: &dyn Fn() -> u64, slice: Duration, random: u64) -> Option<Event> {
+        let began = clock();
+        let slice = u64::try_from(slice.as_nanos()).unwrap_or(u64::MAX);
+        let until = began.saturating_add(slice);
+        // A clock that is set back ends the slice too.
+        let mut more = || (began..until).contains(&clock());
+        let mut machine = self.machine();
+        let gate = self.current();
+        if machine.next.is_none() {
+            machine.next = {
+                let arrived = gate.knowledge().remote().take_bundle();
+                let config = gate.config().bundle.as_ref();
+                arrived.zip(config).map(|(arrived, config)| {
+                    Activation::new(arrived, Arc::clone(&config.rules), began)
+                })
+            };
+        }
+        let Machine { active, next, old } = &mut *machine;
+        let Some(activation) = next else {
+            dismantle(old, &mut more);
+            return None;
+        };
+        let unit = activation.work(&gate, active.as_ref(), &mut more);
+        let now = clock();
+        activation.worked(now.saturating_sub(began));
+        let made = match unit {
+            Unit::More => return None,
+            Unit::Done(made) => made,
+        };
+        let etag = activation.etag.take();
+        let event = match made {
+            Ok(made) => {
+                let event = activation.activated(active.as_ref(), &made, now);
+                self.swap(&gate, made, &mut machine);
+                Event::Activated(event)
+            }
+            Err(refused) => {
+                // A delta that does not fit is no reason to be sent another.
+                Event::Refused(refused)
+            }
+        };
+        machine.next = None;
+        self.tell(&gate, &event, etag, now, random);
+        Some(event)
+    }
+
+    fn swap(&self, gate: &Gate, made: Made, machine: &mut Machine) {
+        let gate = Arc::new(gate.with(made.active));
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        *current = gate;
+        drop(current);
+        if let Some(old) = machine.active.replace(made.loaded) {
+            machine.old.push(old.data);
+        }
+    }
+
+    fn tell(&self, gate: &Gate, event: &Event, etag: Option<String>, now: u64, random: u64) {
+        let mut remote = gate.knowledge().remote();
+        match event {
+            Event::Activated(active) => {
+                remote.count(counter::BUNDLE_ACTIVATIONS);
+                let became = Ok((etag, active.revision.as_str(), active.kind));
+                remote.bundle_settled(gate.config(), became, now, random);
+            }
+            Event::Refused(refused) => {
+                remote.count(refused.step.counter());
+                let what = refused.to_string();
+                remote.bundle_settled(gate.config(), Err(&what), now, random);
+                if refused.is_of_delta {
+                    remote.forget_etag();
+                }
+            }
+        }
+    }
+
+    fn machine(&self) -> MutexGuard<'_, Machine> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn dismantle(old: &mut Vec<Value>, more: &mut dyn FnMut() -> bool) {
+    while let Some(value) = old.pop() {
+        drop(value);
+        if !more() {
+            return;
+        }
+    }
+}
