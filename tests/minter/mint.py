@@ -13,6 +13,7 @@ import time
 import http_message_signatures as hms
 import http_sf
 import jwt
+import opa_bundle
 
 SIGNATURES = {
     algorithm.algorithm_id: algorithm
@@ -37,6 +38,8 @@ def mint(order):
         return {"signature": verify_request, "token": verify_token}[order["verify"]](order)
     if "request" in order:
         return sign_request(order)
+    if "bundle" in order:
+        return {"bundle": base64.b64encode(opa_bundle.built(order["bundle"])).decode()}
     if "mac" in order:
         return {"mac": mac(**order["mac"])}
     algorithm = order["algorithm"]

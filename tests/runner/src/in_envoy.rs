@@ -178,8 +178,11 @@ impl Behind<'_> {
                 seen: Err("skipped".into()),
             };
         }
-        let sent = self.servers.before(prepared, number).and_then(|wait| {
-            thread::sleep(wait);
+        let idle = |time| {
+            thread::sleep(time);
+            Ok(())
+        };
+        let sent = self.servers.before(prepared, number, idle).and_then(|()| {
             let sent = wire::send(self.listener, exchange);
             sent.map_err(|error| format!("no answer: {error}"))
         });

@@ -60,8 +60,7 @@ impl InWasmtime {
             Ok(gate) => gate,
         };
         let case = |(case, exchange)| {
-            let wait = servers.before(prepared, case)?;
-            gate.idle(wait)?;
+            servers.before(prepared, case, |time| gate.idle(time))?;
             servers.noted(prepared, case, gate.exchange(exchange))
         };
         let answers = prepared.exchanges.iter().enumerate().map(case);

@@ -144,6 +144,11 @@ pub fn against_expectation(case: &Case, seen: &Observation) -> Vec<String> {
             faults.equal(name, &json!(wanted), field(&record, name));
         }
     }
+    faults.equal(
+        "revision",
+        &json!(expect.revision),
+        field(&record, "revision"),
+    );
     if let Some(wanted) = &expect.detail {
         faults.contains("detail", wanted, &text_of(field(&record, "detail")));
     }

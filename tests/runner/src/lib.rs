@@ -2,6 +2,7 @@
 //! module in a real Envoy, and holds the three to agree.
 
 mod body;
+mod bundle;
 mod callouts;
 mod certificates;
 mod envoy_config;

@@ -10,7 +10,7 @@ use crate::{
     subject::{Exchange, Observation, Ran, Received, Subject, UPSTREAM_BODY, upstream_response},
 };
 use portcullis_engine::{
-    Answer, Attributes, CallId, Decision, Deny, Effect, Gate, HeaderEdit, Incoming, Moment,
+    Answer, Attributes, CallId, Decision, Deny, Effect, Gate, HeaderEdit, Incoming, Live, Moment,
     PeerCertificate, Request, Step,
 };
 use portcullis_host::{Headers, LocalReply, Response};
@@ -35,17 +35,16 @@ fn run(prepared: &Prepared<'_>) -> Result<Ran, Error> {
         Ok(gate) => Calling::new(gate, servers.addresses(prepared.scenario)),
     };
     let case = |(case, exchange)| {
-        let wait = servers.before(prepared, case)?;
-        gate.idle(wait)?;
+        servers.before(prepared, case, |time| gate.idle(time))?;
         servers.noted(prepared, case, gate.exchange(exchange))
     };
     let answers = prepared.exchanges.iter().enumerate().map(case);
     Ok(Ran::Cases(answers.collect()))
 }
 
-/// A gate whose calls are made.
+/// A gate whose calls are made, and whose bundles are taken.
 struct Calling {
-    gate: Gate,
+    live: Live,
     callouts: Callouts<CallId>,
 }
 
@@ -55,7 +54,10 @@ const STEP: Duration = Duration::from_millis(10);
 impl Calling {
     fn new(gate: Gate, clusters: BTreeMap<String, SocketAddr>) -> Calling {
         let callouts = Callouts::new(clusters);
-        Calling { gate, callouts }
+        Calling {
+            live: Live::new(gate),
+            callouts,
+        }
     }
 
     fn exchange(&self, exchange: &Exchange) -> Result<Observation, String> {
@@ -75,13 +77,14 @@ impl Calling {
         exchange: &Exchange,
     ) -> Result<Decision, String> {
         let bytes = &exchange.body;
+        let gate = self.live.current();
         let mut moment = *first;
         let (mut waited, mut has_come) = (None, false);
         loop {
             let waiting = waited.take();
-            let step = |request: &Request<'_>| self.gate.step(request, &moment, waiting);
+            let step = |request: &Request<'_>| gate.step(request, &moment, waiting);
             let step = match has_come {
-                true => self.gate.with_body(request, bytes, step),
+                true => gate.with_body(request, bytes, step),
                 false => step(request),
             };
             match step {
@@ -97,7 +100,7 @@ impl Calling {
                     let passed = check.push(bytes).and_then(|()| check.finish());
                     return Ok(match passed {
                         Ok(()) => *decision,
-                        Err(reason) => self.gate.refuse_body(request, &moment, reason),
+                        Err(reason) => gate.refuse_body(request, &moment, reason),
                     });
                 }
                 Step::Waiting(waiting) => {
@@ -121,6 +124,7 @@ impl Calling {
     /// Makes the calls that are due, and takes an answer if one comes; whether one came.
     fn go_on(&self, patience: Duration) -> Result<bool, String> {
         self.start_calls()?;
+        self.work()?;
         let Some((id, ended)) = self.callouts.next(patience) else {
             return Ok(false);
         };
@@ -135,13 +139,23 @@ impl Calling {
                 body: response.body,
             },
         };
-        self.gate.answered(id, &answer, now_ns(), random()?);
+        let gate = self.live.current();
+        gate.answered(id, answer, now_ns(), random()?);
+        self.work()?;
         self.start_calls()?;
         Ok(true)
     }
 
+    /// Goes on with a bundle to its end.
+    fn work(&self) -> Result<(), String> {
+        while self.live.is_working() {
+            self.live.work(&now_ns, STEP, random()?);
+        }
+        Ok(())
+    }
+
     fn start_calls(&self) -> Result<(), String> {
-        for call in self.gate.calls(now_ns(), random()?) {
+        for call in self.live.current().calls(now_ns(), random()?) {
             let id = call.id;
             let headers = call.headers.iter();
             let call = Call {

@@ -63,14 +63,22 @@ impl<'a> Prepared<'a> {
             Some(_) => Some(authority.nobody().map_err(named)?),
             None => None,
         };
-        let servers = Changes::new(&purse, &scenario.file.servers).map_err(named)?;
-        let before = scenario
-            .file
-            .cases
-            .iter()
-            .map(|case| Changes::new(&purse, &case.before));
-        let before = before.collect::<Result<_, _>>().map_err(named)?;
         let mut cases = scenario.file.cases.clone();
+        let all = std::iter::once(&scenario.file.servers);
+        let all = all.chain(cases.iter().map(|case| &case.before));
+        let changes = all.map(|servers| Changes::new(&purse, servers));
+        let mut changes = match changes.collect::<Result<Vec<_>, _>>() {
+            Err(error @ Error::Unminted(..)) => {
+                for case in &mut cases {
+                    case.skipped_everywhere(&error.to_string());
+                }
+                Vec::new()
+            }
+            changes => changes.map_err(named)?,
+        }
+        .into_iter();
+        let servers = changes.next().unwrap_or_default();
+        let before = changes.collect();
         let proofs = cases
             .iter()
             .map(|case| Proof::new(&case.expect.upstream, |name| purse.find(name)));
@@ -89,9 +97,7 @@ impl<'a> Prepared<'a> {
             exchanges.push(match ready {
                 Ok(exchange) => exchange,
                 Err(error @ Error::Unminted(..)) => {
-                    for on in On::ALL {
-                        case.skip.insert(on.as_str().to_owned(), error.to_string());
-                    }
+                    case.skipped_everywhere(&error.to_string());
                     exchange(scenario, &purse, nobody.as_ref(), &RequestSpec::default())?
                 }
                 Err(error) => {
@@ -110,6 +116,14 @@ impl<'a> Prepared<'a> {
             mtls,
             proofs,
         })
+    }
+}
+
+impl Case {
+    fn skipped_everywhere(&mut self, why: &str) {
+        for on in On::ALL {
+            self.skip.insert(on.as_str().to_owned(), why.to_owned());
+        }
     }
 }
 

@@ -9,7 +9,9 @@ pub use request::{
     HeaderLines, HeaderText, MacEncoding, MacHash, MacSpec, Replacement, RequestSpec, SignSpec,
     SignerName,
 };
-pub use servers::{Count, ExpectFetches, Fetches, ReplySpec, ServerSpec};
+pub use servers::{
+    BundleSpec, Count, ExpectFetches, Fetches, ReplySpec, ServerSpec, SignedBundleSpec,
+};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
@@ -229,6 +231,9 @@ pub struct Case {
     /// What passes then, before the request is sent.
     #[serde(default, deserialize_with = "duration")]
     pub wait: Duration,
+    /// How often the servers' paths must have been asked for by then since they were given an answer.
+    #[serde(default)]
+    pub asked: Fetches,
     #[serde(default)]
     pub request: RequestSpec,
     pub expect: Expect,
@@ -250,6 +255,8 @@ pub struct Expect {
     pub rule: Option<String>,
     pub subject: Option<String>,
     pub key_id: Option<String>,
+    /// Of the bundle that the policy is of; otherwise it is of none.
+    pub revision: Option<String>,
     /// A part of the record's `detail`.
     pub detail: Option<String>,
     pub dynamic_metadata: Option<Value>,

@@ -206,9 +206,15 @@ fn answer(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
         wire::read_body(&mut stream, &headers, head.rest)?;
     }
     let path = target.split('?').next().unwrap_or_default();
-    let Some(reply) = reply(path, shared) else {
+    let Some(mut reply) = reply(path, shared) else {
         return Ok(());
     };
+    let tag = reply.headers.iter().find(|(name, _)| name == "etag");
+    let known = headers.get("if-none-match");
+    if tag.is_some_and(|(_, tag)| known == Some(tag.as_bytes())) && reply.status == 200 {
+        reply.status = 304;
+        reply.body.clear();
+    }
     thread::sleep(reply.delay);
     let length = reply.length.unwrap_or(reply.body.len());
     let mut response = format!("HTTP/1.1 {} Scripted\r\n", reply.status);

@@ -7,7 +7,8 @@ use crate::{
     scenario::{Count, ExpectFetches, Fetches, ReplySpec, ServerSpec},
     server::{Reply, Server},
     subject::{Observation, Ran},
-    template::{self, Names},
+    template::{self, Names as _},
+    token::Purse,
 };
 use serde_json::json;
 use std::{
@@ -35,7 +36,7 @@ struct Change {
 
 impl Changes {
     pub fn new(
-        names: &dyn Names,
+        names: &Purse<'_>,
         servers: &BTreeMap<String, ServerSpec>,
     ) -> Result<Changes, Error> {
         let change = |(server, spec): (&String, &ServerSpec)| {
@@ -56,7 +57,7 @@ impl Changes {
     }
 }
 
-fn reply(names: &dyn Names, spec: &ReplySpec) -> Result<Reply, Error> {
+fn reply(names: &Purse<'_>, spec: &ReplySpec) -> Result<Reply, Error> {
     let mut reply = match (&spec.keys, &spec.json, &spec.body) {
         (Some(keys), ..) => {
             let keys = keys.iter().map(|key| names.jwk(key));
@@ -71,7 +72,13 @@ fn reply(names: &dyn Names, spec: &ReplySpec) -> Result<Reply, Error> {
             body: template::text(names, body)?.into_bytes(),
             ..Reply::default()
         },
-        _ => Reply::default(),
+        _ => Reply {
+            body: match &spec.bundle {
+                Some(bundle) => names.packed(bundle)?,
+                None => Vec::new(),
+            },
+            ..Reply::default()
+        },
     };
     reply.status = spec.status.unwrap_or(reply.status);
     reply.delay = spec.delay;
@@ -117,6 +124,9 @@ pub struct Servers(BTreeMap<String, Server>);
 
 /// How long a fetch that nobody waits for may take to begin.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long asking may take that a case waits for.
+const LONG: Duration = Duration::from_secs(20);
+const STEP: Duration = Duration::from_millis(20);
 
 impl Servers {
     pub fn start(prepared: &Prepared<'_>) -> Result<Servers, Error> {
@@ -136,13 +146,39 @@ impl Servers {
             .collect()
     }
 
-    /// Makes ready for a case, and says for how long to wait then.
-    pub fn before(&self, prepared: &Prepared<'_>, case: usize) -> Result<Duration, String> {
+    /// Makes ready for a case. `idle` lets time pass, in which a gate's calls go on.
+    pub fn before(
+        &self,
+        prepared: &Prepared<'_>,
+        case: usize,
+        mut idle: impl FnMut(Duration) -> Result<(), String>,
+    ) -> Result<(), String> {
         if let Some(changes) = prepared.before.get(case) {
             self.apply(changes).map_err(|error| error.to_string())?;
         }
-        let case = prepared.cases.get(case);
-        Ok(case.map_or(Duration::ZERO, |case| case.wait))
+        let Some(case) = prepared.cases.get(case) else {
+            return Ok(());
+        };
+        idle(case.wait)?;
+        let since = Instant::now();
+        while !self.were_asked(&case.asked) {
+            if since.elapsed() > LONG {
+                return Err(format!(
+                    "the servers were not asked so often: {:?}",
+                    case.asked
+                ));
+            }
+            idle(STEP)?;
+        }
+        Ok(())
+    }
+
+    fn were_asked(&self, wanted: &Fetches) -> bool {
+        wanted.iter().all(|(name, paths)| {
+            let server = self.0.get(name);
+            let mut paths = paths.iter();
+            paths.all(|(path, count)| server.is_some_and(|it| it.asked(path) >= *count))
+        })
     }
 
     fn apply(&self, Changes(changes): &Changes) -> Result<(), Error> {

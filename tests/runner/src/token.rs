@@ -277,16 +277,27 @@ impl<'a> Purse<'a> {
             }
             message.extend_from_slice(part.as_bytes());
         }
-        let mut minters = self.minters.borrow_mut();
-        let unminted = |message| Error::Unminted(spec.header.clone(), message);
-        let python = minters.python.as_mut();
-        let python = python.ok_or_else(|| unminted("needs Python, which is not there".into()))?;
-        let mac = python.mac(spec.hash, &secret, &message).map_err(unminted)?;
+        let mac = self.by_python(&spec.header, |python| {
+            python.mac(spec.hash, &secret, &message)
+        })?;
         let mac = match spec.encoding {
             MacEncoding::Hex => template::hex(&mac),
             MacEncoding::Base64 => BASE64_STANDARD.encode(mac),
         };
         Ok(template::text(self, &spec.value)?.replace("{mac}", &mac))
+    }
+
+    /// What only Python makes.
+    pub fn by_python<T>(
+        &self,
+        name: &str,
+        make: impl FnOnce(&mut Pipe) -> Result<T, String>,
+    ) -> Result<T, Error> {
+        let mut minters = self.minters.borrow_mut();
+        let unminted = |message| Error::Unminted(name.to_owned(), message);
+        let python = minters.python.as_mut();
+        let python = python.ok_or_else(|| unminted("needs Python, which is not there".into()))?;
+        make(python).map_err(unminted)
     }
 
     fn secret(&self, name: &str, spec: &SecretSpec) -> Result<Vec<u8>, Error> {

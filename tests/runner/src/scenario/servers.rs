@@ -15,7 +15,7 @@ pub struct ServerSpec {
     pub paths: BTreeMap<String, ReplySpec>,
 }
 
-/// An answer: one of `keys`, `json` and `body`, or no body.
+/// An answer: one of `keys`, `json`, `body` and `bundle`, or no body. Who has its `etag` already gets a 304.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReplySpec {
@@ -28,6 +28,7 @@ pub struct ReplySpec {
     pub padding: Option<usize>,
     pub json: Option<Value>,
     pub body: Option<String>,
+    pub bundle: Option<BundleSpec>,
     #[serde(deserialize_with = "duration")]
     pub delay: Duration,
     /// There is no answer until the path has another one.
@@ -36,6 +37,45 @@ pub struct ReplySpec {
     pub cut: Option<usize>,
     /// What `content-length` says, where it is not the truth.
     pub content_length: Option<usize>,
+}
+
+/// An OPA bundle, which Python makes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BundleSpec {
+    /// Text by name; what is no text is written as JSON.
+    pub files: BTreeMap<String, Value>,
+    /// `.manifest`, with `revision`; without either there is none.
+    pub manifest: Option<serde_json::Map<String, Value>>,
+    pub revision: Option<String>,
+    /// `metadata.portcullis`.
+    pub declares: serde_json::Map<String, Value>,
+    pub signed: Option<SignedBundleSpec>,
+    /// Files that are changed after it was signed; `null` takes one out.
+    pub changed: BTreeMap<String, Value>,
+    /// Entries as they stand: `name`, `type` (as Python's `tarfile` has them), `link`, `content`.
+    pub entries: Vec<Value>,
+    /// What stands before every name.
+    pub prefix: Option<String>,
+    /// So many bytes are missing at its end.
+    pub cut: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedBundleSpec {
+    /// One of the scenario's keys.
+    pub key: String,
+    /// `kid`, if it is not the key's name.
+    pub id: Option<String>,
+    #[serde(default)]
+    pub scope: String,
+    pub hash: Option<String>,
+    /// Over the usual ones.
+    #[serde(default)]
+    pub claims: serde_json::Map<String, Value>,
+    #[serde(default)]
+    pub header: serde_json::Map<String, Value>,
 }
 
 /// How often the paths of each server must have been asked for since they were last given an answer.
