@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 /// Where a cluster is named, from the root of the document; `*` is any member of a map.
 const FIELDS: &[&[&str]] = &[
+    &["policy", "bundle", "cluster"],
+    &["policy", "bundle", "status", "cluster"],
     &["jwt", "providers", "*", "jwks", "cluster"],
     &["jwt", "providers", "*", "jwks", "discovery", "cluster"],
     &["jwt", "providers", "*", "jwks", "jwks_cluster"],

@@ -1,6 +1,7 @@
 //! `--cluster NAME=URL`: where the filter's own HTTP calls go, and the calls themselves.
 
 use super::{
+    bundle_url::BundleUrl,
     heard::{Heard, Question},
     wire,
 };
@@ -26,7 +27,7 @@ use std::{
 use tokio::{runtime::Handle, time::timeout};
 
 /// Of an answer's body; more is a call that failed.
-const MAX_BODY_BYTES: usize = 1024 * 1024;
+const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 /// Envoy's `connect_timeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Of calls that set none.
@@ -38,6 +39,8 @@ const HINT: &str = "a name and a URL without a path, such as idp=http://127.0.0.
 pub struct Clusters {
     urls: BTreeMap<String, Uri>,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// Where the policy's bundle is, in place of where a configuration says.
+    pub bundle: Option<BundleUrl>,
     /// What came of the calls.
     pub heard: Arc<Heard>,
     /// Where calls are made: the thread that asks for them must not wait.
@@ -49,7 +52,11 @@ pub struct Clusters {
 
 impl Clusters {
     /// As given on the command line.
-    pub fn new(given: &[String], runtime: Handle) -> Result<Clusters, Failure> {
+    pub fn new(
+        given: &[String],
+        bundle: Option<BundleUrl>,
+        runtime: Handle,
+    ) -> Result<Clusters, Failure> {
         let mut urls = BTreeMap::new();
         for given in given {
             let (name, url) = parse(given)?;
@@ -71,6 +78,7 @@ impl Clusters {
         Ok(Clusters {
             urls,
             client,
+            bundle,
             heard: Arc::default(),
             runtime,
             shared: Proxy::new(),

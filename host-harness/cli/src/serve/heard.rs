@@ -2,7 +2,7 @@
 //! and tokens without asking for itself. It is held in memory only.
 
 use crate::moment;
-use portcullis_engine::{Answer, Call, MAX_BODY};
+use portcullis_engine::{Answer, Call};
 use portcullis_host::{HttpCall, HttpCallResponse};
 use std::{
     collections::VecDeque,
@@ -11,6 +11,8 @@ use std::{
 
 /// Of the answers, so that they take no more than a few megabytes.
 const REMEMBERED: usize = 50;
+/// Of one: bundles are the longest.
+const LONGEST: usize = 16 << 20;
 
 /// The last good answer to each call.
 #[derive(Default)]
@@ -60,7 +62,7 @@ impl Heard {
     /// Remembers an answer with status 200, in the place of an older one.
     pub fn remember(&self, question: Question, response: &HttpCallResponse) {
         let status = response.headers.get(":status");
-        if status != Some(b"200".as_slice()) || response.body.len() > MAX_BODY {
+        if status != Some(b"200".as_slice()) || response.body.len() > LONGEST {
             return;
         }
         let headers = response.headers.iter();

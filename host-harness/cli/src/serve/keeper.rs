@@ -358,7 +358,7 @@ impl Keeper {
             clusters: self.clusters.names(),
             proxy: self.clusters.shared.clone(),
             time_limit: Some(TIME_LIMIT),
-            log_level: LogLevel::Warn,
+            log_level: LogLevel::Info,
             buffer_limit_bytes: MAX_HELD,
             ..VmOptions::default()
         };

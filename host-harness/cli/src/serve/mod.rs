@@ -1,6 +1,7 @@
 //! `portcullis serve`: a reverse proxy around the very module that Envoy loads.
 
 mod body;
+mod bundle_url;
 mod clusters;
 mod feed;
 mod heard;
@@ -19,6 +20,7 @@ use crate::{
     failure::{Exit, Failure},
     module, secrets,
 };
+use bundle_url::BundleUrl;
 use clap::Args;
 use clusters::Clusters;
 use history::History;
@@ -50,6 +52,7 @@ use watch::Watch;
   portcullis serve --config gate.yaml --upstream http://127.0.0.1:9000 --watch
   portcullis serve --upstream http://127.0.0.1:9000 --listen 127.0.0.1:0    # any free port
   portcullis serve --upstream http://127.0.0.1:9000 --cluster idp=http://127.0.0.1:9100
+  portcullis serve --upstream http://127.0.0.1:9000 --bundle-url http://127.0.0.1:8888/authz.tar.gz
   portcullis serve --upstream http://127.0.0.1:9000 --decision-log decisions.jsonl
   portcullis explain --log decisions.jsonl ID    # why: ID is what a decision's line ends with")]
 pub struct Serve {
@@ -63,6 +66,10 @@ pub struct Serve {
     /// `NAME=http://HOST:PORT` or `NAME=https://HOST:PORT`; once for each
     #[arg(long = "cluster", value_name = "NAME=URL")]
     clusters: Vec<String>,
+    /// Take the policy's bundle from here, in place of where the configuration says:
+    /// `http://HOST:PORT/PATH`
+    #[arg(long, value_name = "URL")]
+    bundle_url: Option<String>,
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: String,
@@ -96,7 +103,14 @@ impl Serve {
             .enable_all()
             .build()
             .map_err(|error| Failure::io("the runtime", &error))?;
-        let clusters = Clusters::new(&self.clusters, runtime.handle().clone())?;
+        let bundle = self
+            .bundle_url
+            .as_deref()
+            .map(BundleUrl::parse)
+            .transpose()?;
+        let mut given = self.clusters.clone();
+        given.extend(bundle.iter().map(|it| it.cluster.clone()));
+        let clusters = Clusters::new(&given, bundle, runtime.handle().clone())?;
         let clusters = Arc::new(clusters);
         let watch = self.watch.then(|| Watch::new(&self.config));
         let format = self.format.unwrap_or_else(Format::of_stdout);
@@ -164,7 +178,10 @@ struct Document {
 impl Document {
     /// Checked here first: the engine's errors have places, the guest's are log lines.
     fn read(config: &Path, explains: bool, clusters: &Clusters) -> Result<Document, Failure> {
-        let file = GateFile::read(config)?;
+        let mut file = GateFile::read(config)?;
+        if let Some(bundle) = &clusters.bundle {
+            bundle.edit(&mut file.document);
+        }
         let gate = file.gate(&secrets::environment)?;
         clusters.check(&file)?;
         let native = Native::new(&file, gate, Arc::clone(&clusters.heard), explains);

@@ -4,7 +4,7 @@
 
 use super::heard::Heard;
 use crate::{explain, mask::Mask, moment, policy, terminal};
-use portcullis_engine::{Attributes, Call, Decision, Gate, Incoming, Reason, Request};
+use portcullis_engine::{Attributes, Call, Decision, Gate, Incoming, Live, Reason, Request};
 use portcullis_gatefile::GateFile;
 use portcullis_host::Headers;
 use portcullis_rego::{
@@ -27,7 +27,7 @@ pub const STACK: usize = 8 * 1024 * 1024;
 
 /// A gate, and its policy as it can be asked why.
 pub struct Native {
-    gate: Gate,
+    live: Live,
     fetched: Option<Fetched>,
     explainer: Option<Mutex<Explainer>>,
 }
@@ -41,6 +41,8 @@ struct Fetched {
 
 /// Discovery, then keys, then a token: each answer may bring another question.
 const MOST_QUESTIONS: usize = 8;
+/// Of work on a bundle; nobody waits for it in between.
+const SLICE: Duration = Duration::from_secs(1);
 /// Of those that are open, the older ones are given up by the gate itself.
 const MOST_OPEN: usize = 100;
 
@@ -91,7 +93,7 @@ impl Native {
         let open = Mutex::default();
         Native {
             // Each request is shown to it several times, and its filter remembers.
-            gate: gate.forgetting(),
+            live: Live::new(gate.forgetting()),
             fetched: fetches.then_some(Fetched { heard, open }),
             explainer,
         }
@@ -103,18 +105,19 @@ impl Native {
             return;
         };
         let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+        let gate = self.live.current();
         for _ in 0..MOST_QUESTIONS {
             // For what it wants; whether it would wait for it is no matter.
-            drop(seen.ask(&self.gate, now_ns, |request, moment| {
-                self.gate.step(request, moment, None)
+            drop(seen.ask(&gate, now_ns, |request, moment| {
+                gate.step(request, moment, None)
             }));
             // It is never later than its filter, which spreads its calls.
-            open.extend(self.gate.calls(now_ns, 0));
+            open.extend(gate.calls(now_ns, 0));
             let asked = open.len();
             open.retain(|call| match heard.answer(call) {
                 Some((answer, at_ns)) => {
                     // What is wrong with it, the filter's log tells.
-                    let _ = self.gate.answered(call.id, &answer, at_ns, 0);
+                    let _ = gate.answered(call.id, answer, at_ns, 0);
                     false
                 }
                 None => true,
@@ -122,6 +125,11 @@ impl Native {
             if open.len() == asked {
                 break;
             }
+        }
+        // What is wrong with a bundle, the filter's log tells too.
+        while self.live.is_working() {
+            let clock = || moment::nanoseconds(moment::now());
+            let _ = self.live.work(&clock, SLICE, 0);
         }
         let old = open.len().saturating_sub(MOST_OPEN);
         open.drain(..old);
@@ -156,9 +164,10 @@ impl Native {
     pub fn decide(&self, seen: &Seen, now_ns: u64) -> Option<Decision> {
         quietly(|| {
             self.learn(seen, now_ns);
-            seen.ask(&self.gate, now_ns, |request, moment| {
-                let lacks_body = self.gate.body_reader(request).is_some();
-                (!lacks_body).then(|| self.gate.decide(request, moment))
+            let gate = self.live.current();
+            seen.ask(&gate, now_ns, |request, moment| {
+                let lacks_body = gate.body_reader(request).is_some();
+                (!lacks_body).then(|| gate.decide(request, moment))
             })
         })?
     }
@@ -177,9 +186,8 @@ impl Native {
     /// What must not be shown of a request. Where the engine fails to say, no header is shown.
     pub fn mask(&self, seen: &Seen) -> Mask {
         let credentials = quietly(|| {
-            seen.ask(&self.gate, 0, |request, _| {
-                self.gate.credential_texts(request)
-            })
+            let gate = self.live.current();
+            seen.ask(&gate, 0, |request, _| gate.credential_texts(request))
         });
         let text = |(name, value)| Some((name, std::str::from_utf8(value).ok()?));
         Mask::new(
@@ -189,10 +197,9 @@ impl Native {
     }
 
     fn input(&self, seen: &Seen, now_ns: u64) -> Option<Value> {
-        seen.ask(&self.gate, now_ns, |request, moment| {
-            self.gate.input(request, moment)
-        })
-        .ok()
+        let gate = self.live.current();
+        seen.ask(&gate, now_ns, |request, moment| gate.input(request, moment))
+            .ok()
     }
 
     fn why(&self, rule: &str, input: &Value, now_ns: u64, reason: &str, mask: &Mask) -> Why {
@@ -201,7 +208,10 @@ impl Native {
             instructions: INSTRUCTIONS,
             strict_builtin_errors: false,
         };
-        let explained = self.explainer.as_ref().and_then(|explainer| {
+        // It knows the document's own policy.
+        let own = self.live.current().revision().is_none();
+        let explainer = self.explainer.as_ref().filter(|_| own);
+        let explained = explainer.and_then(|explainer| {
             // One that has panicked is not asked again.
             let mut explainer = explainer.lock().ok()?;
             let input = policy::rego_value(input).ok()?;
