@@ -88,11 +88,7 @@ fn sources(library: &Path) -> Sources {
         modules: read
             .modules
             .into_iter()
-            .map(|(path, text)| Module {
-                path,
-                text,
-                version: None,
-            })
+            .map(|(path, text)| Module::new(path, text))
             .collect(),
         data: value::from_json(&serde_json::Value::Object(read.data)).unwrap(),
         version: RegoVersion::V1,

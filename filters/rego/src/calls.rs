@@ -83,11 +83,7 @@ fn stand_ins(replaced: &BTreeSet<String>) -> Module {
             text.push_str(&format!("\n{own}({arguments}) := {name}({arguments})\n"));
         }
     }
-    Module {
-        path: format!("{PACKAGE}.rego"),
-        text,
-        version: None,
-    }
+    Module::new(format!("{PACKAGE}.rego"), text)
 }
 
 fn arity(name: &str) -> Option<usize> {

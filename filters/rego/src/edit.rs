@@ -15,11 +15,7 @@ pub(crate) fn modules(
     sources
         .iter()
         .zip(trees)
-        .map(|(source, tree)| source::Module {
-            path: source.path.clone(),
-            text: changes(tree).apply(&source.text),
-            version: source.version,
-        })
+        .map(|(source, tree)| source.with_text(changes(tree).apply(&source.text)))
         .collect()
 }
 
@@ -83,8 +79,8 @@ impl Edits {
 /// How a body begins where there is none yet.
 pub(crate) fn opening(module: &Module) -> &'static str {
     match module.rego_v1 {
-        false => " { ",
         true => " if { ",
+        false => " { ",
     }
 }
 

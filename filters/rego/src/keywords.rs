@@ -68,11 +68,7 @@ pub(crate) fn named(module: Module) -> Module {
         before = taken.chars().next_back();
         rest = after;
     }
-    Module {
-        path: module.path,
-        text,
-        version: module.version,
-    }
+    module.with_text(text)
 }
 
 fn is_of_name(character: char) -> bool {
@@ -247,11 +243,7 @@ impl Mover<'_> {
             }
         }
         text.push_str(&self.edits.apply_within(whole, from, whole.len()));
-        Module {
-            path: source.path.clone(),
-            text,
-            version: source.version,
-        }
+        source.with_text(text)
     }
 
     /// The keyword goes, and the dot after it.

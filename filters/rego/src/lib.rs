@@ -8,6 +8,7 @@ mod calls;
 mod check;
 mod conflicts;
 mod defaults;
+mod dismantle;
 mod edit;
 mod error;
 mod files;
@@ -39,6 +40,7 @@ pub mod value;
 mod visit;
 mod walk;
 
+pub use dismantle::Dismantling;
 pub use error::{EvalError, LoadError, LoadErrors, QueryError};
 pub use files::{from_yaml, glob_matches};
 pub use policy::{Choice, Moment, Package, Policy};

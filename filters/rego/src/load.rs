@@ -99,11 +99,7 @@ fn asked(rules: &Rules, entrypoints: &[Entrypoint]) -> (Vec<Entrypoint>, Option<
             }
         })
         .collect();
-    let module = (asked != entrypoints).then(|| Module {
-        path: format!("{DOCUMENTS}.rego"),
-        text,
-        version: None,
-    });
+    let module = (asked != entrypoints).then(|| Module::new(format!("{DOCUMENTS}.rego"), text));
     (asked, module)
 }
 
@@ -340,6 +336,8 @@ pub(crate) fn parse(modules: &[Module], version: RegoVersion) -> Result<Engine, 
             errors.push(error::from_regorus(&module.path, &error.to_string()));
         }
     }
+    // Queries are of the sources' version.
+    engine.set_rego_v0(version == RegoVersion::V0);
     LoadErrors::refuse(errors)?;
     Ok(engine)
 }

@@ -35,11 +35,7 @@ pub fn query(
         return Err(QueryError::Query(error));
     }
     let version = sources.version;
-    let module = Module {
-        path: FILE.to_owned(),
-        text: format!("{}{query}{CLOSE}", open(version)),
-        version: None,
-    };
+    let module = Module::new(FILE, format!("{}{query}{CLOSE}", open(version)));
     let mut rewritten = Some(module.clone());
     let engine = prepare(sources, &[], &mut rewritten)
         .map_err(of_query)?

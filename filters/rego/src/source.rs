@@ -10,8 +10,29 @@ pub struct Module {
     /// As errors name it.
     pub path: String,
     pub text: String,
-    /// Where it is another than [`Sources::version`].
+    /// Where it is another than the sources' own, as `file_rego_versions` in the manifest of a bundle
+    /// of OPA's says.
     pub version: Option<RegoVersion>,
+}
+
+impl Module {
+    /// Of the version that the sources have.
+    pub fn new(path: impl Into<String>, text: impl Into<String>) -> Module {
+        Module {
+            path: path.into(),
+            text: text.into(),
+            version: None,
+        }
+    }
+
+    /// The same file with another text.
+    pub(crate) fn with_text(&self, text: String) -> Module {
+        Module {
+            path: self.path.clone(),
+            text,
+            version: self.version,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +48,7 @@ pub struct Sources {
     pub modules: Vec<Module>,
     /// An object: base data.
     pub data: Value,
-    /// Of the modules that say none.
+    /// Of the modules that have none of their own.
     pub version: RegoVersion,
 }
 

@@ -21,11 +21,7 @@ pub(crate) fn module(module: Module) -> Result<Module, LoadError> {
     };
     let mut text = String::with_capacity(module.text.len());
     match reader.code(&mut text, None) {
-        Ok(()) => Ok(Module {
-            path: module.path,
-            text,
-            version: module.version,
-        }),
+        Ok(()) => Ok(module.with_text(text)),
         Err(Unfinished) => {
             let read = module.text.len().saturating_sub(reader.rest.len());
             let before = module.text.get(..read).unwrap_or_default();

@@ -12,11 +12,7 @@ const MOMENT: Moment = Moment {
 fn ask(body: &str) -> Result<(), String> {
     let entrypoint = Entrypoint::parse("p/allow").map_err(|error| error.to_string())?;
     let sources = Sources {
-        modules: vec![Module {
-            path: "p.rego".to_owned(),
-            text: format!("package p\n\n{body}\n"),
-            version: None,
-        }],
+        modules: vec![Module::new("p.rego", format!("package p\n\n{body}\n"))],
         ..Sources::default()
     };
     let policy = Policy::load(sources, std::slice::from_ref(&entrypoint))

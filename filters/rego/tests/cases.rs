@@ -26,6 +26,8 @@ struct Case {
     data: Json,
     input: Json,
     version: RegoVersion,
+    /// Of the modules with a version of their own, by path.
+    versions: BTreeMap<String, RegoVersion>,
     entrypoint: String,
     moment: Moment,
     want: Want,
@@ -98,6 +100,7 @@ impl Case {
             "evaluator",
             "reach",
             "secret",
+            "versions",
         ];
         for key in entries.keys() {
             assert!(KEYS.contains(&key.as_str()), "a case has no key `{key}`");
@@ -134,10 +137,13 @@ impl Case {
                 .cloned()
                 .unwrap_or_else(|| serde_json::json!({})),
             input: json["input"].clone(),
-            version: match json["version"].as_u64() {
-                Some(0) => RegoVersion::V0,
-                _ => RegoVersion::V1,
-            },
+            version: version(&json["version"]),
+            versions: json["versions"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(path, json)| (path.clone(), version(json)))
+                .collect(),
             entrypoint: json["entrypoint"].as_str().unwrap_or("p/allow").to_owned(),
             moment: Moment {
                 now_ns: json["now_ns"].as_u64().unwrap_or(1_700_000_000_000_000_000),
@@ -162,9 +168,8 @@ impl Case {
                 .modules
                 .iter()
                 .map(|(path, text)| Module {
-                    path: path.clone(),
-                    text: text.clone(),
-                    version: None,
+                    version: self.versions.get(path).copied(),
+                    ..Module::new(path, text)
                 })
                 .collect(),
             data: value::from_json(&self.data).map_err(|error| error.to_string())?,
@@ -246,6 +251,13 @@ fn shown(reach: &Reach) -> Json {
             .map(|(name, reach)| (name.clone(), shown(reach)))
             .collect::<serde_json::Map<_, _>>()
             .into(),
+    }
+}
+
+fn version(json: &Json) -> RegoVersion {
+    match json.as_u64() {
+        Some(0) => RegoVersion::V0,
+        _ => RegoVersion::V1,
     }
 }
 

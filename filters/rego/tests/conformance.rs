@@ -251,11 +251,7 @@ impl Case<'_> {
         let texts = self.0["modules"].as_array().into_iter().flatten();
         let modules = texts
             .enumerate()
-            .map(|(index, text)| Module {
-                path: format!("test-{index}.rego"),
-                text: text.as_str().unwrap().to_owned(),
-                version: None,
-            })
+            .map(|(index, text)| Module::new(format!("test-{index}.rego"), text.as_str().unwrap()))
             .collect();
         let data = match &self.0["data"] {
             Json::Null => Value::new_object(),
@@ -291,14 +287,13 @@ impl Case<'_> {
             .iter()
             .map(|name| format!("\"{name}\": {name}"))
             .collect();
-        modules.push(Module {
-            path: "query.rego".to_owned(),
-            text: format!(
+        modules.push(Module::new(
+            "query.rego",
+            format!(
                 "package portcullis_conformance\n\nasked contains {{{}}} if {{\n{query}\n}}\n",
                 bindings.join(", ")
             ),
-            version: None,
-        });
+        ));
         let entrypoint = Entrypoint::parse(ASKED).unwrap();
         let policy = Policy::load(sources(&modules), std::slice::from_ref(&entrypoint))
             .map_err(|error| error.to_string())?;
@@ -308,11 +303,10 @@ impl Case<'_> {
     fn input(&self) -> Result<Value, String> {
         if let Some(term) = self.0["input_term"].as_str() {
             let sources = Sources {
-                modules: vec![Module {
-                    path: "input.rego".to_owned(),
-                    text: format!("package input_term\n\nvalue := {term}\n"),
-                    version: None,
-                }],
+                modules: vec![Module::new(
+                    "input.rego",
+                    format!("package input_term\n\nvalue := {term}\n"),
+                )],
                 ..Sources::default()
             };
             let entrypoint = Entrypoint::parse("input_term/value").unwrap();

@@ -40,11 +40,7 @@ fn the_evaluators_agree() {
         let text = generator.policy();
         let entrypoint = Entrypoint::parse("p/allow").unwrap();
         let sources = Sources {
-            modules: vec![Module {
-                path: "p.rego".to_owned(),
-                text: text.clone(),
-                version: None,
-            }],
+            modules: vec![Module::new("p.rego", &text)],
             data: value::from_json(&generate::data()).unwrap(),
             version: RegoVersion::V1,
         };

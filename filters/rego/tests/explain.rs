@@ -40,11 +40,7 @@ fn explained(case: &Json) -> Explanation {
     let modules = case["modules"].as_object().unwrap().iter();
     let sources = Sources {
         modules: modules
-            .map(|(path, lines)| Module {
-                path: path.clone(),
-                text: text(lines),
-                version: None,
-            })
+            .map(|(path, lines)| Module::new(path, text(lines)))
             .collect(),
         data: match &case["data"] {
             Json::Null => value::object([]),

@@ -47,11 +47,7 @@ fn what_left_the_machine_is_the_interpreters() {
 
 fn load(text: &str) -> Policy {
     let sources = Sources {
-        modules: vec![Module {
-            path: "p.rego".to_owned(),
-            text: text.to_owned(),
-            version: None,
-        }],
+        modules: vec![Module::new("p.rego", text)],
         data: value::from_json(&serde_json::json!({})).unwrap(),
         version: RegoVersion::V1,
     };

@@ -14,15 +14,17 @@ const MOMENT: Moment = Moment {
 fn sources() -> Sources {
     Sources {
         modules: vec![
-            Module {
-                path: "a.rego".to_owned(),
-                text: "package a\nb := input.x + 1\ns contains x if some x in [2, 1]\nnow := time.now_ns()"
-                    .to_owned(), version: None },
-            Module {
-                path: "h.rego".to_owned(),
-                text: "package h\na[k].r contains 2 if some k in [\"b\"]\na.b.r contains 1".to_owned(), version: None },
+            Module::new(
+                "a.rego",
+                "package a\nb := input.x + 1\ns contains x if some x in [2, 1]\nnow := time.now_ns()",
+            ),
+            Module::new(
+                "h.rego",
+                "package h\na[k].r contains 2 if some k in [\"b\"]\na.b.r contains 1",
+            ),
         ],
-        data: value::from_json(&json!({"roles": ["admin"], "zero": 0, "two": {"a": 1, "b": 2}})).unwrap(),
+        data: value::from_json(&json!({"roles": ["admin"], "zero": 0, "two": {"a": 1, "b": 2}}))
+            .unwrap(),
         ..Sources::default()
     }
 }
@@ -176,11 +178,7 @@ q := 1
 q := 2 if input.x
 "##;
     let sources = Sources {
-        modules: vec![Module {
-            path: "a.rego".to_owned(),
-            text: text.to_owned(),
-            version: None,
-        }],
+        modules: vec![Module::new("a.rego", text)],
         ..Sources::default()
     };
     let input = value::from_json(&json!({"x": 1, "ys": [1, 2, 9], "rs": [0, 1]})).unwrap();

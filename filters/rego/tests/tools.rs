@@ -23,11 +23,7 @@ fn sources(modules: &[&str]) -> Sources {
     let modules = modules.iter().enumerate();
     Sources {
         modules: modules
-            .map(|(index, text)| Module {
-                path: format!("{index}.rego"),
-                text: (*text).to_owned(),
-                version: None,
-            })
+            .map(|(index, text)| Module::new(format!("{index}.rego"), *text))
             .collect(),
         ..Sources::default()
     }

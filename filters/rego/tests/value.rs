@@ -1,6 +1,9 @@
 //! JSON to Rego values and back: exact, and refused where it would not be bounded.
 
-use portcullis_rego::value::{self, Key, ValueError};
+use portcullis_rego::{
+    Dismantling, Value,
+    value::{self, Key, ValueError},
+};
 use serde_json::json;
 
 #[test]
@@ -45,4 +48,38 @@ fn what_json_has_not() {
     assert_eq!(value::to_json(&set), json!(["a", "b"]));
     let object = value::object([(value::array([value::string("k")]), Key::new("v").value())]);
     assert_eq!(value::to_json(&object), json!({r#"["k"]"#: "v"}));
+}
+
+#[test]
+fn taken_apart_in_slices() {
+    let json = json!({"a": [{"b": 1, "c": [2, 3]}, 4], "d": {}, "e": "f"});
+    let whole = value::from_json(&json).unwrap();
+    let Value::Object(members) = &whole else {
+        panic!("an object");
+    };
+    let inner = std::sync::Arc::downgrade(match members.get(&value::string("a")) {
+        Some(Value::Array(items)) => items,
+        other => panic!("{other:?}"),
+    });
+    let shared = whole.clone();
+    // What another holds is not touched.
+    assert!(Dismantling::new(whole).work(&mut || true));
+    assert_eq!(value::to_json(&shared), json);
+    let mut dismantling = Dismantling::new(shared);
+    let mut slices = 0;
+    loop {
+        let mut units = 1;
+        let is_done = dismantling.work(&mut || {
+            let more = units > 0;
+            units -= 1;
+            more
+        });
+        if is_done {
+            break;
+        }
+        slices += 1;
+        // Members: 3 of the whole, 2, 2 and 2 in lists and objects; and the ends of 5.
+        assert!(slices <= 14, "no slice ends it");
+    }
+    assert_eq!((slices, inner.upgrade()), (13, None));
 }

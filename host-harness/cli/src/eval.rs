@@ -99,11 +99,7 @@ impl Eval {
             query,
             sources: Sources {
                 modules: modules
-                    .map(|(path, text)| Module {
-                        path,
-                        text,
-                        version: None,
-                    })
+                    .map(|(path, text)| Module::new(path, text))
                     .collect(),
                 data: rego_value(&Value::Object(policies.data))?,
                 version,

@@ -10,11 +10,8 @@ use serde_json::Value;
 pub fn policy_sources(document: &Value) -> Result<Sources, value::ValueError> {
     let policy = |key: &str| document.get("policy")?.get(key);
     let modules = policy("modules").and_then(Value::as_object);
-    let module = |(path, text): (&String, &Value)| Module {
-        path: path.clone(),
-        text: text.as_str().unwrap_or_default().to_owned(),
-        version: None,
-    };
+    let module =
+        |(path, text): (&String, &Value)| Module::new(path, text.as_str().unwrap_or_default());
     Ok(Sources {
         modules: modules.into_iter().flatten().map(module).collect(),
         data: policy("data").map_or_else(|| Ok(value::object([])), value::from_json)?,

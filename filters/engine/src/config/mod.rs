@@ -309,11 +309,7 @@ fn sources(policy: &raw::Policy, version: RegoVersion, findings: &mut Findings) 
         modules: policy
             .modules
             .iter()
-            .map(|(path, text)| Module {
-                path: path.clone(),
-                text: text.clone(),
-                version: None,
-            })
+            .map(|(path, text)| Module::new(path, text))
             .collect(),
         data,
         version,

@@ -4,12 +4,14 @@
 
 mod activation;
 mod event;
+mod old;
 mod order;
 
 pub use event::{Activated, Event, Refused, Step};
 
 use crate::{bundle::Manifest, gate::Gate, words::counter};
 use activation::{Activation, Made, Unit};
+use old::Old;
 use portcullis_rego::{Module, Value};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
@@ -27,8 +29,8 @@ struct Machine {
     active: Option<Loaded>,
     /// What is on its way.
     next: Option<Activation>,
-    /// Data that is asked no more, taken apart some at a time.
-    old: Vec<Value>,
+    /// What is asked no more.
+    old: Vec<Old>,
 }
 
 /// The bundle that is active, for what changes only a part of it.
@@ -57,7 +59,7 @@ impl Live {
     pub fn is_working(&self) -> bool {
         let machine = self.machine();
         machine.next.is_some()
-            || !machine.old.is_empty()
+            || machine.old.iter().any(Old::can_go)
             || self.current().knowledge().remote().has_bundle()
     }
 
@@ -82,7 +84,7 @@ impl Live {
         }
         let Machine { active, next, old } = &mut *machine;
         let Some(activation) = next else {
-            dismantle(old, &mut more);
+            old.retain_mut(|old| !old.work(&mut more));
             return None;
         };
         let unit = activation.work(&gate, active.as_ref(), &mut more);
@@ -99,10 +101,7 @@ impl Live {
                 self.swap(&gate, made, &mut machine);
                 Event::Activated(event)
             }
-            Err(refused) => {
-                // A delta that does not fit is no reason to be sent another.
-                Event::Refused(refused)
-            }
+            Err(refused) => Event::Refused(refused),
         };
         machine.next = None;
         self.tell(&gate, &event, etag, now, random);
@@ -112,11 +111,10 @@ impl Live {
     fn swap(&self, gate: &Gate, made: Made, machine: &mut Machine) {
         let gate = Arc::new(gate.with(made.active));
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        *current = gate;
+        let before = std::mem::replace(&mut *current, gate);
         drop(current);
-        if let Some(old) = machine.active.replace(made.loaded) {
-            machine.old.push(old.data);
-        }
+        let data = machine.active.replace(made.loaded).map(|it| it.data);
+        machine.old.push(Old::new(before, data));
     }
 
     fn tell(&self, gate: &Gate, event: &Event, etag: Option<String>, now: u64, random: u64) {
@@ -140,14 +138,5 @@ impl Live {
 
     fn machine(&self) -> MutexGuard<'_, Machine> {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn dismantle(old: &mut Vec<Value>, more: &mut dyn FnMut() -> bool) {
-    while let Some(value) = old.pop() {
-        drop(value);
-        if !more() {
-            return;
-        }
     }
 }

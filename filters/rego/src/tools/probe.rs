@@ -322,7 +322,7 @@ fn written(outline: &[ModuleOutline], asked: &mut [Probe], prefix: &str) -> Vec<
         .map(|(module, text)| Module {
             path: module.path.clone(),
             text,
-            version: None,
+            version: module.version,
         })
         .collect()
 }

@@ -41,11 +41,7 @@ pub fn check(
     let modules = policies.modules.into_iter();
     let sources = Sources {
         modules: modules
-            .map(|(path, text)| Module {
-                path,
-                text,
-                version: None,
-            })
+            .map(|(path, text)| Module::new(path, text))
             .collect(),
         data,
         version,

@@ -272,11 +272,7 @@ impl Test {
         let modules = policies.modules.into_iter();
         Ok(Sources {
             modules: modules
-                .map(|(path, text)| Module {
-                    path,
-                    text,
-                    version: None,
-                })
+                .map(|(path, text)| Module::new(path, text))
                 .collect(),
             data: rego_value(&Value::Object(policies.data))?,
             version: match self.v0_compatible {

@@ -28,6 +28,8 @@ pub struct ModuleOutline {
     pub definitions: Vec<Definition>,
     /// As the places count. Templates are written out in it, on the same lines.
     pub(super) text: String,
+    /// The module's own.
+    pub(super) version: Option<RegoVersion>,
     /// As it is written.
     original: String,
 }
@@ -152,6 +154,7 @@ pub fn outline(modules: &[Module], version: RegoVersion) -> Result<Vec<ModuleOut
                 reference: reference(&package),
                 definitions,
                 text: module.text.clone(),
+                version: module.version,
                 original: written.text.clone(),
             }
         });
