@@ -50,6 +50,56 @@ const ON_PURPOSE: &[(&str, &str, &str)] = &[
         "input-not-configured",
         "a peer that a client writes must not be there",
     ),
+    (
+        "bundles/archive",
+        "unsigned-bundle",
+        "who signed it is not what it is about",
+    ),
+    (
+        "bundles/cold",
+        "unsigned-bundle",
+        "who signed it is not what it is about",
+    ),
+    (
+        "bundles/data",
+        "unsigned-bundle",
+        "who signed it is not what it is about",
+    ),
+    (
+        "bundles/delta",
+        "unsigned-bundle",
+        "who signed it is not what it is about",
+    ),
+    (
+        "bundles/order",
+        "unsigned-bundle",
+        "who signed it is not what it is about",
+    ),
+    (
+        "bundles/server",
+        "unsigned-bundle",
+        "who signed it is not what it is about",
+    ),
+    (
+        "bundles/swap",
+        "unsigned-bundle",
+        "who signed it is not what it is about",
+    ),
+    (
+        "bundles/tested",
+        "unsigned-bundle",
+        "who signed it is not what it is about",
+    ),
+    (
+        "bundles/times",
+        "unsigned-bundle",
+        "who signed it is not what it is about",
+    ),
+    (
+        "bundles/versions",
+        "unsigned-bundle",
+        "who signed it is not what it is about",
+    ),
     ("body/digest", "default-allow", "only the body may refuse"),
     (
         "body/not_shown",

@@ -1,6 +1,6 @@
 //! A configuration with the policy that it loads.
 
-use super::{facts, finding::Finding, routes, upstream};
+use super::{bundle, facts, finding::Finding, routes, upstream};
 use crate::{failure::Failure, secrets};
 use portcullis_engine::{LoadError, LoadErrors, words::DEFAULT_ENTRYPOINT};
 use portcullis_gatefile::{GateFile, Place, policy_sources};
@@ -31,6 +31,7 @@ pub fn check(file: &Path) -> Result<Vec<Finding>, Failure> {
     }
     let mut findings = routes::check(&gate);
     findings.extend(upstream::check(&gate));
+    findings.extend(bundle::check(&gate));
     findings.extend(policy(&gate));
     Ok(findings)
 }

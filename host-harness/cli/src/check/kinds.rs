@@ -33,6 +33,13 @@ pub const REWRITTEN_COMPONENT: Kind = Kind {
     about: "a signature for the upstream over what a route may rewrite behind the gate",
 };
 
+/// A policy that anybody may have written.
+pub const UNSIGNED_BUNDLE: Kind = Kind {
+    name: "unsigned-bundle",
+    severity: Severity::Warning,
+    about: "a bundle that is taken without a signature",
+};
+
 /// Paths that Envoy leaves as they were sent.
 pub const ENVOY_PATHS: Kind = Kind {
     name: "envoy-paths",
@@ -86,6 +93,7 @@ pub static ALL: LazyLock<Vec<Kind>> = LazyLock::new(|| {
         LOAD,
         UNREACHABLE_ROUTE,
         REWRITTEN_COMPONENT,
+        UNSIGNED_BUNDLE,
         ENVOY_PATHS,
         ENVOY_REWRITES,
         ENVOY_FILTERS,

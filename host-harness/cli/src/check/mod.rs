@@ -1,5 +1,6 @@
 //! `portcullis check`: what would not load, and what loads and is probably a mistake.
 
+mod bundle;
 mod configuration;
 mod envoy;
 mod facts;
