@@ -1,0 +1,28 @@
+//! How policies move on the real Envoy: published, tightened, broken, signed by a stranger, taken back,
+//! by servers that die; under load and while requests wait. What takes how long is printed and never
+//! asserted: the machine may be busy.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "bundles/contents.rs"]
+mod contents;
+#[path = "bundles/gauges.rs"]
+mod gauges;
+#[path = "bundles/held.rs"]
+mod held;
+#[path = "bundles/large.rs"]
+mod large;
+#[path = "bundles/load.rs"]
+mod load;
+#[path = "bundles/memory.rs"]
+mod memory;
+#[path = "bundles/moved.rs"]
+mod moved;
+#[path = "bundles/protocol.rs"]
+mod protocol;
+#[path = "bundles/stage.rs"]
+mod stage;
