@@ -152,7 +152,14 @@ fn gauges_do_not_drift_when_listeners_change() {
     // No listener, no gate.
     let none = json!({"resources": []});
     replace(&file, &none.to_string());
-    stage.until("nobody is left", || ready_and_waiting(&stage) == (0, 0));
+    // Nor a gauge, then.
+    let shown = |name: &str| {
+        let shown = stage.envoy.counter(&format!("wasmcustom.{name}"));
+        shown.unwrap_or(0)
+    };
+    stage.until("nobody is left", || {
+        (shown(gauge::POLICY_READY), shown(gauge::POLICY_WAITING)) == (0, 0)
+    });
     portcullis_tests::assert_well(&stage.envoy);
 }
 
