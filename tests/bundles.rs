@@ -8,21 +8,23 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "bundles/contents.rs"]
-mod contents;
 #[path = "bundles/gauges.rs"]
 mod gauges;
 #[path = "bundles/held.rs"]
 mod held;
 #[path = "bundles/large.rs"]
 mod large;
-#[path = "bundles/load.rs"]
-mod load;
-#[path = "bundles/memory.rs"]
-mod memory;
 #[path = "bundles/moved.rs"]
 mod moved;
 #[path = "bundles/protocol.rs"]
 mod protocol;
-#[path = "bundles/stage.rs"]
-mod stage;
+
+use portcullis_runner::Module;
+use std::sync::OnceLock;
+
+/// It takes a while.
+fn compiled() -> &'static Module {
+    static MODULE: OnceLock<Module> = OnceLock::new();
+    let compile = || Module::compile(&std::fs::read(portcullis_tests::module()).unwrap()).unwrap();
+    MODULE.get_or_init(compile)
+}

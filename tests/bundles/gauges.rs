@@ -1,13 +1,13 @@
 //! What a gate does before its first bundle, and the gauges that say so: each instance counts once,
 //! whatever becomes of listeners.
 
-use crate::{
+use portcullis_engine::words::{counter, gauge};
+use portcullis_runner::Reply;
+use portcullis_tests::bundles::{
     contents::{Rule, revision},
     load::Client,
     stage::{PATH, Stage, as_is, document_of},
 };
-use portcullis_engine::words::{counter, gauge};
-use portcullis_runner::Reply;
 use serde_json::{Value, json};
 use std::{fs, path::Path, thread, time::Duration};
 
@@ -81,7 +81,7 @@ fn with_a_policy_in_the_document_no_request_is_refused() {
         return;
     };
     let (refused, connections) =
-        crate::load::Load::run(stage.address(0), 4, &[String::new()], |load| {
+        portcullis_tests::bundles::load::Load::run(stage.address(0), 4, &[String::new()], |load| {
             stage.until("they are ready", || {
                 ready_and_waiting(&stage) == (stage.instances(), 0)
             });

@@ -1,13 +1,13 @@
 //! Requests that wait, for keys or for their bodies, while the policy changes: they are decided by the
 //! one that was active when they began. On Envoy, and in the module on wasmtime.
 
-use crate::{
+use portcullis_engine::words::counter;
+use portcullis_runner::{Exchange, PluginGate, Reply, Server};
+use portcullis_tests::bundles::{
     contents::{Rule, revision},
     load::{Answer, Client},
     stage::{PATH, Publisher, Stage, reply},
 };
-use portcullis_engine::words::counter;
-use portcullis_runner::{Exchange, Module, PluginGate, Reply, Server};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -26,10 +26,14 @@ fn waits_for_keys_and_bodies(document: &mut Value) {
     document["body"] = json!({"parse": true});
 }
 
-impl Publisher {
-    fn keys(&self, keys: &[&str]) -> Reply {
-        Reply::json(&self.runner.key_set(&self.scenario, keys).unwrap())
-    }
+/// A set of the scenario's keys.
+fn keys(publisher: &Publisher, names: &[&str]) -> Reply {
+    Reply::json(
+        &publisher
+            .runner
+            .key_set(&publisher.scenario, names)
+            .unwrap(),
+    )
 }
 
 #[test]
@@ -38,7 +42,7 @@ fn on_envoy_they_keep_the_policy_they_began_with() {
         return;
     };
     // A key of somebody else.
-    stage.idp.set(KEYS, stage.publisher.keys(&["release"]));
+    stage.idp.set(KEYS, keys(&stage.publisher, &["release"]));
     stage.activate(revision("r0", 1, "tag-0", Rule::Everybody));
     assert!(stage.idp.wait_asked(KEYS, stage.instances(), IN_TIME * 10));
     let token = stage.publisher.token();
@@ -81,7 +85,9 @@ fn on_envoy_they_keep_the_policy_they_began_with() {
             assert_eq!(client.ask("").unwrap(), allowed(&tag));
         }
         let in_time = began.elapsed() < IN_TIME;
-        stage.idp.set(KEYS, stage.publisher.keys(&["release", "a"]));
+        stage
+            .idp
+            .set(KEYS, keys(&stage.publisher, &["release", "a"]));
         for client in &mut for_bodies {
             client.send("2 ]\n").unwrap();
             assert_eq!(client.answer().unwrap(), allowed(&before), "round {round}");
@@ -115,8 +121,6 @@ fn in_the_module_they_keep_the_policy_they_began_with() {
     let Some(publisher) = Publisher::new() else {
         return;
     };
-    let module = std::fs::read(portcullis_tests::module()).unwrap();
-    let module = Module::compile(&module).unwrap();
     let (server, idp) = (Server::start().unwrap(), Server::start().unwrap());
     let publish = |number: u64| {
         let spec = revision(
@@ -133,13 +137,13 @@ fn in_the_module_they_keep_the_policy_they_began_with() {
     waits_for_keys_and_bodies(&mut document);
     prepared.document = document.to_string().into_bytes();
     publish(1);
-    idp.set(KEYS, publisher.keys(&["release"]));
+    idp.set(KEYS, keys(&publisher, &["release"]));
     let clusters = [
         ("bundles/bundles", server.address),
         ("bundles/idp", idp.address),
     ];
     let clusters = clusters.map(|(name, at)| (name.to_owned(), at)).into();
-    let mut gate = PluginGate::load_with(&module, &prepared, clusters).unwrap();
+    let mut gate = PluginGate::load_with(crate::compiled(), &prepared, clusters).unwrap();
     let with_token = prepared.exchanges[0].clone();
     let mut plain = with_token.clone();
     plain.lines.retain(|(name, _)| name != "authorization");
@@ -151,7 +155,7 @@ fn in_the_module_they_keep_the_policy_they_began_with() {
     // The keys come a second later, and meanwhile the bundle.
     let late = Reply {
         delay: Duration::from_secs(1),
-        ..publisher.keys(&["a"])
+        ..keys(&publisher, &["a"])
     };
     idp.set(KEYS, late);
     publish(2);

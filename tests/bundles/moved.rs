@@ -1,12 +1,12 @@
 //! A policy on its way through everything that can become of it, while requests are decided by it.
 
-use crate::{
+use portcullis_engine::words::{counter, gauge};
+use portcullis_runner::Reply;
+use portcullis_tests::bundles::{
     contents::{Rule, revision},
     load::{Answer, Load, Sample},
     stage::{PATH, Stage, as_is, reply},
 };
-use portcullis_engine::words::{counter, gauge};
-use portcullis_runner::Reply;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,

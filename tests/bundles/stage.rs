@@ -46,12 +46,12 @@ pub fn as_is(_: &mut Value) {}
 impl Publisher {
     /// Nothing where there is no Python that could sign.
     pub fn new() -> Option<Publisher> {
-        let folder = portcullis_tests::root().join("tests/bundles");
+        let folder = crate::root().join("tests/bundles");
         let scenario = Scenario::read(&folder, &folder).unwrap();
-        let runner = portcullis_tests::runner(&[]).unwrap();
+        let runner = crate::runner(&[]).unwrap();
         let publisher = Publisher { runner, scenario };
         let made = publisher.runner.bundle(&publisher.scenario, json!({}));
-        portcullis_tests::needed(made).map(|_| publisher)
+        crate::needed(made).map(|_| publisher)
     }
 
     /// As `bundle:` of a scenario's server says.
@@ -96,7 +96,7 @@ impl Stage {
         gates: &[Edit<'_>],
         shape: impl FnOnce(&mut Value, &Path),
     ) -> Option<Stage> {
-        let binary = portcullis_tests::envoy()?;
+        let binary = crate::envoy()?;
         let publisher = Publisher::new()?;
         let (server, idp) = (Server::start().unwrap(), Server::start().unwrap());
         server.set(PATH, Reply::held());
@@ -104,7 +104,7 @@ impl Stage {
         let mut config = {
             let prepared = publisher.runner.prepare(&publisher.scenario).unwrap();
             let alike: Vec<_> = gates.iter().map(|_| &prepared).collect();
-            let module = portcullis_tests::module();
+            let module = crate::module();
             let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
             envoy_bootstrap(&alike, &module, nowhere, &folder.path().join("access"))
         };
