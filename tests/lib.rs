@@ -1,5 +1,8 @@
 //! What the end-to-end tests beside this file share: where things are, and one run of all scenarios.
 
+#[path = "bundles/shared.rs"]
+pub mod bundles;
+
 use portcullis_runner::{
     Envoy, Error, Exit, On, Options, Report, Runner, Scenario, envoy_bootstrap, envoy_listener,
 };

@@ -111,6 +111,11 @@ impl Gate {
         }
     }
 
+    /// Its API keys, where nobody else holds them: what takes longest to drop of a gate.
+    pub(crate) fn into_keys(self) -> Option<Keys> {
+        Arc::into_inner(self.active.keys)
+    }
+
     /// The gate whose signatures are checked this way; without, all of them by its own code.
     pub fn verified_by(mut self, verifier: &Verifier) -> Gate {
         // Nobody shares it yet; where somebody did, the gate's own code would go on checking.

@@ -71,6 +71,9 @@ impl Envoy {
                 "20",
                 "--log-level",
                 "warning",
+                // What a gate says that is no warning.
+                "--component-log-level",
+                "wasm:info",
             ])
             .args(["--disable-hot-restart", "--drain-time-s", "1"])
             .env_clear()

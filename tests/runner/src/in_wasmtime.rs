@@ -118,6 +118,11 @@ impl PluginGate {
         &self.proxy
     }
 
+    /// What the module has of linear memory, which never shrinks.
+    pub fn memory_bytes(&self) -> usize {
+        self.vm.memory_bytes()
+    }
+
     /// Lets time pass, in which the gate's calls go on.
     pub fn idle(&mut self, time: Duration) -> Result<(), String> {
         let until = Instant::now().checked_add(time);

@@ -41,7 +41,7 @@ pub use pipe::Pipe;
 pub use prepare::Prepared;
 pub use report::{Report, Result, Verdict};
 pub use scenario::Case;
-pub use server::{Reply, Server};
+pub use server::{Asked, Reply, Server};
 pub use subject::{Exchange, Framing, Observation, Received};
 pub use upstream::Upstream;
 pub use wire::{Answer, send};
@@ -164,6 +164,13 @@ impl Runner {
         let keys = keys.iter().map(|key| purse.jwk(key));
         let keys: Vec<Value> = keys.collect::<std::result::Result<_, _>>()?;
         Ok(serde_json::json!({"keys": keys}))
+    }
+
+    /// A bundle as one of the scenario's servers would have it, of what `bundle` says there.
+    pub fn bundle(&self, scenario: &Scenario, spec: Value) -> std::result::Result<Vec<u8>, Error> {
+        let spec = serde_json::from_value(spec)
+            .map_err(|error| Error::Scenario(scenario.name.clone(), error.to_string()))?;
+        self.purse(scenario)?.packed(&spec)
     }
 
     /// Runs every scenario on every subject and compares.

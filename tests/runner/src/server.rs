@@ -2,9 +2,10 @@
 //! cut off, of a wrong length or not at all, and counts what it was asked.
 
 use crate::wire;
-use socket2::{Domain, Socket, Type};
+use portcullis_host::Headers;
+use socket2::{Domain, SockRef, Socket, Type};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     io::{self, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -33,6 +34,19 @@ pub struct Reply {
     pub length: Option<usize>,
     /// No answer, until the path has another reply.
     pub held: bool,
+    /// The connection is reset in place of its end.
+    pub reset: bool,
+    /// Who has its `etag` already waits for another reply, for as long as its `Prefer: wait` says
+    /// (RFC 7240 section 4.3).
+    pub waits: bool,
+}
+
+/// What came for a path.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub method: String,
+    pub headers: Headers,
+    pub body: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -45,6 +59,7 @@ struct Shared {
 struct Script {
     replies: BTreeMap<String, Reply>,
     asked: BTreeMap<String, u64>,
+    latest: BTreeMap<String, VecDeque<Asked>>,
     /// Answers that are held end with the server.
     ended: bool,
 }
@@ -58,6 +73,10 @@ enum State {
 
 /// How long an answer is held at most, so that a test which fails also ends.
 const HELD: Duration = Duration::from_secs(30);
+/// How many requests for a path are kept.
+const LATEST: usize = 100;
+/// What was sent before a reset would be lost with it, had it not arrived.
+const BEFORE_A_RESET: Duration = Duration::from_millis(50);
 
 impl Default for Reply {
     fn default() -> Self {
@@ -69,6 +88,8 @@ impl Default for Reply {
             cut: None,
             length: None,
             held: false,
+            reset: false,
+            waits: false,
         }
     }
 }
@@ -109,6 +130,7 @@ impl Server {
         let mut script = lock(&self.shared.script);
         script.replies.insert(path.to_owned(), reply);
         script.asked.remove(path);
+        script.latest.remove(path);
         drop(script);
         self.shared.changed.notify_all();
     }
@@ -117,6 +139,13 @@ impl Server {
     pub fn asked(&self, path: &str) -> u64 {
         let script = lock(&self.shared.script);
         script.asked.get(path).copied().unwrap_or_default()
+    }
+
+    /// The latest requests for a path since it was set, oldest first.
+    pub fn latest(&self, path: &str) -> Vec<Asked> {
+        let script = lock(&self.shared.script);
+        let latest = script.latest.get(path);
+        latest.into_iter().flatten().cloned().collect()
     }
 
     /// Waits until a path was asked for so often, or for as long as `patience`; whether it was.
@@ -201,17 +230,21 @@ fn answer(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.set_nodelay(true)?;
     let head = wire::read_head(&mut stream)?;
-    let (_, target, headers) = wire::parse_request(&head.bytes)?;
-    if headers.get("content-length").is_some() {
-        wire::read_body(&mut stream, &headers, head.rest)?;
-    }
+    let (method, target, headers) = wire::parse_request(&head.bytes)?;
+    let body = match headers.get("content-length") {
+        Some(_) => wire::read_body(&mut stream, &headers, head.rest)?,
+        None => Vec::new(),
+    };
     let path = target.split('?').next().unwrap_or_default();
-    let Some(mut reply) = reply(path, shared) else {
+    let asked = Asked {
+        method,
+        headers,
+        body,
+    };
+    let Some(mut reply) = reply(path, &asked, shared) else {
         return Ok(());
     };
-    let tag = reply.headers.iter().find(|(name, _)| name == "etag");
-    let known = headers.get("if-none-match");
-    if tag.is_some_and(|(_, tag)| known == Some(tag.as_bytes())) && reply.status == 200 {
+    if reply.is_known(&asked.headers) {
         reply.status = 304;
         reply.body.clear();
     }
@@ -227,13 +260,41 @@ fn answer(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     stream.write_all(response.as_bytes())?;
     let sent = reply.cut.unwrap_or(reply.body.len());
     stream.write_all(reply.body.get(..sent).unwrap_or(&reply.body))?;
+    if reply.reset {
+        thread::sleep(BEFORE_A_RESET);
+        return SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+    }
     stream.shutdown(Shutdown::Write)
 }
 
+impl Reply {
+    /// Whether who asks has it already.
+    fn is_known(&self, headers: &Headers) -> bool {
+        let mut own = self.headers.iter();
+        let tag = own.find(|(name, _)| name == "etag");
+        let known = headers.get("if-none-match");
+        self.status == 200 && tag.is_some_and(|(_, tag)| known == Some(tag.as_bytes()))
+    }
+}
+
+/// For how long who asks would wait.
+fn wait(headers: &Headers) -> Duration {
+    let prefer = String::from_utf8_lossy(headers.get("prefer").unwrap_or_default()).into_owned();
+    let mut parts = prefer.split([';', ',']).map(str::trim);
+    let seconds = parts.find_map(|part| part.strip_prefix("wait=")?.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(0))
+}
+
 /// Counts, and waits where the answer is held; nothing where the server ended meanwhile.
-fn reply(path: &str, shared: &Shared) -> Option<Reply> {
+fn reply(path: &str, asked: &Asked, shared: &Shared) -> Option<Reply> {
     let since = Instant::now();
+    let wait = wait(&asked.headers);
     let mut script = lock(&shared.script);
+    let latest = script.latest.entry(path.to_owned()).or_default();
+    if latest.len() >= LATEST {
+        latest.pop_front();
+    }
+    latest.push_back(asked.clone());
     let count = script.asked.entry(path.to_owned()).or_default();
     *count = count.saturating_add(1);
     shared.changed.notify_all();
@@ -246,8 +307,16 @@ fn reply(path: &str, shared: &Shared) -> Option<Reply> {
                     ..Reply::default()
                 });
             }
-            Some(reply) if !reply.held => return Some(reply),
-            Some(_) if script.ended || since.elapsed() > HELD => return None,
+            Some(_) if script.ended => return None,
+            Some(reply) if !reply.held => {
+                let left = wait.saturating_sub(since.elapsed());
+                if left.is_zero() || !(reply.waits && reply.is_known(&asked.headers)) {
+                    return Some(reply);
+                }
+                let waited = shared.changed.wait_timeout(script, left);
+                (script, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            }
+            Some(_) if since.elapsed() > HELD => return None,
             Some(_) => {
                 let waited = shared.changed.wait_timeout(script, Duration::from_secs(1));
                 (script, _) = waited.unwrap_or_else(PoisonError::into_inner);

@@ -31,6 +31,9 @@ pub struct Report {
 const TIMEOUT: Duration = Duration::from_secs(5);
 const GRACE: u64 = 5_000_000_000;
 
+/// Go's zero `time.Time`, as its JSON has it.
+const NEVER: &str = "0001-01-01T00:00:00Z";
+
 impl Report {
     pub fn asked(&mut self, now: u64) {
         self.last_request = Some(now);
@@ -136,9 +139,9 @@ impl Report {
             ),
         ];
         for (key, at) in times {
-            if let Some(at) = at {
-                bundle.insert(key.to_owned(), time(at).into());
-            }
+            // OPA leaves none of them out: what never was has Go's zero time.
+            let at = at.map_or_else(|| NEVER.to_owned(), time);
+            bundle.insert(key.to_owned(), at.into());
         }
         let mut add = |key: &str, value: Option<Value>| {
             if let Some(value) = value {
