@@ -178,10 +178,13 @@ impl Manifest {
                 ("base", _) => {
                     return Err("has a `metadata.portcullis.base` that is no text".into());
                 }
+                // For people: which revision it was before it got a number of its own.
+                ("promoted" | "rolled_back_to", Json::String(_)) => {}
                 // A slip of the pen would let a bundle go back in time.
                 (other, _) => {
                     return Err(format!(
-                        "has {} in `metadata.portcullis`; `sequence`, `time` and `base` are known",
+                        "has {} in `metadata.portcullis`; `sequence`, `time`, `base`, `promoted` and \
+                         `rolled_back_to` are known",
                         shown(other)
                     ));
                 }
