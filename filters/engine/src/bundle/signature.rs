@@ -71,24 +71,27 @@ pub fn token(document: &Node) -> Result<&Arc<str>, Fault> {
     }
 }
 
-/// Whose key is meant, where its claims need not be asked: the configured one, else the header's.
-pub fn named(token: &str, verification: &Verification) -> Result<Option<String>, Fault> {
+/// Its claims, and who signed them where the configuration or its header says whose key is meant: else
+/// nobody has proven them yet.
+pub fn open(token: &str, verification: &Verification) -> Result<(Option<Signer>, Vec<u8>), Fault> {
     let jws = parse(token)?;
-    let named = verification.key_id.clone().or_else(|| {
-        let kid = jws.header.get("kid").and_then(serde_json::Value::as_str);
-        kid.map(str::to_owned)
+    let named = verification.key_id.as_deref().or_else(|| {
+        let kid = jws.header.get("kid");
+        kid.and_then(serde_json::Value::as_str)
     });
-    Ok(named.filter(|named| !named.is_empty()))
-}
-
-/// The claims as they were sent: not proven.
-pub fn claims(token: &str) -> Result<Vec<u8>, Fault> {
-    Ok(parse(token)?.payload)
+    let signer = match named.filter(|named| !named.is_empty()) {
+        Some(key_id) => Some(signer(&jws, key_id, verification)?),
+        None => None,
+    };
+    Ok((signer, jws.payload))
 }
 
 /// That the key of this id signed the token.
 pub fn verify(token: &str, key_id: &str, verification: &Verification) -> Result<Signer, Fault> {
-    let jws = parse(token)?;
+    signer(&parse(token)?, key_id, verification)
+}
+
+fn signer(jws: &Jws<'_>, key_id: &str, verification: &Verification) -> Result<Signer, Fault> {
     let key = verification.keys.get(key_id).ok_or_else(|| {
         let known: Vec<String> = verification.keys.keys().map(|key| shown(key)).collect();
         let why = format!(

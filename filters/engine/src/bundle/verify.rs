@@ -161,10 +161,8 @@ impl Verifying {
             return Ok(Stage::Token(reading));
         };
         let token = Arc::clone(signature::token(&document)?);
-        if let Some(key_id) = signature::named(&token, verification)? {
-            self.signer = Some(signature::verify(&token, &key_id, verification)?);
-        }
-        let claims = signature::claims(&token)?;
+        let (signer, claims) = signature::open(&token, verification)?;
+        self.signer = signer;
         let reading = json::Reading::new(0..claims.len(), MAX_DEPTH);
         Ok(Stage::Claims {
             token,

@@ -469,3 +469,42 @@ fn it_stops_when_it_is_told_and_ends_once() {
     let again = reader.work(&mut || true).unwrap().unwrap_err();
     assert!(again.what.contains("already"), "{again}");
 }
+
+/// Of large data no unit is more than a small part: not of what is inflated, read, hashed, turned into
+/// values or merged.
+#[test]
+fn large_data_is_read_in_small_units() {
+    let records: Vec<String> = (0..20_000_u64)
+        .map(|n| {
+            let id = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            format!(r#""{id:016x}":{{"name":"client {n}","scopes":["read"],"quota":{n}}}"#)
+        })
+        .collect();
+    let text = format!("{{{}}}", records.join(","));
+    let files = [
+        ("keys/data.json", &*text),
+        ("keys/other/data.json", "{}"),
+        ("keys.rego", "package keys"),
+    ];
+    let mut reader = Reader::new(signed(&files), Arc::new(verifying()));
+    let mut units = std::collections::BTreeMap::new();
+    let read = loop {
+        let stage = match &reader.stage {
+            Stage::Packed(_) | Stage::Inflate(_) => "inflate",
+            Stage::List { .. } => "list",
+            Stage::Verify(_) => "verify",
+            Stage::Parse(_) => "parse",
+            Stage::Over => "over",
+        };
+        *units.entry(stage).or_insert(0) += 1;
+        let mut once = true;
+        if let Some(read) = reader.work(&mut || std::mem::take(&mut once)) {
+            break read;
+        }
+    };
+    let data = data(&read.unwrap());
+    assert_eq!(data["keys"].as_object().unwrap().len(), 20_001);
+    // A record has more than eight events, and a unit reads 256.
+    assert!(units["inflate"] > text.len() / (32 * 1024), "{units:?}");
+    assert!(units["verify"] > 20_000 * 8 / 256, "{units:?}");
+}

@@ -5,4 +5,5 @@ mod build;
 mod contents;
 mod digests;
 mod mutations;
+mod python;
 mod signatures;

@@ -2,6 +2,7 @@
 
 use super::{super::*, build::*};
 use crate::crypto::{Algorithm, Material};
+use base64::{Engine as _, prelude::BASE64_STANDARD as STANDARD};
 use serde_json::{Value as Json, json};
 
 const FILES: &[(&str, &str)] = &[
@@ -601,3 +602,25 @@ const OPAS_TOKEN: &[&str] = &[
     "Rc6hJz9Vu-i0SWuLBGxOCmYoHr4DWFfy0IhAbhiUFyLRpukfBPjCJNYY5LgaZdN6LaYivtIEUms5jUuXubBimLJm7KOT5-bgJMXT",
     "cUsbrbl2Ma7PwG5IOKjjgyEvH8KVfGFZSzNrpuxKmA",
 ];
+
+/// Made by Python's `tarfile`, `gzip` and `hashlib` and by PyJWT.
+#[test]
+fn what_another_made_is_taken() {
+    let packed = STANDARD.decode(super::python::BUNDLE).unwrap();
+    let rules = || {
+        let key = VerificationKey::from_pem(Algorithm::ES256, super::python::KEY).unwrap();
+        let scope = Some("write".to_owned());
+        changing(|it| it.keys = BTreeMap::from([("python".to_owned(), Key { key, scope })]))
+    };
+    let bundle = read(packed, rules()).unwrap();
+    assert_eq!(bundle.signer(), Some("python"));
+    assert_eq!(bundle.manifest().order, Some(Order::Sequence(1)));
+    let data = data(&bundle);
+    assert_eq!(data["z"][3].to_string(), "12345678901234567890");
+    assert_eq!(data["aé"], "\u{2028} <&> \u{8}\u{c}\u{1} 😀");
+    let mut inner = &data["a"]["long"];
+    for _ in 0..25 {
+        inner = &inner["path"];
+    }
+    assert_eq!(*inner, json!({"a": 2, "b": 1}));
+}
