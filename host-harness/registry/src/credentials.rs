@@ -29,9 +29,9 @@ pub fn of(registry: &str) -> Result<RegistryAuth, Fault> {
             format!("it has an identity token for {registry}, and a password is needed")
         }
         // What a helper wrote may be the secret.
-        Err(Wrong::HelperFailure { helper, .. }) => format!(
-            "its helper `docker-credential-{helper}` has nothing for {registry}, or failed"
-        ),
+        Err(Wrong::HelperFailure { helper, .. }) => {
+            format!("its helper `docker-credential-{helper}` has nothing for {registry}, or failed")
+        }
         Err(other) => other.to_string(),
     };
     Err(Fault::Credentials(why))
@@ -39,6 +39,8 @@ pub fn of(registry: &str) -> Result<RegistryAuth, Fault> {
 
 fn file() -> Option<PathBuf> {
     let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".docker"));
-    let folder = env::var_os("DOCKER_CONFIG").map(PathBuf::from).or_else(home)?;
+    let folder = env::var_os("DOCKER_CONFIG")
+        .map(PathBuf::from)
+        .or_else(home)?;
     Some(folder.join("config.json"))
 }

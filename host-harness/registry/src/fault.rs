@@ -38,7 +38,10 @@ impl Fault {
             error,
             OciDistributionError::UnauthorizedError { .. }
                 | OciDistributionError::AuthenticationFailure(_)
-                | OciDistributionError::ServerError { code: 401 | 403, .. }
+                | OciDistributionError::ServerError {
+                    code: 401 | 403,
+                    ..
+                }
         ) {
             return Fault::Unauthorized { host };
         }
@@ -75,9 +78,9 @@ impl Fault {
             Fault::Unauthorized { host } => Some(format!(
                 "`docker login {host}` stores them where this command finds them"
             )),
-            Fault::Registry { is_plain: true, .. } => Some(
-                "it was spoken to in plain HTTP; --plain-http=false uses TLS".into(),
-            ),
+            Fault::Registry { is_plain: true, .. } => {
+                Some("it was spoken to in plain HTTP; --plain-http=false uses TLS".into())
+            }
             Fault::Registry { .. } => {
                 Some("it was spoken to with TLS; --plain-http uses none".into())
             }

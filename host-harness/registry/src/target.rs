@@ -17,11 +17,7 @@ impl Target {
     ///
     /// # Errors
     /// Where it is none, names no registry or a digest, or has no tag or two.
-    pub fn parse(
-        text: &str,
-        tag: Option<&str>,
-        plain_http: Option<bool>,
-    ) -> Result<Target, Fault> {
+    pub fn parse(text: &str, tag: Option<&str>, plain_http: Option<bool>) -> Result<Target, Fault> {
         let wrong = |why: &str, hint: &str| Fault::Reference {
             found: text.to_owned(),
             why: why.to_owned(),
@@ -29,14 +25,19 @@ impl Target {
         };
         const HINT: &str = "such as registry.example.com/policies/authz:v7";
         if text.contains('@') {
-            return Err(wrong("names a digest", "what is pushed has a tag; its digest follows"));
+            return Err(wrong(
+                "names a digest",
+                "what is pushed has a tag; its digest follows",
+            ));
         }
         // Elsewhere a name without a registry is Docker Hub's: a policy is not sent there unasked.
         let host = text.split_once('/').map_or("", |(host, _)| host);
         if !host.contains(['.', ':']) && host != "localhost" {
             return Err(wrong("names no registry", HINT));
         }
-        let own = text.rsplit_once('/').and_then(|(_, name)| name.split_once(':'));
+        let own = text
+            .rsplit_once('/')
+            .and_then(|(_, name)| name.split_once(':'));
         let full = match (own, tag) {
             (Some((_, own)), Some(tag)) if own != tag => {
                 return Err(wrong("has a tag already, and --tag names another", HINT));
@@ -104,23 +105,63 @@ mod tests {
 
     #[test]
     fn a_reference_is_complete() {
-        type Case = (&'static str, Option<&'static str>, Result<(&'static str, bool), &'static str>);
+        type Case = (
+            &'static str,
+            Option<&'static str>,
+            Result<(&'static str, bool), &'static str>,
+        );
         let cases: &[Case] = &[
-            ("localhost:5000/authz:v1", None, Ok(("localhost:5000/authz:v1", true))),
-            ("127.0.0.1:5000/a/b", Some("v1"), Ok(("127.0.0.1:5000/a/b:v1", true))),
-            ("localhost/authz:v1", Some("v1"), Ok(("localhost/authz:v1", true))),
+            (
+                "localhost:5000/authz:v1",
+                None,
+                Ok(("localhost:5000/authz:v1", true)),
+            ),
+            (
+                "127.0.0.1:5000/a/b",
+                Some("v1"),
+                Ok(("127.0.0.1:5000/a/b:v1", true)),
+            ),
+            (
+                "localhost/authz:v1",
+                Some("v1"),
+                Ok(("localhost/authz:v1", true)),
+            ),
             ("127.0.0.2/authz:v1", None, Ok(("127.0.0.2/authz:v1", true))),
-            ("registry.example.com/authz:v1", None, Ok(("registry.example.com/authz:v1", false))),
-            ("localhost.example.com/a:v1", None, Ok(("localhost.example.com/a:v1", false))),
-            ("10.0.0.1:5000/authz:v1", None, Ok(("10.0.0.1:5000/authz:v1", false))),
+            (
+                "registry.example.com/authz:v1",
+                None,
+                Ok(("registry.example.com/authz:v1", false)),
+            ),
+            (
+                "localhost.example.com/a:v1",
+                None,
+                Ok(("localhost.example.com/a:v1", false)),
+            ),
+            (
+                "10.0.0.1:5000/authz:v1",
+                None,
+                Ok(("10.0.0.1:5000/authz:v1", false)),
+            ),
             ("localhost:5000/authz", None, Err("has no tag")),
-            ("localhost:5000/authz:v1", Some("v2"), Err("has a tag already")),
+            (
+                "localhost:5000/authz:v1",
+                Some("v2"),
+                Err("has a tag already"),
+            ),
             ("policies/authz:v1", None, Err("names no registry")),
             ("authz:v1", None, Err("names no registry")),
             ("localhost:5000/Authz:v1", None, Err("is no reference")),
             ("localhost:5000/authz:v 1", None, Err("is no reference")),
-            ("https://localhost:5000/authz:v1", None, Err("is no reference")),
-            ("localhost:5000/authz@sha256:00", None, Err("names a digest")),
+            (
+                "https://localhost:5000/authz:v1",
+                None,
+                Err("is no reference"),
+            ),
+            (
+                "localhost:5000/authz@sha256:00",
+                None,
+                Err("names a digest"),
+            ),
             ("", None, Err("names no registry")),
         ];
         for (text, tag, wanted) in cases {

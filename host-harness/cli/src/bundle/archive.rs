@@ -71,9 +71,7 @@ fn split(path: &str) -> Option<(&str, &str)> {
     let slashes = path.match_indices('/').filter(|(at, _)| *at > 0);
     slashes
         .filter_map(|(at, _)| Some((path.get(..at)?, path.get(at + 1..)?)))
-        .find(|(prefix, name)| {
-            name.len() <= NAME && !name.is_empty() && prefix.len() <= PREFIX
-        })
+        .find(|(prefix, name)| name.len() <= NAME && !name.is_empty() && prefix.len() <= PREFIX)
 }
 
 fn put(field: &mut [u8], text: &str) {

@@ -25,8 +25,8 @@ use std::path::{Component, Path, PathBuf};
 
 /// Build a bundle of policies and data, as `opa build` does
 ///
-/// It is checked that the policy loads. Data becomes one document, its members sorted and its numbers as
-/// they were written; modules stay as they are, under their paths from DIR. The same input makes the
+/// It is checked that the policy loads. Data becomes one document, its members sorted and its numbers with
+/// every digit; modules stay as they are, under their paths from DIR. The same input makes the
 /// same bytes. Files whose names begin with a dot, `gate.yaml` and `*_test.rego` are left out.
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -221,7 +221,9 @@ fn name_in_bundle<'p>(path: &'p str, roots: &[String]) -> &'p str {
     let below = roots.iter().filter_map(|root| match root.as_str() {
         "" => Some(path),
         root if root == path => path.rsplit('/').next(),
-        root => path.strip_prefix(root.trim_end_matches('/'))?.strip_prefix('/'),
+        root => path
+            .strip_prefix(root.trim_end_matches('/'))?
+            .strip_prefix('/'),
     });
     below.min_by_key(|name| name.len()).unwrap_or(path)
 }
@@ -230,9 +232,9 @@ fn name_in_bundle<'p>(path: &'p str, roots: &[String]) -> &'p str {
 pub fn said(built: &Opened, format: Format) -> String {
     let manifest = built.manifest();
     let told = built.told();
-    let signed = told.as_ref().map(|told| {
-        json!({"key_id": told.key_id, "algorithm": told.algorithm, "scope": told.scope})
-    });
+    let signed = told.as_ref().map(
+        |told| json!({"key_id": told.key_id, "algorithm": told.algorithm, "scope": told.scope}),
+    );
     let mut hasher = Hasher::sha256();
     hasher.update(&built.packed);
     let sha256 = base16ct::lower::encode_string(&hasher.finish());

@@ -30,7 +30,9 @@ pub fn between(
             .hint("a delta is built from a bundle that has everything"));
     };
     if old.manifest().revision.is_empty() {
-        return Err(Failure::new(format!("{name}: it has no revision, so no delta can be for it")));
+        return Err(Failure::new(format!(
+            "{name}: it has no revision, so no delta can be for it"
+        )));
     }
     let are = files.iter().filter(|(name, _)| *name != DATA);
     let are: Vec<(&str, &[u8])> = are.map(|(name, text)| (&**name, &**text)).collect();
@@ -71,12 +73,12 @@ pub fn check(delta: &Opened, old: &Opened, data: &Value) -> Result<(), Failure> 
         )));
     }
     let wrong = |why: String| Failure::new(format!("the delta comes to something else: {why}"));
-    let (Some((_, was)), (_, Content::Delta(patch))) =
-        (old.snapshot(), delta.content())
-    else {
+    let (Some((_, was)), (_, Content::Delta(patch))) = (old.snapshot(), delta.content()) else {
         return Err(wrong("it is none".to_owned()));
     };
-    let is = patch.apply(&was).map_err(|fault| wrong(fault.to_string()))?;
+    let is = patch
+        .apply(&was)
+        .map_err(|fault| wrong(fault.to_string()))?;
     match is == rego_value(data)? {
         true => Ok(()),
         false => Err(wrong("its data differs".to_owned())),

@@ -12,7 +12,10 @@ pub fn files(root: &Path) -> Result<Files, Failure> {
     let mut files = Files::new();
     walk(root, "", &mut files)?;
     match files.is_empty() {
-        true => Err(Failure::new(format!("{}: there is nothing in it", root.display()))),
+        true => Err(Failure::new(format!(
+            "{}: there is nothing in it",
+            root.display()
+        ))),
         false => Ok(files),
     }
 }

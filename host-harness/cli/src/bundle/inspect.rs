@@ -76,7 +76,12 @@ fn report(opened: &Opened, verified: Option<Verified>) -> Result<Value, Failure>
         versions.insert(module.path.clone(), number(version));
         let read = outline(&[module], version);
         for module in read.map_err(|errors| policy::refused(errors, Path::new("")))? {
-            rules.extend(module.definitions.into_iter().map(|definition| definition.rule));
+            rules.extend(
+                module
+                    .definitions
+                    .into_iter()
+                    .map(|definition| definition.rule),
+            );
             packages.insert(module.package);
         }
     }
@@ -129,7 +134,9 @@ fn number(version: RegoVersion) -> u8 {
 fn operations(opened: &Opened) -> Vec<Value> {
     let patch = opened.files.get(PATCH);
     let patch = patch.and_then(|patch| serde_json::from_slice::<Value>(patch).ok());
-    let items = patch.as_ref().and_then(|patch| patch.get("data")?.as_array());
+    let items = patch
+        .as_ref()
+        .and_then(|patch| patch.get("data")?.as_array());
     items
         .into_iter()
         .flatten()
@@ -163,11 +170,26 @@ fn text(report: &Value) -> String {
     let field = |name: &str| report.get(name).map(plain).unwrap_or_default();
     let list = |name: &str| {
         let items = report.get(name).and_then(Value::as_array);
-        items.into_iter().flatten().map(plain).collect::<Vec<String>>()
+        items
+            .into_iter()
+            .flatten()
+            .map(plain)
+            .collect::<Vec<String>>()
     };
-    let rows = |name: &str| report.get(name).and_then(Value::as_array).into_iter().flatten();
+    let rows = |name: &str| {
+        report
+            .get(name)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
     let mut lines = vec![
-        format!("{}: a {} of {} bytes", field("bundle"), field("kind"), field("size")),
+        format!(
+            "{}: a {} of {} bytes",
+            field("bundle"),
+            field("kind"),
+            field("size")
+        ),
         format!("revision: {}", field("revision")),
         format!("order: {}", shown(report.get("order"))),
     ];
@@ -203,8 +225,15 @@ fn text(report: &Value) -> String {
     for file in rows("files") {
         let of = |name: &str| file.get(name).filter(|it| !it.is_null()).map(plain);
         let hash = of("sha256").unwrap_or_default();
-        let (name, size) = (of("name").unwrap_or_default(), of("size").unwrap_or_default());
-        lines.push(format!("  {name}  {size} bytes  {hash}").trim_end().to_owned());
+        let (name, size) = (
+            of("name").unwrap_or_default(),
+            of("size").unwrap_or_default(),
+        );
+        lines.push(
+            format!("  {name}  {size} bytes  {hash}")
+                .trim_end()
+                .to_owned(),
+        );
     }
     for operation in rows("operations") {
         let of = |name: &str| operation.get(name).map(plain).unwrap_or_default();
@@ -223,7 +252,9 @@ fn text(report: &Value) -> String {
 }
 
 fn shown(order: Option<&Value>) -> String {
-    let member = order.and_then(Value::as_object).and_then(|it| it.iter().next());
+    let member = order
+        .and_then(Value::as_object)
+        .and_then(|it| it.iter().next());
     match member {
         None => shown_order(None),
         Some((name, Value::String(text))) => format!("{name} {text}"),

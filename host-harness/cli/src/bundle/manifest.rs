@@ -48,7 +48,12 @@ impl Written {
             ("roots", json!(roots)),
             ("rego_version", json!(rego_version)),
         ];
-        Written(fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect())
+        Written(
+            fields
+                .map(|(name, value)| (name.to_owned(), value))
+                .into_iter()
+                .collect(),
+        )
     }
 
     /// One that there is, which the gate's reader has taken; none says nothing.
@@ -82,7 +87,10 @@ impl Written {
     }
 
     pub fn forget_own(&mut self, names: &[&str]) {
-        let own = self.0.get_mut("metadata").and_then(|it| it.get_mut("portcullis"));
+        let own = self
+            .0
+            .get_mut("metadata")
+            .and_then(|it| it.get_mut("portcullis"));
         if let Some(own) = own.and_then(Value::as_object_mut) {
             own.retain(|name, _| !names.contains(&name.as_str()));
         }

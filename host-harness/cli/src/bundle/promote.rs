@@ -106,13 +106,20 @@ impl Renewal {
     fn run(&self, source: &Opened, step: &Step) -> Result<Exit, Failure> {
         let current = Opened::read(&self.over)?;
         if source.is_delta() {
-            let message = format!("{}: it is a delta, and holds no policy", source.path.display());
-            return Err(Failure::new(message).hint("name the bundle that it was for, or a later one"));
+            let message = format!(
+                "{}: it is a delta, and holds no policy",
+                source.path.display()
+            );
+            return Err(
+                Failure::new(message).hint("name the bundle that it was for, or a later one")
+            );
         }
         let was_signed = source.is_signed() || current.is_signed();
         if was_signed && !self.signing.is_asked() && !self.unsigned {
-            return Err(Failure::new("there was a signature, and it does not hold for the new one")
-                .hint("--signing-key FILE --key-id ID, or --unsigned"));
+            return Err(Failure::new(
+                "there was a signature, and it does not hold for the new one",
+            )
+            .hint("--signing-key FILE --key-id ID, or --unsigned"));
         }
         let (name, value, label) = self.next(&current)?;
         let was = &source.manifest().revision;
@@ -128,7 +135,13 @@ impl Renewal {
         files.remove(SIGNATURES);
         let mut manifest = Written::of(files.get(MANIFEST))?;
         manifest.set("revision", json!(revision));
-        manifest.forget_own(&["sequence", "time", "base", PROMOTION.member, ROLLBACK.member]);
+        manifest.forget_own(&[
+            "sequence",
+            "time",
+            "base",
+            PROMOTION.member,
+            ROLLBACK.member,
+        ]);
         manifest.set_own(name, value);
         manifest.set_own(step.member, json!(was));
         files.insert(MANIFEST.to_owned(), manifest.into_bytes());
@@ -144,18 +157,20 @@ impl Renewal {
     fn next(&self, current: &Opened) -> Result<(&'static str, Value, String), Failure> {
         let path = current.path.display();
         match (current.order(), &self.time) {
-            (None, _) => Err(Failure::new(format!("{path}: it has no order, so nothing comes after it"))
-                .hint("build it with --sequence 1: gates take that after one without an order")),
+            (None, _) => Err(Failure::new(format!(
+                "{path}: it has no order, so nothing comes after it"
+            ))
+            .hint("build it with --sequence 1: gates take that after one without an order")),
             (Some(Order::Sequence(number)), None) => {
                 let next = number.checked_add(1).ok_or_else(|| {
                     Failure::new(format!("{path}: no number comes after its sequence"))
                 })?;
                 Ok(("sequence", next.into(), next.to_string()))
             }
-            (Some(Order::Sequence(number)), Some(_)) => {
-                Err(Failure::new(format!("{path}: it has sequence {number}, and no time"))
-                    .hint("leave --time away"))
-            }
+            (Some(Order::Sequence(number)), Some(_)) => Err(Failure::new(format!(
+                "{path}: it has sequence {number}, and no time"
+            ))
+            .hint("leave --time away")),
             (Some(Order::Time(_)), None) => {
                 let message = format!("{path}: it has {}", shown_order(current.order()));
                 Err(Failure::new(message).hint("--time names a later one"))
@@ -181,5 +196,7 @@ impl Renewal {
 fn origin(revision: &str) -> &str {
     let ends = [PROMOTION.suffix, ROLLBACK.suffix];
     let end = ends.iter().filter_map(|suffix| revision.find(suffix)).min();
-    end.and_then(|end| revision.get(..end)).filter(|it| !it.is_empty()).unwrap_or(revision)
+    end.and_then(|end| revision.get(..end))
+        .filter(|it| !it.is_empty())
+        .unwrap_or(revision)
 }

@@ -42,8 +42,10 @@ impl Push {
         let target = Target::parse(&self.reference, self.tag.as_deref(), self.plain_http);
         let target = target.map_err(failure)?;
         if self.bundle.is_dir() {
-            return Err(Failure::new(format!("{}: it is a folder", self.bundle.display()))
-                .hint("`portcullis bundle build` makes an archive of policies"));
+            return Err(
+                Failure::new(format!("{}: it is a folder", self.bundle.display()))
+                    .hint("`portcullis bundle build` makes an archive of policies"),
+            );
         }
         let opened = Opened::read(&self.bundle)?;
         if target.is_plain() && !target.is_loopback() {

@@ -1,11 +1,7 @@
 //! `portcullis bundle sign`: a bundle with a signature over all its files.
 
 use super::{
-    Format, archive,
-    archive::SIGNATURES,
-    build::said,
-    opened::Opened,
-    output::Output,
+    Format, archive, archive::SIGNATURES, build::said, opened::Opened, output::Output,
     signing::Signing,
 };
 use crate::{
@@ -47,7 +43,11 @@ impl Sign {
         let mut files = Opened::read(&self.bundle)?.files;
         self.signing.sign(&mut files)?;
         let signed = Opened::of(&self.output.output, archive::pack(&files)?)?;
-        let is_alone = self.output.output.file_name().is_some_and(|name| name == SIGNATURES);
+        let is_alone = self
+            .output
+            .output
+            .file_name()
+            .is_some_and(|name| name == SIGNATURES);
         match files.get(SIGNATURES).filter(|_| is_alone) {
             Some(document) => self.output.write(document)?,
             None => self.output.write(&signed.packed)?,

@@ -52,12 +52,19 @@ impl Signing {
         let Some(place) = &self.signing_key else {
             return Ok(());
         };
-        let key_id = self.key_id.as_deref().ok_or_else(|| {
-            Failure::new("there is no --key-id").hint("gates find the key by it")
-        })?;
+        let key_id = self
+            .key_id
+            .as_deref()
+            .ok_or_else(|| Failure::new("there is no --key-id").hint("gates find the key by it"))?;
         let key = SigningKey::read(place, self.signing_alg)?;
         files.remove(SIGNATURES);
-        let document = signature::make(files, &key, key_id, self.scope.as_deref(), self.issuer.as_deref())?;
+        let document = signature::make(
+            files,
+            &key,
+            key_id,
+            self.scope.as_deref(),
+            self.issuer.as_deref(),
+        )?;
         files.insert(SIGNATURES.to_owned(), document);
         // By the gate's own code: a key that it would not take signs nothing.
         let packed = super::archive::pack(files)?;
@@ -100,9 +107,8 @@ impl SigningKey {
             return Ok(SigningKey { algorithm, key });
         }
         if !is_pem(&content) {
-            return Err(wrong("it is no private key in PEM").hint(
-                "a shared secret is named by its algorithm: --signing-alg HS256",
-            ));
+            return Err(wrong("it is no private key in PEM")
+                .hint("a shared secret is named by its algorithm: --signing-alg HS256"));
         }
         let mut rest = content.as_slice();
         let mut found = None;

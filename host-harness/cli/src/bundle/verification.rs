@@ -71,7 +71,9 @@ impl Verifying {
             let secret = Material::Octets(signing::secret(&content));
             return VerificationKey::new(algorithm, &secret).map_err(of_key);
         }
-        let text = str::from_utf8(&content).ok().filter(|_| signing::is_pem(&content));
+        let text = str::from_utf8(&content)
+            .ok()
+            .filter(|_| signing::is_pem(&content));
         // A public key that were taken for a secret would let everybody sign.
         let text = text.ok_or_else(|| {
             wrong("it is no public key in PEM")

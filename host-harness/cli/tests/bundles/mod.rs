@@ -8,7 +8,8 @@
 
 mod keys;
 
-pub use keys::{CI, KEYS, OTHER};
+#[allow(unused_imports, reason = "each test file uses its part")]
+pub use keys::{CI, KEYS, Key, OTHER};
 
 use crate::support::Folder;
 use flate2::read::GzDecoder;
@@ -44,7 +45,14 @@ pub fn built(folder: &Folder, output: &str, more: &[&str]) {
 pub fn signed(folder: &Folder, output: &str, more: &[&str]) {
     folder.write("ci.pem", CI.private);
     folder.write("ci.pub", CI.public);
-    let key = ["--signing-key", "ci.pem", "--key-id", "ci", "--scope", "write"];
+    let key = [
+        "--signing-key",
+        "ci.pem",
+        "--key-id",
+        "ci",
+        "--scope",
+        "write",
+    ];
     built(folder, output, &[&key[..], more].concat());
 }
 
