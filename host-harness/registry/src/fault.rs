@@ -22,7 +22,8 @@ pub enum Fault {
     Registry {
         host: String,
         what: String,
-        is_plain: bool,
+        /// Whether it was spoken to without TLS, where there was no answer.
+        unanswered: Option<bool>,
     },
     #[error("the registry has {there} under that name, and {sent} was pushed")]
     Changed { sent: String, there: String },
@@ -34,17 +35,18 @@ const TOLD: usize = 400;
 impl Fault {
     pub(crate) fn of(target: &Target, error: OciDistributionError) -> Fault {
         let host = target.host().to_owned();
-        if matches!(
-            error,
+        let status = match &error {
             OciDistributionError::UnauthorizedError { .. }
-                | OciDistributionError::AuthenticationFailure(_)
-                | OciDistributionError::ServerError {
-                    code: 401 | 403,
-                    ..
-                }
-        ) {
+            | OciDistributionError::AuthenticationFailure(_) => Some(401),
+            OciDistributionError::ServerError { code, .. } => Some(*code),
+            OciDistributionError::RequestError(error) => error.status().map(|it| it.as_u16()),
+            _ => None,
+        };
+        if matches!(status, Some(401 | 403)) {
             return Fault::Unauthorized { host };
         }
+        let is_unanswered =
+            matches!(error, OciDistributionError::RequestError(_)) && status.is_none();
         let mut what = match &error {
             OciDistributionError::RegistryError { envelope, .. } => {
                 let errors = envelope.errors.iter();
@@ -66,7 +68,7 @@ impl Fault {
         Fault::Registry {
             host,
             what,
-            is_plain: target.is_plain(),
+            unanswered: is_unanswered.then(|| target.is_plain()),
         }
     }
 
@@ -78,9 +80,13 @@ impl Fault {
             Fault::Unauthorized { host } => Some(format!(
                 "`docker login {host}` stores them where this command finds them"
             )),
-            Fault::Registry { is_plain: true, .. } => {
-                Some("it was spoken to in plain HTTP; --plain-http=false uses TLS".into())
-            }
+            Fault::Registry {
+                unanswered: None, ..
+            } => None,
+            Fault::Registry {
+                unanswered: Some(true),
+                ..
+            } => Some("it was spoken to in plain HTTP; --plain-http=false uses TLS".into()),
             Fault::Registry { .. } => {
                 Some("it was spoken to with TLS; --plain-http uses none".into())
             }
