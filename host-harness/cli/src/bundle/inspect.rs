@@ -74,15 +74,20 @@ fn report(opened: &Opened, verified: Option<Verified>) -> Result<Value, Failure>
             .version_of(&module.path)
             .map_err(|fault| Failure::new(fault.to_string()))?;
         versions.insert(module.path.clone(), number(version));
-        let read = outline(&[module], version);
-        for module in read.map_err(|errors| policy::refused(errors, Path::new("")))? {
-            rules.extend(
-                module
-                    .definitions
-                    .into_iter()
-                    .map(|definition| definition.rule),
-            );
-            packages.insert(module.package);
+        match outline(&[module], version) {
+            Ok(modules) => {
+                for module in modules {
+                    let definitions = module.definitions.into_iter();
+                    rules.extend(definitions.map(|definition| definition.rule));
+                    packages.insert(module.package);
+                }
+            }
+            // What does not load can be looked at all the same.
+            Err(errors) => {
+                for problem in policy::refused(errors, Path::new("")).0 {
+                    terminal::warn(&problem.message);
+                }
+            }
         }
     }
     let usual = policy::rule(portcullis_engine::words::DEFAULT_ENTRYPOINT);

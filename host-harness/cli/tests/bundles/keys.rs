@@ -11,17 +11,8 @@ pub const KEYS: &[Key] = &[CI, P384, P521, RSA, ED25519, SECRET];
 
 /// PKCS #8.
 pub const CI: Key = Key {
-    private: "-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgyd8YV9SYcmQYI9sU
-kNxzmxJwjDC2lhVzauOvKbQ0Sw6hRANCAARSJX/0Rh11M/OVAQ5FmsuPOGR3d77m
-JEZwKJS4GUcfW5zJlZzGOdUEAKBZ++1VCobm5J1Oc1h3cwj48eZo9esp
------END PRIVATE KEY-----
-",
-    public: "-----BEGIN PUBLIC KEY-----
-MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEUiV/9EYddTPzlQEORZrLjzhkd3e+
-5iRGcCiUuBlHH1ucyZWcxjnVBACgWfvtVQqG5uSdTnNYd3MI+PHmaPXrKQ==
------END PUBLIC KEY-----
-",
+    private: include_str!("../../../../tests/bundles/ci.pem"),
+    public: include_str!("../../../../tests/bundles/ci.pub.pem"),
     algorithms: &["ES256"],
 };
 
