@@ -78,3 +78,8 @@ pub fn json(folder: &Folder, arguments: &[&str]) -> Value {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     serde_json::from_str(&ran.stdout).unwrap()
 }
+
+/// The arguments of a command line without quotes.
+pub fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
