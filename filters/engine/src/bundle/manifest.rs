@@ -48,6 +48,9 @@ const FIELDS: &[&str] = &[
     "wasm",
 ];
 
+/// Of `metadata.portcullis`.
+const OWN: &[&str] = &["sequence", "time", "base"];
+
 impl Manifest {
     /// Of a bundle that has none.
     pub(super) fn absent(version: RegoVersion) -> Manifest {
@@ -178,15 +181,15 @@ impl Manifest {
                 ("base", _) => {
                     return Err("has a `metadata.portcullis.base` that is no text".into());
                 }
-                // For people: which revision it was before it got a number of its own.
-                ("promoted" | "rolled_back_to", Json::String(_)) => {}
-                // A slip of the pen would let a bundle go back in time.
+                // What a later version, or a tool, says there besides.
                 (other, _) => {
-                    return Err(format!(
-                        "has {} in `metadata.portcullis`; `sequence`, `time`, `base`, `promoted` and \
-                         `rolled_back_to` are known",
-                        shown(other)
-                    ));
+                    let known = OWN.iter().find(|own| own.eq_ignore_ascii_case(other));
+                    if let Some(known) = known {
+                        return Err(format!(
+                            "has {} in `metadata.portcullis`, and `{known}` is meant",
+                            shown(other)
+                        ));
+                    }
                 }
             }
         }

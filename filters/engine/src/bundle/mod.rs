@@ -1,9 +1,9 @@
 //! Bundles: policies and their data in one archive, as OPA makes and signs them, read in slices.
 //! Nothing that a bundle says is used before its signature holds, and nothing of one that is refused.
 //!
-//! An archive is inflated ([`archive`]) and listed ([`tape`]), its signature verified ([`signature`],
-//! [`verify`]) with the digests of its files ([`json`] and [`settle`] have those of JSON), and what it
-//! says is put together ([`parse`]).
+//! An archive is inflated (`archive`) and listed (`tape`), its signature verified (`signature`,
+//! `verify`) with the digests of its files (`json` and `settle` have those of JSON), and what it says is
+//! put together (`parse`).
 
 mod archive;
 mod digest;

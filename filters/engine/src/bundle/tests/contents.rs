@@ -49,6 +49,9 @@ fn a_manifest_says_what_it_says() {
     ] {
         assert_eq!(said.permits(&path(at)), permitted, "{at}");
     }
+    // What tools say there besides is theirs.
+    let more = r#"{"metadata": {"portcullis": {"sequence": 3, "promoted": "r6"}}}"#;
+    assert_eq!(manifest(more).unwrap().order, Some(Order::Sequence(3)));
     // A sequence says more than a time, by which two may be made at once.
     let both = r#"{"metadata": {"portcullis": {"sequence": 3, "time": "2026-11-27T00:00:00Z"}}}"#;
     assert_eq!(manifest(both).unwrap().order, Some(Order::Sequence(3)));
@@ -102,8 +105,8 @@ fn a_manifest_that_is_none_is_refused() {
             "`metadata.portcullis.base` that is no text",
         ),
         (
-            &own(r#"{"sequnce": 1}"#),
-            "has `sequnce` in `metadata.portcullis`",
+            &own(r#"{"Sequence": 1}"#),
+            "has `Sequence` in `metadata.portcullis`, and `sequence` is meant",
         ),
         (&many, "more than 1024 `roots`"),
         (&long, "of more than 65536 bytes"),
