@@ -124,6 +124,23 @@ fn a_manifest_says_what_was_asked_for() {
 }
 
 #[test]
+fn a_private_key_does_not_slip_in() {
+    let folder = Folder::started();
+    let build = words("bundle build . -o a.tar.gz");
+    let ran = folder.run(&build);
+    assert_eq!(ran.code, 2, "{}", ran.stdout);
+    assert!(
+        ran.stderr.contains("there is a private key (JWK)"),
+        "{}",
+        ran.stderr
+    );
+    let ran = folder.run(&[&build[..], &["--ignore", "dev-key.json"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let names: Vec<String> = bundles::files(&folder, "a.tar.gz").into_keys().collect();
+    assert_eq!(names, words(".manifest data.json policies/authz.rego"));
+}
+
+#[test]
 fn what_would_not_run_is_not_built() {
     let cases: &[(&str, &str, &[&str], &str)] = &[
         (
@@ -253,6 +270,16 @@ fn usage_is_refused_with_a_hint() {
         ),
         ("push a.tar.gz policies/authz:v1", "", "names no registry"),
         ("push policies localhost:1/authz:v1", "", "it is a folder"),
+        (
+            "push a.tar.gz registry.invalid/authz:v1",
+            "",
+            "--plain-http uses none",
+        ),
+        (
+            "push a.tar.gz registry.invalid/authz:v1",
+            "--plain-http",
+            "warning: without TLS",
+        ),
         (
             "push a.tar.gz localhost:1/authz:v1",
             "",

@@ -42,3 +42,39 @@ pub fn digest(name: &str, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::digest;
+    use crate::crypto::sha256;
+
+    #[test]
+    fn what_is_hashed_of_a_file() {
+        // The first one is of OPA's own tests (`v1/bundle/hash_test.go`).
+        let map = r#"{"key2":{"c":123.45678911111111111111111111111111111111111111111111111,"b":1,"a":0},
+            "key1":["element1","element2"]}"#;
+        let form = r#"{"key1":["element1","element2"],"key2":{"a":0,"b":1,"c":123.45678911111111111111111111111111111111111111111111111}}"#;
+        let cases = [
+            ("data.json", map, form),
+            ("a/b/data.json", "[ 1E5, \"<\\u003e\" ]\n", "[1E5,\"<>\"]"),
+            (
+                ".manifest",
+                "{ \"revision\" : \"é\\u2028\" }",
+                "{\"revision\":\"é\\u2028\"}",
+            ),
+            ("data.yaml", "b: 1\na: [x]\n", r#"{"a":["x"],"b":1}"#),
+            ("patch.json", "{ }", "{ }"),
+            ("data.yml", "b:   1\n", "b:   1\n"),
+            ("other.json", "{ }\n", "{ }\n"),
+            ("authz.rego", "package a\n", "package a\n"),
+        ];
+        for (name, content, hashed) in cases {
+            let found = digest(name, content.as_bytes()).unwrap();
+            assert_eq!(found, sha256(hashed.as_bytes()), "{name}");
+        }
+        for (name, content) in [("data.json", "{"), (".manifest", ""), ("data.yaml", "a: [")] {
+            assert!(digest(name, content.as_bytes()).is_err(), "{name}");
+        }
+    }
+}

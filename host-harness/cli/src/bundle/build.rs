@@ -126,8 +126,16 @@ impl Build {
             false => Tests::Skip,
         };
         let policies = Policies::read_ignoring(Path::new(""), &self.paths, tests, &is_ignored)?;
-        match policies.modules.is_empty() && policies.data.is_empty() {
-            true => Err(Failure::new("there is neither a policy nor data in it")),
+        if policies.modules.is_empty() && policies.data.is_empty() {
+            return Err(Failure::new("there is neither a policy nor data in it"));
+        }
+        // As `init` puts one beside its policies: whoever gets the bundle would have it.
+        let has = |name: &str| policies.data.contains_key(name);
+        match has("kty") && (has("d") || has("k")) {
+            true => Err(Failure::new(
+                "there is a private key (JWK) among the data, such as dev-key.json",
+            )
+            .hint("give the folder of the policies alone, or --ignore dev-key.json")),
             false => Ok(policies),
         }
     }
@@ -180,7 +188,7 @@ impl Build {
     fn content(&self, modules: Vec<Module>, data: &Value) -> Result<Files, Failure> {
         let roots: Vec<String> = self.paths.iter().map(|path| plain(path)).collect();
         let mut files = Files::new();
-        for Module { path, text } in modules {
+        for Module { path, text, .. } in modules {
             let name = name_in_bundle(&path, &roots);
             if files.insert(name.to_owned(), text.into_bytes()).is_some() {
                 let message = format!("there are two modules `{name}`; one is {path}");
