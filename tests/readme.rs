@@ -126,7 +126,11 @@ fn its_bundles_are_built_and_verified() {
     let folder = tempfile::tempdir().unwrap();
     run(command().args(["init", "."]).current_dir(&folder));
     for key in ["ci.pem", "ci.pub.pem"] {
-        fs::copy(root().join("tests/bundles").join(key), folder.path().join(key)).unwrap();
+        fs::copy(
+            root().join("tests/bundles").join(key),
+            folder.path().join(key),
+        )
+        .unwrap();
     }
     for block in marked(&page("README.md"), "bundles") {
         let said = run(bash(&block).current_dir(&folder));

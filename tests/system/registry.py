@@ -83,7 +83,7 @@ def a_bundle_comes_back_as_it_was(folder):
             assert push(folder, reference, "--tag", "again")["digest"] == digest
 
 
-def a_large_bundle_goes_in_pieces(folder):
+def a_large_bundle_comes_back_too(folder):
     noise = base64.b64encode(os.urandom(9_000_000)).decode()
     (folder / "policies").mkdir()
     (folder / "policies/data.json").write_text(json.dumps({"noise": noise}))
@@ -132,7 +132,7 @@ def a_registry_with_tls_is_trusted_by_its_issuer(folder):
 
 TESTS = [
     a_bundle_comes_back_as_it_was,
-    a_large_bundle_goes_in_pieces,
+    a_large_bundle_comes_back_too,
     credentials_are_those_of_docker,
     tls_is_not_left_away_unasked,
     a_registry_with_tls_is_trusted_by_its_issuer,

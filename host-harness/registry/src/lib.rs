@@ -28,8 +28,8 @@ pub const CONFIGURATION: &str = "application/vnd.oci.image.config.v1+json";
 pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
 const EMPTY: &[u8] = b"{}";
-/// Bytes in a request. A progress is told for each.
-const CHUNK: usize = 256 * 1024;
+/// Bytes that are handed over at a time, and told to whoever follows the progress.
+const PIECE: usize = 256 * 1024;
 const CONNECT: Duration = Duration::from_secs(10);
 /// Between two reads of an answer.
 const READ: Duration = Duration::from_secs(60);
@@ -64,6 +64,8 @@ pub fn push(
     };
     let configuration = ClientConfig {
         protocol,
+        // One request with all of it, as `oras` has it: some registries want chunks of their own size.
+        use_monolithic_push: true,
         connect_timeout: Some(CONNECT),
         read_timeout: Some(READ),
         user_agent: concat!("portcullis/", env!("CARGO_PKG_VERSION")),
@@ -102,16 +104,17 @@ async fn push_all(
     let (layer, configuration) = (digest(&bundle), digest(EMPTY));
     let manifest = manifest(&layer, bundle.len(), &configuration);
     if !client.blob_exists(image, &layer).await? {
+        let size = u64::try_from(bundle.len()).ok();
         let mut rest = bundle;
         let pieces = std::iter::from_fn(move || {
-            let piece = rest.split_to(CHUNK.min(rest.len()));
+            let piece = rest.split_to(PIECE.min(rest.len()));
             (!piece.is_empty()).then(|| {
                 progress(piece.len());
                 Ok(piece)
             })
         });
         let pieces = stream::iter(pieces);
-        client.push_blob_stream(image, pieces, &layer, None).await?;
+        client.push_blob_stream(image, pieces, &layer, size).await?;
     }
     if !client.blob_exists(image, &configuration).await? {
         client
