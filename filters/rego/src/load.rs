@@ -68,6 +68,9 @@ pub(crate) async fn load(
         });
         steps::pause().await;
     }
+    // It takes a while to take down what so many modules were made into.
+    drop((machines, guarded.modules));
+    steps::pause().await;
     Ok(Loaded {
         reach: reach::of(engine.get_modules()).await,
         packages,

@@ -42,11 +42,13 @@ impl Parsed {
         if modules == self.modules {
             return Ok(false);
         }
-        let mut before = self.modules.iter().zip(&self.trees);
+        let modules_before = std::mem::take(&mut self.modules).into_iter();
+        // What is not needed any more goes a tree at a time, too.
+        let mut before = modules_before.zip(std::mem::take(&mut self.trees));
         let (mut trees, mut errors) = (Vec::new(), Vec::new());
         for module in &modules {
             match before.next() {
-                Some((known, tree)) if known == module => trees.push(tree.clone()),
+                Some((known, tree)) if known == *module => trees.push(tree),
                 _ => match tree(module, self.version) {
                     Ok(tree) => trees.push(tree),
                     Err(error) => errors.push(error),
