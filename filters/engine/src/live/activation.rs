@@ -45,7 +45,7 @@ pub struct Made {
 
 pub enum Unit {
     More,
-    Done(Result<Made, Refused>),
+    Done(Result<Box<Made>, Refused>),
 }
 
 impl Activation {
@@ -107,7 +107,7 @@ impl Activation {
         gate: &Gate,
         active: Option<&Loaded>,
         more: &mut dyn FnMut() -> bool,
-    ) -> Result<Option<Made>, Refused> {
+    ) -> Result<Option<Box<Made>>, Refused> {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Ended) {
             Stage::Reading(mut reader) => match reader.work(more) {
                 None => Stage::Reading(reader),
@@ -146,13 +146,13 @@ impl Activation {
                     keys: Arc::new(keys),
                     revision: Some(loaded.manifest.revision.as_str().into()),
                 };
-                let made = Made { active, loaded };
+                let made = Box::new(Made { active, loaded });
                 let runs_tests = gate.config().bundle.as_ref();
                 if !runs_tests.is_some_and(|config| config.run_tests) {
                     return Ok(Some(made));
                 }
                 let loading = Suite::loading(sources(&made.loaded));
-                Stage::Gathering(Box::new(made), loading)
+                Stage::Gathering(made, loading)
             }
             Stage::Gathering(made, mut loading) => match loading.step() {
                 None => Stage::Gathering(made, loading),
@@ -162,7 +162,7 @@ impl Activation {
                 }
             },
             Stage::Testing(made, suite, next) => match suite.tests().get(next) {
-                None => return Ok(Some(*made)),
+                None => return Ok(Some(made)),
                 Some(test) => {
                     let moment = Moment {
                         now_ns: self.began,
