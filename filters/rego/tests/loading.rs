@@ -33,7 +33,7 @@ fn sources(modules: usize) -> Sources {
 }
 
 fn entrypoints() -> [Entrypoint; 2] {
-    ["p/m0/allow", "p"].map(|path| Entrypoint::parse(path).unwrap())
+    ["p/m0/allow", "p/m0"].map(|path| Entrypoint::parse(path).unwrap())
 }
 
 /// What came in the end, and in how many steps.
