@@ -117,7 +117,7 @@ impl RootContext for Root {
             if let (Some(Event::Activated(active)), Some(now)) = (event, host::now_ns()) {
                 accepted.metrics.tell_activated(&active, now);
                 if let Some(packed) = &active.keep {
-                    kept::keep(&accepted.live, packed);
+                    kept::keep(&accepted.live, packed, active.order);
                 }
             }
         }

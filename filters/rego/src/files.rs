@@ -6,15 +6,19 @@ use crate::{
     value::{self, Value},
 };
 
-/// Of what an evaluation may do. A longer text is refused.
-const BUDGET: u32 = 10_000_000;
+/// Of what an evaluation may do, for each byte of a text: aliases repeat what is written once.
+const PER_BYTE: u32 = 8;
+/// And for any.
+const LEAST: u32 = 10_000;
 
 /// YAML as `yaml.unmarshal` reads it. It is read in one go: who must not wait bounds the text.
 ///
 /// # Errors
 /// Where it is no YAML, or has no JSON.
 pub fn from_yaml(text: &str) -> Result<Value, String> {
-    within_budget(|world| yaml::read(text, yaml::Words::YesNo, world).map_err(|e| e.to_string()))
+    within_budget(text, |world| {
+        yaml::read(text, yaml::Words::YesNo, world).map_err(|error| error.to_string())
+    })
 }
 
 /// `glob.match` without delimiters: a `*` matches slashes too.
@@ -23,7 +27,7 @@ pub fn from_yaml(text: &str) -> Result<Value, String> {
 /// Where the pattern is no glob.
 pub fn glob_matches(pattern: &str, text: &str) -> Result<bool, String> {
     let arguments = [value::string(pattern), Value::Null, value::string(text)];
-    let answer = within_budget(|world| {
+    let answer = within_budget(pattern, |world| {
         builtins::call("glob.match", &arguments, world).map_err(|failure| failure.to_string())
     })?;
     match answer {
@@ -32,10 +36,11 @@ pub fn glob_matches(pattern: &str, text: &str) -> Result<bool, String> {
     }
 }
 
-fn within_budget<T>(ask: impl FnOnce(&World<'_>) -> T) -> T {
+fn within_budget<T>(text: &str, ask: impl FnOnce(&World<'_>) -> T) -> T {
+    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
     let moment = Moment {
         now_ns: 0,
-        instructions: BUDGET,
+        instructions: length.saturating_mul(PER_BYTE).saturating_add(LEAST),
         strict_builtin_errors: true,
     };
     let meter = Meter::new(&moment);

@@ -14,6 +14,8 @@ pub const MAX_DEPTH: usize = 128;
 /// What is read in one unit.
 const EVENTS: usize = 256;
 const BYTES: usize = 16 * 1024;
+/// Of one text or number as it is written.
+const MAX_TOKEN: usize = 256 * 1024;
 /// An object of more members is sorted as it grows, not at its end.
 const FEW: usize = 64;
 /// Names of members that are kept once, and how long they may be.
@@ -79,10 +81,22 @@ impl Reading {
         let until = self.rest.start.saturating_add(BYTES);
         for _ in 0..EVENTS {
             let rest = bytes.get(self.rest.clone()).unwrap_or_default();
-            let found = self.parser.parse_next(rest, true);
+            // As much as one text may be long: a unit is no longer than that.
+            let (window, is_all) = match rest.get(..MAX_TOKEN) {
+                Some(window) => (window, window.len() == rest.len()),
+                None => (rest, true),
+            };
+            let found = self.parser.parse_next(window, is_all);
             self.rest.start = self.rest.start.saturating_add(found.consumed_bytes);
-            // The whole text is there, so there always is one.
-            let Some(event) = found.event else { continue };
+            let Some(event) = found.event else {
+                if found.consumed_bytes == 0 {
+                    return Err(format!("has a text of more than {MAX_TOKEN} bytes"));
+                }
+                if self.rest.start >= until {
+                    break;
+                }
+                continue;
+            };
             let event = event.map_err(|error| {
                 let place = error.location().start;
                 format!(

@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, time::UNIX_EPOCH};
 /// It is looked through in one go.
 pub const MAX_BYTES: usize = 64 * 1024;
 const MAX_ROOTS: usize = 1024;
+const MAX_REVISION: usize = 255;
 /// Files are matched with each of them.
 const MAX_GLOBS: usize = 64;
 
@@ -85,7 +86,14 @@ impl Manifest {
         let mut manifest = Manifest::absent(version);
         match fields.get("revision") {
             None | Some(Json::Null) => {}
-            Some(Json::String(revision)) => manifest.revision.clone_from(revision),
+            Some(Json::String(revision)) if is_short(revision) => {
+                manifest.revision.clone_from(revision);
+            }
+            Some(Json::String(_)) => {
+                return Err(format!(
+                    "has a `revision` of more than {MAX_REVISION} bytes, or with control characters"
+                ));
+            }
             Some(_) => return Err("has a `revision` that is no text".into()),
         }
         match fields.get("roots") {
@@ -177,7 +185,7 @@ impl Manifest {
                          `2027-02-01T00:00:00Z`",
                     )?));
                 }
-                ("base", Json::String(base)) => self.base = Some(base.clone()),
+                ("base", Json::String(base)) if is_short(base) => self.base = Some(base.clone()),
                 ("base", _) => {
                     return Err("has a `metadata.portcullis.base` that is no text".into());
                 }
@@ -195,6 +203,15 @@ impl Manifest {
         }
         self.order = sequence.or(time);
         Ok(())
+    }
+
+    /// The same, with the roots of another.
+    pub fn with_roots_of(self, other: &Manifest) -> Manifest {
+        Manifest {
+            roots: other.roots.clone(),
+            inside: other.inside.clone(),
+            ..self
+        }
     }
 
     /// Whether what lies at this path of `data` is the bundle's to bring. Of a module it is the
@@ -270,6 +287,11 @@ impl Manifest {
         }
         Ok(found.map_or(self.rego_version, |(_, version)| version))
     }
+}
+
+/// It stands in every record and in logs.
+fn is_short(revision: &str) -> bool {
+    revision.len() <= MAX_REVISION && !revision.chars().any(char::is_control)
 }
 
 fn segments(path: &str) -> Vec<String> {

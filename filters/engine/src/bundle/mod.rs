@@ -33,7 +33,7 @@ mod tests;
 pub use digest::digest;
 pub use fault::{Fault, Step};
 pub use manifest::{Manifest, Order};
-pub use patch::Patch;
+pub use patch::{Applying, Patch};
 
 use crate::crypto::{VerificationKey, Verifier};
 use portcullis_rego::{Module, RegoVersion, Value};

@@ -40,14 +40,24 @@ impl Patch {
     /// # Errors
     /// Where something is to be replaced or removed that is not there, or nothing can stand there.
     pub fn apply(&self, data: &Value) -> Result<Value, Fault> {
-        let mut changed = data.clone();
-        for (index, operation) in self.operations.iter().enumerate() {
-            operation.apply(&mut changed).map_err(|wrong| {
-                let path = shown(&operation.path.join("/"));
-                Fault::parse(format!("its operation {index} at {path} {wrong}"))
-            })?;
+        let mut applying = Applying::new(self.clone(), data.clone());
+        loop {
+            if let Some(changed) = applying.work()? {
+                return Ok(changed);
+            }
         }
-        Ok(changed)
+    }
+
+    /// Whether all of it lies within the roots of a bundle.
+    ///
+    /// # Errors
+    /// Where some does not.
+    pub fn check(&self, manifest: &Manifest) -> Result<(), Fault> {
+        let mut operations = self.operations.iter();
+        match operations.find(|it| !manifest.permits(&it.path)) {
+            None => Ok(()),
+            Some(outside) => Err(manifest.outside("patch", &outside.path)),
+        }
     }
 }
 
@@ -55,6 +65,40 @@ impl fmt::Debug for Patch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let paths = self.operations.iter().map(|operation| &operation.path);
         f.debug_list().entries(paths).finish()
+    }
+}
+
+/// Changes on their way, one at a time.
+pub struct Applying {
+    patch: Patch,
+    next: usize,
+    changed: Value,
+}
+
+impl Applying {
+    pub fn new(patch: Patch, data: Value) -> Applying {
+        Applying {
+            patch,
+            next: 0,
+            changed: data,
+        }
+    }
+
+    /// One unit. The data with all changes, once they are made.
+    ///
+    /// # Errors
+    /// As [`Patch::apply`].
+    pub fn work(&mut self) -> Result<Option<Value>, Fault> {
+        let index = self.next;
+        let Some(operation) = self.patch.operations.get(index) else {
+            return Ok(Some(std::mem::replace(&mut self.changed, Value::Null)));
+        };
+        self.next = index.saturating_add(1);
+        operation.apply(&mut self.changed).map_err(|wrong| {
+            let path = shown(&operation.path.join("/"));
+            Fault::parse(format!("its operation {index} at {path} {wrong}"))
+        })?;
+        Ok(None)
     }
 }
 

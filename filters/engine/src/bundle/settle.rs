@@ -241,12 +241,32 @@ impl Digest {
             self.write(before);
             let mut characters = after.chars();
             if let Some(character) = characters.next() {
-                self.write(&escape(character));
+                self.escape(character);
             }
             rest = characters.as_str();
         }
         self.write(rest);
         self.write("\"");
+    }
+
+    fn escape(&mut self, character: char) {
+        let short = match character {
+            '"' => "\\\"",
+            '\\' => "\\\\",
+            '\u{8}' => "\\b",
+            '\u{c}' => "\\f",
+            '\n' => "\\n",
+            '\r' => "\\r",
+            '\t' => "\\t",
+            other => {
+                let mut digits = [0; 4];
+                let code = u16::try_from(u32::from(other)).unwrap_or_default();
+                let digits = base16ct::lower::encode_str(&code.to_be_bytes(), &mut digits);
+                self.write("\\u");
+                return self.write(digits.unwrap_or_default());
+            }
+        };
+        self.write(short);
     }
 
     fn finish(mut self) -> Vec<u8> {
@@ -260,17 +280,4 @@ fn is_escaped(character: char) -> bool {
         character,
         '\0'..='\u{1f}' | '"' | '\\' | '\u{2028}' | '\u{2029}'
     )
-}
-
-fn escape(character: char) -> String {
-    match character {
-        '"' => "\\\"".into(),
-        '\\' => "\\\\".into(),
-        '\u{8}' => "\\b".into(),
-        '\u{c}' => "\\f".into(),
-        '\n' => "\\n".into(),
-        '\r' => "\\r".into(),
-        '\t' => "\\t".into(),
-        other => format!("\\u{:04x}", u32::from(other)),
-    }
 }

@@ -46,6 +46,9 @@ pub struct Signer {
     pub scope: String,
 }
 
+/// Of a token's header, and of its signature.
+const MAX_PART: usize = 4 * 1024;
+
 /// The one token that `.signatures.json` holds.
 pub fn token(document: &Node) -> Result<&Arc<str>, Fault> {
     if let Some(plugin) = document.member("plugin")
@@ -124,6 +127,13 @@ fn signer(jws: &Jws<'_>, key_id: &str, verification: &Verification) -> Result<Si
 }
 
 fn parse(token: &str) -> Result<Jws<'_>, Fault> {
+    // What is signed with is known before what is signed is read.
+    let header = token.split('.').next().unwrap_or_default();
+    let signature = token.rsplit('.').next().unwrap_or_default();
+    if header.len() > MAX_PART || signature.len() > MAX_PART {
+        let why = format!("its signature has a header or a tag of more than {MAX_PART} bytes");
+        return Err(Fault::verify(why));
+    }
     Jws::parse(token).ok_or_else(|| Fault::verify("its signature is no JWT"))
 }
 

@@ -249,8 +249,10 @@ impl Verifying {
             }
             ("data.yaml", Some(hasher)) => {
                 let bytes = self.bytes.get(range).unwrap_or_default();
+                // What aliases repeat is no more than the text could have said.
+                let mut most = bytes.len().min(self.values);
                 let read = yaml::read(bytes)
-                    .and_then(|value| yaml::tree(&value, &mut self.values))
+                    .and_then(|value| yaml::tree(&value, &mut most))
                     .map_err(|wrong| self.wrong(&name, &wrong))?;
                 File::Settle(Settling::new(read, Some(hasher)))
             }

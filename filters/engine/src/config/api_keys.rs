@@ -118,6 +118,8 @@ pub struct Gathering {
 
 /// Records of one step: well under a millisecond's worth.
 const STEP: usize = 32;
+/// Hashes that begin with the same four bytes: of a million there are hardly two.
+const MOST_ALIKE: usize = 16;
 /// What is wrong with more keys than these need not be told at once.
 const MOST_FINDINGS: usize = 20;
 
@@ -172,6 +174,13 @@ impl Gathering {
         if place.iter().any(|other| other.hash == key.hash) {
             self.wrong
                 .add(format!("{path}.hash"), "stands twice: two ids for one key");
+        }
+        if place.len() >= MOST_ALIKE {
+            self.wrong.add(
+                format!("{path}.hash"),
+                "begins as too many others do; the hashes of real keys do not",
+            );
+            return;
         }
         place.push(key);
     }

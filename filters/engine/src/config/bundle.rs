@@ -127,15 +127,12 @@ fn limits(
     findings: &mut Findings,
 ) -> Limits {
     // What a guest has of memory is 1 GiB, and the parsed form takes a multiple of the text.
-    const MOST: u64 = 256 << 20;
+    const MOST: u64 = 64 << 20;
     let mut size = |name: &str, found: Option<super::scalar::Size>, default: usize| match found {
         None => default,
         Some(size) if (1..=MOST).contains(&size.0) => usize::try_from(size.0).unwrap_or(default),
         Some(_) => {
-            findings.add(
-                format!("{PATH}.{name}"),
-                "takes a size from `1` to `256MiB`",
-            );
+            findings.add(format!("{PATH}.{name}"), "takes a size from `1` to `64MiB`");
             default
         }
     };

@@ -28,6 +28,8 @@ impl Endpoint {
             authority,
             path,
         } = self;
+        // A query may hold a signature, as that of a presigned URL does.
+        let path = path.split('?').next().unwrap_or_default();
         format!("{authority}{path} by cluster `{cluster}`: {fault}")
     }
 }

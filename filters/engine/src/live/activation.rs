@@ -3,8 +3,9 @@
 
 use super::{Loaded, Refused, Step, event::Activated, order};
 use crate::{
-    bundle::{self, Content, Manifest, Reader, Rules},
+    bundle::{self, Applying, Content, Manifest, Reader, Rules},
     config::api_keys::{Gathering, Keys},
+    crypto::Hasher,
     error::{LoadError, LoadErrors},
     gate::{Active, Gate},
     remote::Arrived,
@@ -24,6 +25,9 @@ pub struct Activation {
     began: u64,
     slices: u32,
     longest: u64,
+    rules: Arc<Rules>,
+    /// Of what came.
+    digest: Vec<u8>,
     /// As it came.
     packed: Option<Vec<u8>>,
     /// Whether it was active before, in another gate.
@@ -31,7 +35,11 @@ pub struct Activation {
 }
 
 enum Stage {
+    /// Its bytes, of which so many are hashed.
+    Arrived(Vec<u8>, Hasher, usize),
     Reading(Box<Reader>),
+    /// A delta's changes are made.
+    Applying(Manifest, Box<Applying>),
     Keys(Loaded, Gathering),
     Compiling(Loaded, Keys, Loading<Policy>),
     /// Its own tests, on their way.
@@ -49,6 +57,8 @@ pub struct Made {
 
 pub enum Unit {
     More,
+    /// It is the active one.
+    Same,
     Done(Result<Box<Made>, Refused>),
 }
 
@@ -61,7 +71,9 @@ impl Activation {
             is_kept: false,
             etag: arrived.etag,
             size: arrived.bytes.len(),
-            stage: Stage::Reading(Box::new(Reader::new(arrived.bytes, rules))),
+            stage: Stage::Arrived(arrived.bytes, Hasher::sha256(), 0),
+            rules,
+            digest: Vec::new(),
             signer: None,
             kind: SNAPSHOT,
             began: now,
@@ -81,7 +93,8 @@ impl Activation {
             match self.unit(gate, active, more) {
                 Ok(None) if more() => {}
                 Ok(None) => return Unit::More,
-                Ok(Some(made)) => return Unit::Done(Ok(made)),
+                Ok(Some(Ended::Same)) => return Unit::Same,
+                Ok(Some(Ended::Made(made))) => return Unit::Done(Ok(made)),
                 Err(refused) => return Unit::Done(Err(refused)),
             }
         }
@@ -122,24 +135,42 @@ impl Activation {
         gate: &Gate,
         active: Option<&Loaded>,
         more: &mut dyn FnMut() -> bool,
-    ) -> Result<Option<Box<Made>>, Refused> {
+    ) -> Result<Option<Ended>, Refused> {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Arrived(bytes, mut hasher, from) => {
+                let to = from.saturating_add(HASHED).min(bytes.len());
+                hasher.update(bytes.get(from..to).unwrap_or_default());
+                if to < bytes.len() {
+                    self.stage = Stage::Arrived(bytes, hasher, to);
+                    return Ok(None);
+                }
+                self.digest = hasher.finish();
+                if active.is_some_and(|active| active.digest == self.digest) {
+                    return Ok(Some(Ended::Same));
+                }
+                Stage::Reading(Box::new(Reader::new(bytes, Arc::clone(&self.rules))))
+            }
             Stage::Reading(mut reader) => match reader.work(more) {
                 None => Stage::Reading(reader),
                 Some(read) => {
                     let read = read?;
                     self.signer = read.signer().map(str::to_owned);
-                    let loaded = self.place(gate, active, read)?;
-                    let own = gate.config().api_keys.as_ref();
-                    match own {
-                        Some(own) => {
-                            let gathering = own.gather(Some(&loaded.data));
-                            Stage::Keys(loaded, gathering)
-                        }
-                        None => compiling(gate, loaded, Keys::default()),
-                    }
+                    self.place(gate, active, read)?
                 }
             },
+            Stage::Applying(manifest, mut applying) => {
+                let changed = applying.work().map_err(|fault| Refused {
+                    is_of_delta: true,
+                    ..fault.into()
+                })?;
+                match (changed, active) {
+                    (Some(data), Some(active)) => {
+                        let modules = active.modules.clone();
+                        self.loaded(gate, manifest, modules, data)
+                    }
+                    _ => Stage::Applying(manifest, applying),
+                }
+            }
             Stage::Keys(loaded, mut gathering) => {
                 let own = gate.config().api_keys.as_ref();
                 match own.map(|own| gathering.step(own)) {
@@ -164,7 +195,7 @@ impl Activation {
                 let made = Box::new(Made { active, loaded });
                 let runs_tests = gate.config().bundle.as_ref();
                 if !runs_tests.is_some_and(|config| config.run_tests) {
-                    return Ok(Some(made));
+                    return Ok(Some(Ended::Made(made)));
                 }
                 let loading = Suite::loading(sources(&made.loaded));
                 Stage::Gathering(made, loading)
@@ -177,7 +208,7 @@ impl Activation {
                 }
             },
             Stage::Testing(made, suite, next) => match suite.tests().get(next) {
-                None => return Ok(Some(made)),
+                None => return Ok(Some(Ended::Made(made))),
                 Some(test) => {
                     let moment = Moment {
                         now_ns: self.began,
@@ -199,18 +230,14 @@ impl Activation {
         gate: &Gate,
         active: Option<&Loaded>,
         read: bundle::Bundle,
-    ) -> Result<Loaded, Refused> {
+    ) -> Result<Stage, Refused> {
         let (manifest, content) = read.into_content();
         let of_order = |what: String| refused(Step::Order, what);
         if let (Some(active), Some(config)) = (active, &gate.config().bundle) {
-            order::check(config, &active.manifest, &manifest).map_err(of_order)?;
+            order::check(config, active, &manifest).map_err(of_order)?;
         }
         match content {
-            Content::Snapshot { modules, data } => Ok(Loaded {
-                manifest,
-                modules,
-                data,
-            }),
+            Content::Snapshot { modules, data } => Ok(self.loaded(gate, manifest, modules, data)),
             Content::Delta(patch) => {
                 self.kind = DELTA;
                 let of_delta = |what: String| Refused {
@@ -225,21 +252,47 @@ impl Activation {
                 };
                 let needs_base = self.signer.is_some();
                 base(&active.manifest, &manifest, needs_base).map_err(of_delta)?;
-                let data = patch.apply(&active.data).map_err(|fault| Refused {
-                    is_of_delta: true,
-                    ..fault.into()
-                })?;
-                let mut manifest = manifest;
-                manifest.roots.clone_from(&active.manifest.roots);
-                Ok(Loaded {
-                    manifest,
-                    modules: active.modules.clone(),
-                    data,
-                })
+                patch.check(&active.manifest)?;
+                let manifest = manifest.with_roots_of(&active.manifest);
+                let applying = Applying::new(patch, active.data.clone());
+                Ok(Stage::Applying(manifest, Box::new(applying)))
             }
         }
     }
+
+    /// What is left to do with its content.
+    fn loaded(
+        &mut self,
+        gate: &Gate,
+        manifest: Manifest,
+        modules: Vec<portcullis_rego::Module>,
+        data: portcullis_rego::Value,
+    ) -> Stage {
+        let loaded = Loaded {
+            newest: None,
+            digest: std::mem::take(&mut self.digest),
+            manifest,
+            modules,
+            data,
+        };
+        match &gate.config().api_keys {
+            Some(own) => {
+                let gathering = own.gather(Some(&loaded.data));
+                Stage::Keys(loaded, gathering)
+            }
+            None => compiling(gate, loaded, Keys::default()),
+        }
+    }
 }
+
+/// How a bundle's way ends.
+enum Ended {
+    Same,
+    Made(Box<Made>),
+}
+
+/// Bytes hashed in a unit.
+const HASHED: usize = 64 * 1024;
 
 /// Bytes of a bundle that is kept for those who begin.
 const MOST_KEPT: usize = 1 << 20;
@@ -250,6 +303,13 @@ const DELTA: &str = "delta";
 /// Whether a delta is for what is active. One that is signed says so: a server that withholds some
 /// deltas could else make a state that nobody signed.
 fn base(active: &Manifest, delta: &Manifest, is_needed: bool) -> Result<(), String> {
+    // Applied once more, it would change what it has changed.
+    if delta.revision.is_empty() || delta.revision == active.revision {
+        return Err(format!(
+            "the delta's revision is `{}`, and takes one of its own",
+            delta.revision
+        ));
+    }
     match &delta.base {
         Some(base) if *base == active.revision => Ok(()),
         Some(base) => Err(format!(
@@ -318,10 +378,17 @@ fn run(suite: &Suite, test: &Test, moment: &Moment) -> Result<(), Refused> {
     }
 }
 
+/// Of what is said of a bundle, at most: names in it may be as long as their writers like.
+const MAX_TOLD: usize = 2_000;
+
 fn refused(step: Step, what: String) -> Refused {
+    let one_line = |c: char| match c.is_control() {
+        true => '\u{fffd}',
+        false => c,
+    };
     Refused {
         step,
-        what,
+        what: what.chars().take(MAX_TOLD).map(one_line).collect(),
         is_of_delta: false,
     }
 }

@@ -9,7 +9,12 @@ mod order;
 
 pub use event::{Activated, Event, Refused, Step};
 
-use crate::{bundle::Manifest, gate::Gate, remote::Arrived, words::counter};
+use crate::{
+    bundle::{Manifest, Order},
+    gate::Gate,
+    remote::Arrived,
+    words::counter,
+};
 use activation::{Activation, Made, Unit};
 use old::Old;
 use portcullis_rego::{Module, Value};
@@ -35,9 +40,31 @@ struct Machine {
 
 /// The bundle that is active, for what changes only a part of it.
 struct Loaded {
+    /// SHA-256 of it as it came.
+    digest: Vec<u8>,
+    /// The newest that was active, where that is another.
+    newest: Option<Newest>,
     manifest: Manifest,
     modules: Vec<Module>,
     data: Value,
+}
+
+/// A revision by what it says of its age.
+#[derive(Clone)]
+struct Newest {
+    order: Order,
+    revision: String,
+}
+
+impl Loaded {
+    /// The newest that was active up to it.
+    fn newest(&self) -> Option<Newest> {
+        let own = self.manifest.order.map(|order| Newest {
+            order,
+            revision: self.manifest.revision.clone(),
+        });
+        self.newest.clone().or(own)
+    }
 }
 
 impl Live {
@@ -108,6 +135,13 @@ impl Live {
         activation.worked(now.saturating_sub(began));
         let made = match unit {
             Unit::More => return None,
+            Unit::Same => {
+                let etag = activation.etag.take();
+                let mut remote = gate.knowledge().remote();
+                remote.bundle_is_same(gate.config(), etag, now, random);
+                machine.next = None;
+                return None;
+            }
             Unit::Done(made) => made,
         };
         let etag = activation.etag.take();
@@ -133,7 +167,10 @@ impl Live {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *current, gate);
         drop(current);
-        let data = machine.active.replace(made.loaded).map(|it| it.data);
+        let mut loaded = made.loaded;
+        let newest = machine.active.as_ref().and_then(Loaded::newest);
+        loaded.newest = newest.filter(|newest| order::is_newer(newest.order, &loaded.manifest));
+        let data = machine.active.replace(loaded).map(|it| it.data);
         machine.old.push(Old::new(before, data));
     }
 

@@ -5,7 +5,7 @@
 use super::{
     call::{Answer, Call, CallId},
     report::Report,
-    schedule::{backoff, between, nanoseconds},
+    schedule::{Bucket, backoff, between, nanoseconds},
 };
 use crate::config::bundle::Bundle;
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub struct FetchedBundle {
     holds_back: bool,
     stage: Stage,
     pub report: Report,
+    /// How often it is asked for again at once, where the server is to hold its answer back.
+    at_once: Bucket,
 }
 
 enum Stage {
@@ -56,7 +58,7 @@ const LONG: &[u8] = b"application/vnd.openpolicyagent.bundles";
 const MAX_ETAG: usize = 1024;
 
 impl FetchedBundle {
-    pub fn new() -> FetchedBundle {
+    pub fn new(config: &Bundle) -> FetchedBundle {
         FetchedBundle {
             etag: None,
             call: None,
@@ -65,13 +67,15 @@ impl FetchedBundle {
             // Until an answer says otherwise, as OPA begins.
             holds_back: true,
             stage: Stage::Idle,
-            report: Report::default(),
+            report: Report::new(config.status.is_some()),
+            at_once: Bucket::new(),
         }
     }
 
     /// The clock was set back by so much.
     pub fn set_back(&mut self, by: u64) {
         self.next = self.next.saturating_sub(by);
+        self.at_once.set_back(by);
         if let Some((_, until)) = &mut self.call {
             *until = until.saturating_sub(by);
         }
@@ -145,7 +149,10 @@ impl FetchedBundle {
         });
         Some(match (status, answer) {
             (Some(304), _) if self.etag.is_some() => {
-                self.etag = etag.or(self.etag.take());
+                // Of what it has not sent there is no tag to go by.
+                if etag.is_some() && etag != self.etag {
+                    self.etag = None;
+                }
                 self.failures = 0;
                 self.report.answered(now);
                 self.later(config, now, random);
@@ -193,6 +200,12 @@ impl FetchedBundle {
         self.etag = None;
     }
 
+    /// It is the active one, sent once more: `etag` is its own.
+    pub fn is_same(&mut self, etag: Option<String>, config: &Bundle, now: u64, random: u64) {
+        self.report.answered(now);
+        self.took(etag, config, now, random);
+    }
+
     /// It is active now: `etag` is its own.
     pub fn took(&mut self, etag: Option<String>, config: &Bundle, now: u64, random: u64) {
         self.etag = etag;
@@ -231,10 +244,11 @@ impl FetchedBundle {
 
     fn later(&mut self, config: &Bundle, now: u64, random: u64) {
         let (min, max) = (nanoseconds(config.poll.min), nanoseconds(config.poll.max));
-        self.next = match config.poll.long {
-            // The server waits, not we.
-            Some(_) if self.holds_back => now,
-            _ => now.saturating_add(between(min, max, random)),
+        // The server waits, not we; one that does not is no reason for a flood.
+        let waits = config.poll.long.is_some() && self.holds_back;
+        self.next = match waits && self.at_once.take(now) {
+            true => now,
+            false => now.saturating_add(between(min, max, random)),
         };
     }
 }

@@ -109,7 +109,7 @@ impl Remote {
         };
         Remote {
             sources: config.providers.iter().map(source).collect(),
-            bundle: config.bundle.as_ref().map(|_| FetchedBundle::new()),
+            bundle: config.bundle.as_ref().map(FetchedBundle::new),
             faults: Vec::new(),
             latest: 0,
             last_id: 0,
@@ -239,6 +239,14 @@ impl Remote {
     /// The bundle that has come, for somebody who then says what became of it.
     pub fn take_bundle(&mut self) -> Option<Arrived> {
         self.bundle.as_mut()?.take()
+    }
+
+    /// The bundle that was taken is the active one.
+    pub fn bundle_is_same(&mut self, config: &Config, etag: Option<String>, now: u64, random: u64) {
+        if let (Some(bundle), Some(config)) = (&mut self.bundle, &config.bundle) {
+            bundle.is_same(etag, config, now, random);
+            count(&mut self.counts, counter::BUNDLE_UNCHANGED, 1);
+        }
     }
 
     /// Whether one has come that nobody took yet.

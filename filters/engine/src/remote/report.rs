@@ -12,6 +12,8 @@ use std::time::{Duration, UNIX_EPOCH};
 /// What there is to report, and the report that is under way.
 #[derive(Default)]
 pub struct Report {
+    /// Whether anybody takes reports.
+    is_wanted: bool,
     /// Names the gate of one worker, among all that report.
     id: Option<String>,
     last_request: Option<u64>,
@@ -35,6 +37,14 @@ const GRACE: u64 = 5_000_000_000;
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
 impl Report {
+    /// `is_wanted`: whether anybody takes them.
+    pub fn new(is_wanted: bool) -> Report {
+        Report {
+            is_wanted,
+            ..Report::default()
+        }
+    }
+
     pub fn asked(&mut self, now: u64) {
         self.last_request = Some(now);
     }
@@ -76,7 +86,7 @@ impl Report {
     pub fn next(&self) -> Option<u64> {
         match self.call {
             Some((_, until)) => Some(until),
-            None => self.is_due.then_some(0),
+            None => (self.is_wanted && self.is_due).then_some(0),
         }
     }
 

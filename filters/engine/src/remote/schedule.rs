@@ -81,7 +81,7 @@ impl Schedule {
     pub fn set_back(&mut self, by: u64) {
         let back = |at: &mut u64| *at = at.saturating_sub(by);
         back(&mut self.next);
-        back(&mut self.bucket.since);
+        self.bucket.set_back(by);
         if let Some((asked_at, until)) = &mut self.flight {
             back(asked_at);
             back(until);
@@ -216,7 +216,7 @@ pub fn nanoseconds(span: Duration) -> u64 {
 }
 
 /// Three at once, then one in ten seconds.
-struct Bucket {
+pub struct Bucket {
     tokens: u64,
     /// Since when the next one grows.
     since: u64,
@@ -226,14 +226,19 @@ impl Bucket {
     const SIZE: u64 = 3;
     const EACH: u64 = 10 * SECOND;
 
-    fn new() -> Bucket {
+    pub fn new() -> Bucket {
         Bucket {
             tokens: Bucket::SIZE,
             since: 0,
         }
     }
 
-    fn take(&mut self, now: u64) -> bool {
+    /// The clock was set back by so much.
+    pub fn set_back(&mut self, by: u64) {
+        self.since = self.since.saturating_sub(by);
+    }
+
+    pub fn take(&mut self, now: u64) -> bool {
         let grown = now
             .saturating_sub(self.since)
             .checked_div(Bucket::EACH)

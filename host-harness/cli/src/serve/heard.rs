@@ -9,7 +9,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// Of the answers, so that they take no more than a few megabytes.
+/// Of the answers.
 const REMEMBERED: usize = 50;
 /// Of one: bundles are the longest.
 const LONGEST: usize = 16 << 20;
@@ -30,6 +30,8 @@ pub struct Question {
     cluster: String,
     head: Vec<Vec<u8>>,
     body: Vec<u8>,
+    /// One that tells, and asks nothing.
+    is_report: bool,
 }
 
 const HEAD: [&str; 3] = [":method", ":authority", ":path"];
@@ -39,6 +41,7 @@ impl Question {
         let head = HEAD.map(|name| call.headers.get(name).unwrap_or_default().to_vec());
         Question {
             cluster: call.cluster.clone(),
+            is_report: call.headers.get("content-type") == Some(b"application/json".as_slice()),
             head: head.into(),
             body: call.body.clone(),
         }
@@ -54,7 +57,27 @@ impl Question {
             cluster: call.cluster.clone(),
             head: HEAD.map(value).into(),
             body: call.body.clone(),
+            is_report: value("content-type") == b"application/json",
         }
+    }
+}
+
+impl Entry {
+    /// As a server answers who has it already (RFC 9110 section 13.1.2).
+    fn answer_to(&self, known: Option<&[u8]>) -> Answer {
+        if let Answer::Response { headers, .. } = &self.answer
+            && known.is_some()
+        {
+            let mut headers = headers.iter();
+            let tag = headers.find(|(name, _)| name == "etag").cloned();
+            if let Some(tag) = tag.filter(|(_, tag)| known == Some(tag.as_slice())) {
+                return Answer::Response {
+                    headers: vec![(":status".to_owned(), b"304".to_vec()), tag],
+                    body: Vec::new(),
+                };
+            }
+        }
+        self.answer.clone()
     }
 }
 
@@ -62,7 +85,8 @@ impl Heard {
     /// Remembers an answer with status 200, in the place of an older one.
     pub fn remember(&self, question: Question, response: &HttpCallResponse) {
         let status = response.headers.get(":status");
-        if status != Some(b"200".as_slice()) || response.body.len() > LONGEST {
+        if status != Some(b"200".as_slice()) || response.body.len() > LONGEST || question.is_report
+        {
             return;
         }
         let headers = response.headers.iter();
@@ -89,6 +113,13 @@ impl Heard {
         let question = Question::of_engine(call);
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.iter().find(|entry| entry.question == question)?;
-        Some((entry.answer.clone(), entry.at_ns))
+        let header = |name: &str| {
+            let mut headers = call.headers.iter();
+            headers
+                .find(|(found, _)| found == name)
+                .map(|(_, value)| value)
+        };
+        let known = header("if-none-match").map(String::as_bytes);
+        Some((entry.answer_to(known), entry.at_ns))
     }
 }

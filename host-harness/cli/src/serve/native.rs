@@ -41,6 +41,8 @@ struct Fetched {
 
 /// Discovery, then keys, then a token: each answer may bring another question.
 const MOST_QUESTIONS: usize = 8;
+/// A time that lies further back is a clock that was set back, to a gate.
+const SET_BACK: u64 = 500_000_000;
 /// Of work on a bundle; nobody waits for it in between.
 const SLICE: Duration = Duration::from_secs(1);
 /// Of those that are open, the older ones are given up by the gate itself.
@@ -117,6 +119,7 @@ impl Native {
             open.retain(|call| match heard.answer(call) {
                 Some((answer, at_ns)) => {
                     // What is wrong with it, the filter's log tells.
+                    let at_ns = at_ns.max(now_ns.saturating_sub(SET_BACK));
                     let _ = gate.answered(call.id, answer, at_ns, 0);
                     false
                 }
