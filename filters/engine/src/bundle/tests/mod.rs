@@ -7,3 +7,5 @@ mod digests;
 mod mutations;
 mod python;
 mod signatures;
+
+mod live;
