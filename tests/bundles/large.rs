@@ -175,10 +175,12 @@ fn memory_does_not_grow_with_every_bundle() {
             gate.idle(Duration::from_millis(100)).unwrap();
         }
         // What was before goes bit by bit.
-        gate.idle(Duration::from_secs(1)).unwrap();
+        gate.idle(Duration::from_millis(200)).unwrap();
+        gate.rest().unwrap();
         gate.memory_bytes()
     };
     let time = |gate: &mut PluginGate| {
+        gate.rest().unwrap();
         let since = Instant::now();
         for _ in 0..DECISIONS {
             assert!(!revision(gate, &exchange, KEY).is_empty());
