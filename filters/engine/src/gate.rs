@@ -168,6 +168,14 @@ impl Gate {
         self.config.bundle.is_some()
     }
 
+    /// Names where its bundles come from, for what is kept of them; `None` where nothing is, since whoever
+    /// can write there could write a policy: where no signature is required.
+    pub fn bundle_place(&self) -> Option<String> {
+        let config = self.config.bundle.as_ref()?;
+        let verification = config.rules.verification.as_ref()?;
+        verification.required.then(|| config.endpoint.name())
+    }
+
     /// Whether there is a policy. Until a bundle has brought one, every request is refused.
     pub fn has_policy(&self) -> bool {
         self.active.policy.is_some()

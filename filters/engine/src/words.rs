@@ -148,6 +148,9 @@ pub const FILTER_STATE: &str = "portcullis";
 /// start of every key of shared data that they claim it in.
 pub const REPLAY: &str = "portcullis.replay";
 
+/// The start of every key of shared data that a bundle is kept under, for gates that are configured anew.
+pub const BUNDLE: &str = "portcullis.bundle";
+
 /// The counter of requests on which the evaluators differed: Envoy shows it below `wasmcustom.`.
 pub const SELF_CHECK_DIFFERENCES: &str = "portcullis.policy.self_check.differences";
 

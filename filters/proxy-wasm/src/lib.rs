@@ -7,6 +7,7 @@ mod body;
 mod exchange;
 mod fetching;
 mod host;
+mod kept;
 mod metrics;
 mod native;
 mod pairs;

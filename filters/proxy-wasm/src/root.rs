@@ -1,7 +1,7 @@
 //! One configuration of the filter on one worker.
 
 use crate::{
-    body::Bodies, fetching::Fetching, host, metrics::Metrics, native, replay::SharedStore,
+    body::Bodies, fetching::Fetching, host, kept, metrics::Metrics, native, replay::SharedStore,
     stream::Stream,
 };
 use portcullis_engine::{Event, Gate, Live, Record};
@@ -99,6 +99,7 @@ impl RootContext for Root {
                     .verified_by(verifier)
                     .remembering(store, host::now_ns());
                 let accepted = Accepted::new(gate);
+                kept::begin(&accepted.live);
                 accepted.fetching.start();
                 self.accepted = Some(Rc::new(accepted));
                 true
@@ -115,6 +116,9 @@ impl RootContext for Root {
             accepted.metrics.tell_ready(&gate);
             if let (Some(Event::Activated(active)), Some(now)) = (event, host::now_ns()) {
                 accepted.metrics.tell_activated(&active, now);
+                if let Some(packed) = &active.keep {
+                    kept::keep(&accepted.live, packed);
+                }
             }
         }
     }

@@ -235,7 +235,7 @@ pub(crate) fn prepare_read(
         LoadErrors::refuse(errors)?;
     }
     stage.rewrite(imports::modules)?;
-    stage.rewrite(|modules, trees| defaults::modules(modules, trees))?;
+    stage.rewrite(defaults::modules)?;
     if stage.rewrite(|modules, trees| overlaps::modules(modules, trees, &rules))? {
         // A rule may ask for itself by what stands above it.
         let mut errors = Rules::check(stage.engine.get_modules(), &data, &asked).errors;
@@ -253,7 +253,7 @@ pub(crate) fn prepare_read(
     }
     // As often as comprehensions stand in one another, and not without end.
     for _ in 0..MAX_ROUNDS {
-        if !stage.rewrite(|modules, trees| bind::modules(modules, trees))? {
+        if !stage.rewrite(bind::modules)? {
             break;
         }
     }

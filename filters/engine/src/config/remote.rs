@@ -1,7 +1,7 @@
 //! What is fetched from elsewhere: from where, how often, and how long what was fetched will do.
 
 use super::scalar::Span;
-use crate::{error::Findings, fields};
+use crate::{crypto, error::Findings, fields};
 use std::time::Duration;
 
 /// A path at a host of a cluster of the proxy's.
@@ -14,6 +14,13 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// One name for each, of fixed length.
+    pub fn name(&self) -> String {
+        // None of the three has a line break in it.
+        let all = [&*self.cluster, &self.authority, &self.path].join("\n");
+        base16ct::lower::encode_string(&crypto::sha256(all.as_bytes()))
+    }
+
     /// What was wrong, with where it was.
     pub fn asked(&self, fault: &str) -> String {
         let Endpoint {

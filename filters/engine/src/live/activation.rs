@@ -24,6 +24,10 @@ pub struct Activation {
     began: u64,
     slices: u32,
     longest: u64,
+    /// As it came.
+    packed: Option<Vec<u8>>,
+    /// Whether it was active before, in another gate.
+    pub is_kept: bool,
 }
 
 enum Stage {
@@ -48,7 +52,11 @@ pub enum Unit {
 
 impl Activation {
     pub fn new(arrived: Arrived, rules: Arc<Rules>, now: u64) -> Activation {
+        let is_small = arrived.bytes.len() <= MOST_KEPT;
+        let keeps = is_small && rules.verification.as_ref().is_some_and(|it| it.required);
         Activation {
+            packed: keeps.then(|| arrived.bytes.clone()),
+            is_kept: false,
             etag: arrived.etag,
             size: arrived.bytes.len(),
             stage: Stage::Reading(Box::new(Reader::new(arrived.bytes, rules))),
@@ -83,8 +91,15 @@ impl Activation {
         self.longest = self.longest.max(took);
     }
 
-    pub fn activated(&self, before: Option<&Loaded>, made: &Made, now: u64) -> Activated {
+    pub fn activated(&mut self, before: Option<&Loaded>, made: &Made, now: u64) -> Activated {
+        let keep = match self.is_kept {
+            true => None,
+            // A delta is nothing to begin with, and what it changes is so no more.
+            false if self.kind == DELTA => Some(Vec::new()),
+            false => Some(self.packed.take().unwrap_or_default()),
+        };
         Activated {
+            keep,
             revision: made.loaded.manifest.revision.clone(),
             previous: before.map(|it| it.manifest.revision.clone()),
             signer: self.signer.clone(),
@@ -213,6 +228,9 @@ impl Activation {
         }
     }
 }
+
+/// Bytes of a bundle that is kept for those who begin.
+const MOST_KEPT: usize = 1 << 20;
 
 const SNAPSHOT: &str = "snapshot";
 const DELTA: &str = "delta";

@@ -3,14 +3,14 @@
 use crate::words::counter;
 use std::{fmt, time::Duration};
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Event {
     Activated(Activated),
     Refused(Refused),
 }
 
 /// A bundle that decides from now on.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Activated {
     pub revision: String,
     /// The revision before, of a bundle.
@@ -28,6 +28,9 @@ pub struct Activated {
     /// How many times requests had to wait for it, and how long at most.
     pub slices: u32,
     pub longest: Duration,
+    /// What a gate may begin with that is configured anew: the bundle as it came, or nothing. `None`
+    /// where what was kept before may stay.
+    pub keep: Option<Vec<u8>>,
 }
 
 /// Why a bundle does not decide.

@@ -9,7 +9,7 @@ mod order;
 
 pub use event::{Activated, Event, Refused, Step};
 
-use crate::{bundle::Manifest, gate::Gate, words::counter};
+use crate::{bundle::Manifest, gate::Gate, remote::Arrived, words::counter};
 use activation::{Activation, Made, Unit};
 use old::Old;
 use portcullis_rego::{Module, Value};
@@ -55,6 +55,22 @@ impl Live {
         Arc::clone(&current.unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Begins with a bundle that was active in a gate before this one, as [`Activated::keep`] had it, so
+    /// that a proxy which is configured anew refuses nothing meanwhile. It is verified like any other,
+    /// and the server is asked all the same.
+    pub fn begin_with(&self, packed: Vec<u8>, now_ns: u64) {
+        let gate = self.current();
+        if let Some(config) = gate.config().bundle.as_ref().filter(|_| !packed.is_empty()) {
+            let arrived = Arrived {
+                bytes: packed,
+                etag: None,
+            };
+            let mut activation = Activation::new(arrived, Arc::clone(&config.rules), now_ns);
+            activation.is_kept = true;
+            self.machine().next = Some(activation);
+        }
+    }
+
     /// Whether [`Live::work`] has something to do.
     pub fn is_working(&self) -> bool {
         let machine = self.machine();
@@ -96,6 +112,7 @@ impl Live {
             Unit::Done(made) => made,
         };
         let etag = activation.etag.take();
+        let is_kept = activation.is_kept;
         let event = match made {
             Ok(made) => {
                 let event = activation.activated(active.as_ref(), &made, now);
@@ -105,7 +122,10 @@ impl Live {
             Err(refused) => Event::Refused(refused),
         };
         machine.next = None;
-        self.tell(&gate, &event, etag, now, random);
+        // Nobody has asked the server yet.
+        if !is_kept {
+            self.tell(&gate, &event, etag, now, random);
+        }
         Some(event)
     }
 
