@@ -241,7 +241,7 @@ impl FetchedBundle {
         // its time is another bundle, or the word of a server that does not wait.
         let waits = |long: Duration| {
             let held = now.saturating_sub(self.asked_at);
-            self.holds_back && (is_new || held >= nanoseconds(long / 2))
+            self.holds_back && (is_new || held.saturating_mul(2) >= nanoseconds(long))
         };
         self.next = match config.poll.long.is_some_and(waits) {
             true => now,
