@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("portcullis-filter", &["portcullis-engine"]),
     ("portcullis-host", &[]),
+    ("portcullis-registry", &[]),
     (
         "portcullis-gatefile",
         &["portcullis-engine", "portcullis-rego"],
@@ -35,9 +36,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "portcullis-cli",
         &[
+            // To sign bundles with every algorithm that a key set may have.
+            "portcullis-crypto",
             "portcullis-engine",
             "portcullis-gatefile",
             "portcullis-host",
+            "portcullis-registry",
             "portcullis-rego",
             "portcullis-runner",
         ],
@@ -75,6 +79,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("md-5", &["portcullis-crypto"]),
     ("sha1", &["portcullis-crypto"]),
     ("ring", &["portcullis-host"]),
+    ("oci-client", &["portcullis-registry"]),
+    ("docker_credential", &["portcullis-registry"]),
     ("sfv", &["portcullis-engine", "portcullis-tests"]),
 ];
 

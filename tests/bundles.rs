@@ -12,6 +12,8 @@
 mod gauges;
 #[path = "bundles/held.rs"]
 mod held;
+#[path = "bundles/kept.rs"]
+mod kept;
 #[path = "bundles/large.rs"]
 mod large;
 #[path = "bundles/moved.rs"]

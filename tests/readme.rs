@@ -122,6 +122,24 @@ fn its_api_keys_are_made_and_rotated() {
 }
 
 #[test]
+fn its_bundles_are_built_and_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    run(command().args(["init", "."]).current_dir(&folder));
+    for key in ["ci.pem", "ci.pub.pem"] {
+        fs::copy(
+            root().join("tests/bundles").join(key),
+            folder.path().join(key),
+        )
+        .unwrap();
+    }
+    for block in marked(&page("README.md"), "bundles") {
+        let said = run(bash(&block).current_dir(&folder));
+        assert!(said.contains("v7.tar.gz: verified, "), "{said}");
+        assert!(said.contains("revision `v6+rollback.8`"), "{said}");
+    }
+}
+
+#[test]
 fn the_policies_it_shows_load() {
     let blocks = fenced(&page("policies/README.md"), "rego");
     assert!(!blocks.is_empty());
@@ -173,6 +191,7 @@ fn every_shell_block_is_run() {
         "shell",
         "keys",
         "signed",
+        "bundles",
         "eval",
         "course",
     ]

@@ -1,5 +1,6 @@
 //! The `portcullis` command: one file per subcommand, each thin over a library.
 
+mod bundle;
 mod changes;
 mod check;
 mod curl;
@@ -53,6 +54,8 @@ enum Command {
     Keys(Box<keys::Keys>),
     Sign(Box<sign::Sign>),
     Verify(verify::Verify),
+    #[command(subcommand)]
+    Bundle(bundle::Bundle),
     Schema(schema::Schema),
     #[command(subcommand)]
     Scenario(scenario::Scenario),
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Command::Keys(command) => command.run(),
         Command::Sign(command) => command.run(),
         Command::Verify(command) => command.run(),
+        Command::Bundle(command) => command.run(),
         Command::Schema(command) => command.run(),
         Command::Scenario(command) => command.run(),
     };

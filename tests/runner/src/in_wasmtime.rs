@@ -80,7 +80,16 @@ impl PluginGate {
         prepared: &Prepared<'_>,
         clusters: BTreeMap<String, SocketAddr>,
     ) -> Result<PluginGate, String> {
-        let proxy = Proxy::new();
+        PluginGate::load_in(Proxy::new(), module, prepared, clusters)
+    }
+
+    /// In a proxy where others were before.
+    pub fn load_in(
+        proxy: Proxy,
+        module: &Module,
+        prepared: &Prepared<'_>,
+        clusters: BTreeMap<String, SocketAddr>,
+    ) -> Result<PluginGate, String> {
         let options = VmOptions {
             proxy: proxy.clone(),
             vm_id: "portcullis-scenarios".into(),

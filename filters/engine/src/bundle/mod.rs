@@ -6,6 +6,7 @@
 //! put together (`parse`).
 
 mod archive;
+mod digest;
 mod fault;
 mod json;
 mod manifest;
@@ -29,6 +30,7 @@ mod yaml;
 )]
 mod tests;
 
+pub use digest::digest;
 pub use fault::{Fault, Step};
 pub use manifest::{Manifest, Order};
 pub use patch::Patch;

@@ -1,0 +1,186 @@
+//! Where a bundle goes: `registry/repository:tag`.
+
+use crate::Fault;
+use oci_client::Reference;
+use std::net::IpAddr;
+
+/// A name in a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    reference: Reference,
+    is_plain: bool,
+}
+
+impl Target {
+    /// Of a reference, and a tag where it has none itself. Without a word about `plain_http` a registry
+    /// on this machine is spoken to in plain HTTP, and no other one.
+    ///
+    /// # Errors
+    /// Where it is none, names no registry or a digest, or has no tag or two.
+    pub fn parse(text: &str, tag: Option<&str>, plain_http: Option<bool>) -> Result<Target, Fault> {
+        let wrong = |why: &str, hint: &str| Fault::Reference {
+            found: text.to_owned(),
+            why: why.to_owned(),
+            hint: hint.to_owned(),
+        };
+        const HINT: &str = "such as registry.example.com/policies/authz:v7";
+        if text.contains('@') {
+            return Err(wrong(
+                "names a digest",
+                "what is pushed has a tag; its digest follows",
+            ));
+        }
+        // Elsewhere a name without a registry is Docker Hub's: a policy is not sent there unasked.
+        let host = text.split_once('/').map_or("", |(host, _)| host);
+        if !host.contains(['.', ':']) && host != "localhost" {
+            return Err(wrong("names no registry", HINT));
+        }
+        let own = text
+            .rsplit_once('/')
+            .and_then(|(_, name)| name.split_once(':'));
+        let full = match (own, tag) {
+            (Some((_, own)), Some(tag)) if own != tag => {
+                return Err(wrong("has a tag already, and --tag names another", HINT));
+            }
+            (Some(_), _) => text.to_owned(),
+            (None, Some(tag)) => format!("{text}:{tag}"),
+            (None, None) => {
+                return Err(wrong("has no tag", "a tag behind it, or --tag"));
+            }
+        };
+        let reference: Reference = full
+            .parse()
+            .map_err(|error| wrong(&format!("is no reference ({error})"), HINT))?;
+        let is_plain = plain_http.unwrap_or_else(|| is_loopback(reference.registry()));
+        Ok(Target {
+            reference,
+            is_plain,
+        })
+    }
+
+    /// With its port, where it has one.
+    pub fn host(&self) -> &str {
+        self.reference.registry()
+    }
+
+    /// By its tag.
+    pub fn name(&self) -> String {
+        self.reference.whole()
+    }
+
+    /// By a digest, as a gate or a deployment pins it.
+    pub fn pinned(&self, digest: &str) -> String {
+        let (host, repository) = (self.reference.registry(), self.reference.repository());
+        format!("{host}/{repository}@{digest}")
+    }
+
+    /// Whether it is spoken to without TLS.
+    pub fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
+    /// Whether the registry is on this machine.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(self.reference.registry())
+    }
+
+    pub(crate) fn reference(&self) -> &Reference {
+        &self.reference
+    }
+}
+
+fn is_loopback(registry: &str) -> bool {
+    let name = match registry.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => registry,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    name == "localhost" || address.parse().is_ok_and(|it: IpAddr| it.is_loopback())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_complete() {
+        type Case = (
+            &'static str,
+            Option<&'static str>,
+            Result<(&'static str, bool), &'static str>,
+        );
+        let cases: &[Case] = &[
+            (
+                "localhost:5000/authz:v1",
+                None,
+                Ok(("localhost:5000/authz:v1", true)),
+            ),
+            (
+                "127.0.0.1:5000/a/b",
+                Some("v1"),
+                Ok(("127.0.0.1:5000/a/b:v1", true)),
+            ),
+            (
+                "localhost/authz:v1",
+                Some("v1"),
+                Ok(("localhost/authz:v1", true)),
+            ),
+            ("127.0.0.2/authz:v1", None, Ok(("127.0.0.2/authz:v1", true))),
+            (
+                "registry.example.com/authz:v1",
+                None,
+                Ok(("registry.example.com/authz:v1", false)),
+            ),
+            (
+                "localhost.example.com/a:v1",
+                None,
+                Ok(("localhost.example.com/a:v1", false)),
+            ),
+            (
+                "10.0.0.1:5000/authz:v1",
+                None,
+                Ok(("10.0.0.1:5000/authz:v1", false)),
+            ),
+            ("localhost:5000/authz", None, Err("has no tag")),
+            (
+                "localhost:5000/authz:v1",
+                Some("v2"),
+                Err("has a tag already"),
+            ),
+            ("policies/authz:v1", None, Err("names no registry")),
+            ("authz:v1", None, Err("names no registry")),
+            ("localhost:5000/Authz:v1", None, Err("is no reference")),
+            ("localhost:5000/authz:v 1", None, Err("is no reference")),
+            (
+                "https://localhost:5000/authz:v1",
+                None,
+                Err("is no reference"),
+            ),
+            (
+                "localhost:5000/authz@sha256:00",
+                None,
+                Err("names a digest"),
+            ),
+            ("", None, Err("names no registry")),
+        ];
+        for (text, tag, wanted) in cases {
+            match (Target::parse(text, *tag, None), wanted) {
+                (Ok(target), Ok(wanted)) => {
+                    assert_eq!((&*target.name(), target.is_plain()), *wanted, "{text}");
+                }
+                (Err(fault), Err(words)) => {
+                    assert!(fault.to_string().contains(words), "{text}: {fault}");
+                }
+                (found, _) => assert!(found.is_err() && wanted.is_err(), "{text}: {found:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn who_asks_gets_plain_http_or_none() {
+        let plain = |text, asked| Target::parse(text, None, asked).unwrap().is_plain();
+        assert!(plain("registry.example.com/a:v1", Some(true)));
+        assert!(!plain("localhost:5000/a:v1", Some(false)));
+    }
+}
