@@ -17,7 +17,7 @@ use crate::{
     walk,
 };
 
-pub(crate) fn modules(sources: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Module> {
+pub(crate) async fn modules(sources: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Module> {
     edit::modules(sources, trees, |tree| {
         let mut calls = Calls {
             edits: Edits::default(),
@@ -28,6 +28,7 @@ pub(crate) fn modules(sources: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Mod
         }
         calls.edits
     })
+    .await
 }
 
 struct Calls {

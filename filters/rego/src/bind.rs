@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Puts every body into braces.
-pub(crate) fn braces(sources: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Module> {
+pub(crate) async fn braces(sources: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Module> {
     edit::modules(sources, trees, |tree| {
         let mut edits = Edits::default();
         for rule in &tree.policy {
@@ -33,10 +33,11 @@ pub(crate) fn braces(sources: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Modu
         }
         edits
     })
+    .await
 }
 
 /// One round over all modules: what stands inside another such value waits for the next.
-pub(crate) fn modules(sources: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Module> {
+pub(crate) async fn modules(sources: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Module> {
     edit::modules(sources, trees, |tree| {
         let mut binder = Binder {
             names: syntax::names(tree, trees),
@@ -51,6 +52,7 @@ pub(crate) fn modules(sources: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Mod
         }
         binder.edits
     })
+    .await
 }
 
 struct Binder {

@@ -15,13 +15,13 @@ use crate::{
     edit::{self, Edits},
     inspect::Names,
     source::Module,
-    syntax,
+    steps, syntax,
     visit::{Call, Visitor},
     walk,
 };
 
 /// The modules with their calls in this form; one more where builtins are replaced.
-pub(crate) fn modules(
+pub(crate) async fn modules(
     sources: &[Module],
     trees: &[Ref<ast::Module>],
     rules: &Rules,
@@ -38,6 +38,7 @@ pub(crate) fn modules(
             walk::rule(rule, &mut finder);
         }
         replaced = finder.replaced;
+        steps::pause().await;
     }
     let mut modules = edit::modules(sources, trees, |tree| {
         let names = names_of(tree);
@@ -51,7 +52,8 @@ pub(crate) fn modules(
             walk::rule(rule, &mut calls);
         }
         calls.edits
-    });
+    })
+    .await;
     if !replaced.is_empty() {
         modules.push(stand_ins(&replaced));
     }

@@ -10,7 +10,7 @@ use crate::{
     forms::Form,
     inspect::{self, Names, agree},
     source::Entrypoint,
-    syntax,
+    steps, syntax,
     value::Value,
 };
 
@@ -35,11 +35,13 @@ pub(crate) struct RuleSet {
 }
 
 impl Rules {
-    pub fn check(modules: &[Ref<Module>], data: &Value, entrypoints: &[Entrypoint]) -> Rules {
-        let mut rules = Rules::inspected(modules);
-        rules.refuse_recursion();
+    pub async fn check(modules: &[Ref<Module>], data: &Value, entrypoints: &[Entrypoint]) -> Rules {
+        let mut rules = Rules::inspected(modules).await;
+        rules.refuse_recursion().await;
         rules.refuse_depth();
+        steps::pause().await;
         rules.refuse_overlap(data);
+        steps::pause().await;
         for entrypoint in entrypoints {
             rules.refuse_missing(entrypoint);
         }
@@ -47,12 +49,13 @@ impl Rules {
     }
 
     /// Only what can be said of each rule by itself.
-    pub fn inspected(modules: &[Ref<Module>]) -> Rules {
+    pub async fn inspected(modules: &[Ref<Module>]) -> Rules {
         let mut rules = Rules {
             rules: Vec::new(),
             errors: Vec::new(),
         };
         let heads = rules.collect(modules);
+        steps::pause().await;
         for (module, heads) in modules.iter().zip(heads) {
             let names = Names::of(module, modules, &rules.rules);
             for (rule, target) in module.policy.iter().zip(heads) {
@@ -62,6 +65,7 @@ impl Rules {
                     set.uses.extend(found.uses);
                     set.forms.extend(found.forms);
                 }
+                steps::pause().await;
             }
         }
         rules
@@ -173,8 +177,9 @@ impl Rules {
     }
 
     /// OPA refuses recursion. regorus does not, and overflows its stack.
-    fn refuse_recursion(&mut self) {
+    async fn refuse_recursion(&mut self) {
         for start in 0..self.rules.len() {
+            steps::pause().await;
             if let Some(chain) = self.cycle(start) {
                 let Some(set) = self.rules.get(start) else {
                     continue;

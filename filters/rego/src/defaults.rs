@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 
 use regorus::unstable::{self as ast, Ref, Rule};
 
-use crate::{edit, source::Module, syntax};
+use crate::{edit, source::Module, steps, syntax};
 
 /// The modules, and one more for each package that has such functions.
-pub(crate) fn modules(sources: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Module> {
+pub(crate) async fn modules(sources: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Module> {
     let mut defined: BTreeSet<Vec<String>> = BTreeSet::new();
     for tree in trees {
         let package = syntax::package_path(tree);
@@ -18,6 +18,7 @@ pub(crate) fn modules(sources: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Mod
             .iter()
             .filter(|rule| matches!(rule.as_ref(), Rule::Spec { .. }));
         defined.extend(written.map(|rule| syntax::path_of(&package, rule)));
+        steps::pause().await;
     }
     let mut modules = sources.to_vec();
     for (source, tree) in sources.iter().zip(trees) {

@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 
 use regorus::unstable::{Expr, LiteralStmt, Module, Query, Ref, RuleAssign, Source, Span};
 
-use crate::source;
+use crate::{source, steps};
 
-/// Each module with the changes that its tree asks for.
-pub(crate) fn modules(
+/// Each module with the changes that its tree asks for, one at a time.
+pub(crate) async fn modules(
     sources: &[source::Module],
     trees: &[Ref<Module>],
     mut changes: impl FnMut(&Module) -> Edits,
 ) -> Vec<source::Module> {
-    sources
-        .iter()
-        .zip(trees)
-        .map(|(source, tree)| source.with_text(changes(tree).apply(&source.text)))
-        .collect()
+    let mut modules = Vec::new();
+    for (source, tree) in sources.iter().zip(trees) {
+        modules.push(source.with_text(changes(tree).apply(&source.text)));
+        steps::pause().await;
+    }
+    modules
 }
 
 /// Changes by their byte offset. None may overlap another; those at one place nest.

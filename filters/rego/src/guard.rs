@@ -13,7 +13,7 @@ use crate::{
     forms::{self, Form},
     loops,
     source::Module,
-    syntax,
+    steps, syntax,
     value::Value,
     visit::Visitor,
     walk,
@@ -42,8 +42,8 @@ pub(crate) struct Guarded {
 }
 
 /// Of modules whose bodies all stand in braces.
-pub(crate) fn modules(sources: &[Module], trees: &[Ref<ast::Module>]) -> Guarded {
-    let values = conflicting(trees);
+pub(crate) async fn modules(sources: &[Module], trees: &[Ref<ast::Module>]) -> Guarded {
+    let values = conflicting(trees).await;
     let mut unfit = Vec::new();
     let modules = edit::modules(sources, trees, |tree| {
         let package = syntax::package_path(tree);
@@ -66,12 +66,13 @@ pub(crate) fn modules(sources: &[Module], trees: &[Ref<ast::Module>]) -> Guarded
             unfit.extend(guards.unfit.drain(..).map(|form| (path.clone(), form)));
         }
         guards.edits
-    });
+    })
+    .await;
     Guarded { modules, unfit }
 }
 
 /// The rules of which more than one value may come. Partial sets cannot conflict.
-fn conflicting(trees: &[Ref<ast::Module>]) -> BTreeSet<Vec<String>> {
+async fn conflicting(trees: &[Ref<ast::Module>]) -> BTreeSet<Vec<String>> {
     let mut definitions: BTreeMap<Vec<String>, Vec<Definition>> = BTreeMap::new();
     for tree in trees {
         let package = syntax::package_path(tree);
@@ -81,6 +82,7 @@ fn conflicting(trees: &[Ref<ast::Module>]) -> BTreeSet<Vec<String>> {
                 .or_default()
                 .extend(Definition::of(rule));
         }
+        steps::pause().await;
     }
     let mut conflicting: BTreeSet<Vec<String>> = definitions
         .iter()
@@ -105,6 +107,7 @@ fn conflicting(trees: &[Ref<ast::Module>]) -> BTreeSet<Vec<String>> {
                 conflicting.insert(path);
             }
         }
+        steps::pause().await;
     }
     conflicting
 }

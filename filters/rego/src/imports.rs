@@ -15,7 +15,7 @@ use crate::{
     walk,
 };
 
-pub(crate) fn modules(modules: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Module> {
+pub(crate) async fn modules(modules: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Module> {
     edit::modules(modules, trees, |tree| {
         let mut names = Names {
             imported: imported(tree),
@@ -27,6 +27,7 @@ pub(crate) fn modules(modules: &[Module], trees: &[Ref<ast::Module>]) -> Vec<Mod
         }
         names.edits
     })
+    .await
 }
 
 /// What each name means that is imported from `data`.

@@ -93,14 +93,14 @@ fn quoted(rest: &str) -> Option<usize> {
 ///
 /// # Errors
 /// Where a keyword names no rule, or a name would mean something else in the rule's package.
-pub(crate) fn modules(
+pub(crate) async fn modules(
     sources: &[Module],
     trees: &[Ref<ast::Module>],
 ) -> Result<Vec<Module>, LoadErrors> {
     if !sources.iter().any(|module| module.text.contains(NAMED)) {
         return Ok(sources.to_vec());
     }
-    let rules = Rules::inspected(trees);
+    let rules = Rules::inspected(trees).await;
     let packages = packages(&rules);
     let mut errors = Vec::new();
     let mut modules = Vec::new();

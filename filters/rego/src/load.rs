@@ -1,12 +1,9 @@
 //! From sources to a policy: parse, check, compile; every error with its place.
 
-use std::{
-    num::{NonZeroU32, NonZeroUsize},
-    sync::OnceLock,
-};
+use std::sync::OnceLock;
 
 use regorus::{
-    Engine, PolicyLengthConfig,
+    Engine,
     unstable::{self as ast, Ref},
 };
 
@@ -17,47 +14,65 @@ use crate::{
     error::{self, LoadError, LoadErrors},
     guard, imports,
     interpreter::Interpreter,
-    keywords, metadata, nesting, overlaps, patterns,
+    keywords, metadata, nesting, overlaps,
+    parse::{Parsed, parse},
+    patterns,
     policy::{Loaded, Package, Route},
     reach,
     rvm::Rvm,
     source::{Entrypoint, Module, RegoVersion, Sources},
-    syntax, template,
+    steps, syntax, template,
     value::Value,
 };
 
-pub(crate) fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Loaded, LoadErrors> {
+pub(crate) async fn load(
+    sources: Sources,
+    entrypoints: &[Entrypoint],
+) -> Result<Loaded, LoadErrors> {
     let version = sources.version;
     let data = sources.data.clone();
+    let as_they_are = |modules: &[Module], _: &[Ref<ast::Module>]| modules.to_vec();
+    let read = read(sources).await?;
     let Prepared {
         mut engine,
         modules,
         mut rules,
         asked,
         packages,
-    } = prepare(sources, entrypoints, &mut None)?;
-    let guarded = guard::modules(&modules, engine.get_modules());
+    } = prepare_read(read, entrypoints, &mut None, as_they_are).await?;
+    let guarded = guard::modules(&modules, engine.get_modules()).await;
     for (path, form) in guarded.unfit {
         rules.leave(&path, form);
     }
-    let routes = entrypoints
-        .iter()
-        .zip(asked)
-        .map(|(entrypoint, asked)| {
-            let machine = match rules.unfit(&asked) {
-                Some(form) => Err(form.to_string()),
-                None => Rvm::compile(&guarded.modules, version, &data, &asked),
-            };
-            Route {
-                entrypoint: entrypoint.clone(),
-                asked,
-                machine,
-                left: OnceLock::new(),
+    let mut machines = None;
+    let mut routes = Vec::new();
+    for (entrypoint, asked) in entrypoints.iter().zip(asked) {
+        let machine = match rules.unfit(&asked) {
+            Some(form) => Err(form.to_string()),
+            None => {
+                if machines.is_none() {
+                    machines = Some(parse(&guarded.modules, version).await);
+                }
+                match &mut machines {
+                    Some(Ok(engine)) => Rvm::compile(engine, &data, &asked).await,
+                    Some(Err(errors)) => Err(error::one_line(&errors.to_string())),
+                    None => Err("it was not parsed".to_owned()),
+                }
             }
-        })
-        .collect();
+        };
+        routes.push(Route {
+            entrypoint: entrypoint.clone(),
+            asked,
+            machine,
+            left: OnceLock::new(),
+        });
+        steps::pause().await;
+    }
+    // It takes a while to take down what so many modules were made into.
+    drop((machines, guarded.modules));
+    steps::pause().await;
     Ok(Loaded {
-        reach: reach::of(engine.get_modules()),
+        reach: reach::of(engine.get_modules()).await,
         packages,
         interpreter: Interpreter::new(engine),
         routes,
@@ -113,14 +128,14 @@ pub(crate) fn prepare(
     entrypoints: &[Entrypoint],
     query: &mut Option<Module>,
 ) -> Result<Prepared, LoadErrors> {
-    prepare_plain(read(sources)?, entrypoints, query)
+    prepare_plain(steps::finish(read(sources))?, entrypoints, query)
 }
 
 /// Sources as regorus reads them: each module [`plain`].
 ///
 /// # Errors
 /// Names that are ours, and what has no end.
-pub(crate) fn read(sources: Sources) -> Result<Sources, LoadErrors> {
+pub(crate) async fn read(sources: Sources) -> Result<Sources, LoadErrors> {
     let mut errors: Vec<LoadError> = sources
         .modules
         .iter()
@@ -138,6 +153,7 @@ pub(crate) fn read(sources: Sources) -> Result<Sources, LoadErrors> {
             Ok(module) => modules.push(module),
             Err(error) => errors.push(error),
         }
+        steps::pause().await;
     }
     LoadErrors::refuse(errors)?;
     Ok(Sources { modules, ..sources })
@@ -164,51 +180,61 @@ pub(crate) fn prepare_plain(
     entrypoints: &[Entrypoint],
     query: &mut Option<Module>,
 ) -> Result<Prepared, LoadErrors> {
-    prepare_read(sources, entrypoints, query, |modules, _| modules.to_vec())
+    let prepared = prepare_read(sources, entrypoints, query, |modules, _| modules.to_vec());
+    steps::finish(prepared)
 }
 
-/// The same; `last` may change what the interpreter sees.
+/// The same in steps; `last` may change what the interpreter sees.
 ///
 /// # Errors
 /// As [`prepare`].
-pub(crate) fn prepare_read(
+pub(crate) async fn prepare_read(
     sources: Sources,
     entrypoints: &[Entrypoint],
     query: &mut Option<Module>,
     last: impl FnOnce(&[Module], &[Ref<ast::Module>]) -> Vec<Module>,
 ) -> Result<Prepared, LoadErrors> {
     let Sources {
-        mut modules,
+        modules,
         data,
         version,
     } = sources;
-    let mut errors: Vec<LoadError> = modules.iter().filter_map(nesting::check).collect();
+    let mut errors = Vec::new();
+    for module in &modules {
+        errors.extend(nesting::check(module));
+        steps::pause().await;
+    }
     LoadErrors::refuse(std::mem::take(&mut errors))?;
-    let mut engine = match parse(&modules, version) {
+    let mut engine = match parse(&modules, version).await {
         Ok(engine) => engine,
         Err(errors) => return Err(keywords::placed(errors, &modules)),
     };
-    let trees = engine.get_modules().iter();
-    let packages = modules.iter().zip(trees).map(|(module, tree)| Package {
-        module: module.path.clone(),
-        path: syntax::package_path(tree),
-    });
+    let mut parsed = Parsed {
+        trees: engine.get_modules().clone(),
+        modules,
+        version,
+    };
+    let trees = parsed.trees.iter();
+    let packages = parsed
+        .modules
+        .iter()
+        .zip(trees)
+        .map(|(module, tree)| Package {
+            module: module.path.clone(),
+            path: syntax::package_path(tree),
+        });
     let packages = packages.collect();
-    let moved = keywords::modules(&modules, engine.get_modules())?;
-    if moved != modules {
-        modules = moved;
-        engine = parse(&modules, version)?;
+    let moved = keywords::modules(&parsed.modules, &parsed.trees).await?;
+    let mut is_changed = parsed.take(moved).await?;
+    if let Some(annotated) = metadata::modules(&parsed.modules, &parsed.trees).await? {
+        is_changed |= parsed.take(annotated).await?;
     }
-    if let Some(annotated) = metadata::modules(&modules, engine.get_modules())? {
-        modules = annotated;
-        engine = parse(&modules, version)?;
-    }
-    let (asked, documents) = asked(&Rules::inspected(engine.get_modules()), entrypoints);
+    let (asked, documents) = asked(&Rules::inspected(&parsed.trees).await, entrypoints);
     if let Some(documents) = documents {
-        modules.push(documents);
-        engine = parse(&modules, version)?;
+        parsed.push(documents)?;
+        is_changed = true;
     }
-    let rules = Rules::check(engine.get_modules(), &data, &asked);
+    let rules = Rules::check(&parsed.trees, &data, &asked).await;
     if !matches!(data, Value::Object(_)) {
         errors.push(LoadError::new("data", "the base data is no object"));
     }
@@ -220,59 +246,65 @@ pub(crate) fn prepare_read(
     LoadErrors::refuse(errors)?;
     // Compiling analyzes every rule: a variable that is never bound is found here. Only that what
     // `calls` writes out is unknown to regorus as it stands.
-    let analyzed = analyze(&mut engine, &asked);
-    let mut stage = Stage {
-        modules,
-        engine,
-        version,
-    };
-    let place = stage.modules.len();
+    if is_changed {
+        engine = parse(&parsed.modules, version).await?;
+    }
+    let analyzed = analyze(engine, &asked).await;
+    let place = parsed.modules.len();
     if let Some(query) = query.as_ref() {
-        stage.modules.push(template::module(query.clone())?);
-        stage.engine = parse(&stage.modules, version)?;
-        let mut errors = Rules::inspected(stage.engine.get_modules()).errors;
+        parsed.push(template::module(query.clone())?)?;
+        let mut errors = Rules::inspected(&parsed.trees).await.errors;
         errors.retain(|error| error.file == query.path);
         LoadErrors::refuse(errors)?;
     }
-    stage.rewrite(imports::modules)?;
-    stage.rewrite(defaults::modules)?;
-    if stage.rewrite(|modules, trees| overlaps::modules(modules, trees, &rules))? {
+    let written = imports::modules(&parsed.modules, &parsed.trees).await;
+    parsed.take(written).await?;
+    let defined = defaults::modules(&parsed.modules, &parsed.trees).await;
+    parsed.take(defined).await?;
+    let apart = overlaps::modules(&parsed.modules, &parsed.trees, &rules).await;
+    if parsed.take(apart).await? {
         // A rule may ask for itself by what stands above it.
-        let mut errors = Rules::check(stage.engine.get_modules(), &data, &asked).errors;
+        let mut errors = Rules::check(&parsed.trees, &data, &asked).await.errors;
         // A query of all of `data` is not in it.
         errors.retain(|error| query.as_ref().is_none_or(|query| error.file != query.path));
         LoadErrors::refuse(errors)?;
     }
-    stage.rewrite(bind::braces)?;
-    let rules = Rules::inspected(stage.engine.get_modules());
-    stage.rewrite(|modules, trees| calls::modules(modules, trees, &rules))?;
-    let exact = patterns::modules(&stage.modules, stage.engine.get_modules())?;
-    stage.take(exact)?;
-    if analyzed.is_err() && analyze(&mut stage.engine, &asked).is_err() {
-        analyzed?;
+    let braced = bind::braces(&parsed.modules, &parsed.trees).await;
+    parsed.take(braced).await?;
+    let rules = Rules::inspected(&parsed.trees).await;
+    let called = calls::modules(&parsed.modules, &parsed.trees, &rules).await;
+    parsed.take(called).await?;
+    let exact = patterns::modules(&parsed.modules, &parsed.trees).await?;
+    parsed.take(exact).await?;
+    if analyzed.is_err() {
+        let engine = parse(&parsed.modules, version).await?;
+        if analyze(engine, &asked).await.is_err() {
+            analyzed?;
+        }
     }
     // As often as comprehensions stand in one another, and not without end.
     for _ in 0..MAX_ROUNDS {
-        if !stage.rewrite(bind::modules)? {
+        let bound = bind::modules(&parsed.modules, &parsed.trees).await;
+        if !parsed.take(bound).await? {
             break;
         }
     }
     // Which forms the evaluators see.
-    let rules = Rules::check(stage.engine.get_modules(), &data, &asked);
-    stage.rewrite(arithmetic::modules)?;
+    let rules = Rules::check(&parsed.trees, &data, &asked).await;
+    let mut modules = arithmetic::modules(&parsed.modules, &parsed.trees).await;
     if let Some(query) = query {
-        *query = stage.modules.remove(place);
-        stage.engine = parse(&stage.modules, version)?;
+        *query = modules.remove(place);
     }
-    stage.rewrite(last)?;
-    let Stage {
-        modules,
-        mut engine,
-        ..
-    } = stage;
+    let mut engine = parse(&modules, version).await?;
+    let changed = last(&modules, engine.get_modules());
+    if changed != modules {
+        modules = changed;
+        engine = parse(&modules, version).await?;
+    }
     engine
         .add_data(data)
         .map_err(|error| error::from_regorus("data", &error.to_string()))?;
+    steps::pause().await;
     Ok(Prepared {
         engine,
         modules,
@@ -282,76 +314,14 @@ pub(crate) fn prepare_read(
     })
 }
 
-/// Modules on their way to the evaluators, and how they parse.
-struct Stage {
-    modules: Vec<Module>,
-    engine: Engine,
-    version: RegoVersion,
-}
-
-impl Stage {
-    /// Whether anything was changed.
-    fn rewrite(
-        &mut self,
-        rewritten: impl FnOnce(&[Module], &[Ref<ast::Module>]) -> Vec<Module>,
-    ) -> Result<bool, LoadErrors> {
-        let modules = rewritten(&self.modules, self.engine.get_modules());
-        self.take(modules)
-    }
-
-    fn take(&mut self, modules: Vec<Module>) -> Result<bool, LoadErrors> {
-        if modules == self.modules {
-            return Ok(false);
-        }
-        self.modules = modules;
-        self.engine = parse(&self.modules, self.version)?;
-        Ok(true)
-    }
-}
-
-fn analyze(engine: &mut Engine, entrypoints: &[Entrypoint]) -> Result<(), LoadErrors> {
+async fn analyze(mut engine: Engine, entrypoints: &[Entrypoint]) -> Result<(), LoadErrors> {
     for entrypoint in entrypoints {
         engine
             .compile_with_entrypoint(&entrypoint.as_str().into())
             .map_err(|error| error::from_regorus("", &error.to_string()))?;
+        steps::pause().await;
     }
     Ok(())
 }
 
 const MAX_ROUNDS: usize = 16;
-
-/// Parses modules.
-///
-/// # Errors
-/// Everything that is not Rego in them.
-pub(crate) fn parse(modules: &[Module], version: RegoVersion) -> Result<Engine, LoadErrors> {
-    let mut errors = Vec::new();
-    let mut engine = Engine::new();
-    engine.set_policy_length_config(LENGTHS);
-    // What is printed is dropped: a guest has no stdout.
-    engine.set_gather_prints(true);
-    for module in modules {
-        engine.set_rego_v0(module.version.unwrap_or(version) == RegoVersion::V0);
-        if let Err(error) = engine.add_policy(module.path.clone(), module.text.clone()) {
-            errors.push(error::from_regorus(&module.path, &error.to_string()));
-        }
-    }
-    // Queries are of the sources' version.
-    engine.set_rego_v0(version == RegoVersion::V0);
-    LoadErrors::refuse(errors)?;
-    Ok(engine)
-}
-
-/// What regorus takes by itself is too little for a certificate on one line, and OPA has no such
-/// bounds.
-pub(crate) const LENGTHS: PolicyLengthConfig = PolicyLengthConfig {
-    max_col: NonZeroU32::MAX,
-    max_file_bytes: MAX_BYTES,
-    max_lines: MAX_BYTES,
-};
-
-/// 16 MiB; an offset into a text has 32 bits.
-const MAX_BYTES: NonZeroUsize = match NonZeroUsize::new(16 << 20) {
-    Some(bytes) => bytes,
-    None => NonZeroUsize::MIN,
-};

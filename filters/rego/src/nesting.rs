@@ -2,7 +2,7 @@
 
 use regorus::unstable::{Lexer, Source, Token, TokenKind};
 
-use crate::{error::LoadError, load::LENGTHS, source::Module, syntax};
+use crate::{error::LoadError, parse::LENGTHS, source::Module, syntax};
 
 /// Brackets in brackets. regorus itself stops at as many expressions in one another.
 const MAX_NESTING: usize = 32;

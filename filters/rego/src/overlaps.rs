@@ -15,7 +15,7 @@ use crate::{
     walk,
 };
 
-pub(crate) fn modules(
+pub(crate) async fn modules(
     sources: &[Module],
     trees: &[Ref<ast::Module>],
     rules: &Rules,
@@ -32,6 +32,7 @@ pub(crate) fn modules(
         }
         overlaps.edits
     })
+    .await
 }
 
 struct Overlaps<'a> {

@@ -24,7 +24,7 @@ use crate::{
 ///
 /// # Errors
 /// The patterns that cannot be.
-pub(crate) fn modules(
+pub(crate) async fn modules(
     sources: &[Module],
     trees: &[Ref<ast::Module>],
 ) -> Result<Vec<Module>, LoadErrors> {
@@ -44,7 +44,8 @@ pub(crate) fn modules(
         }
         errors.append(&mut patterns.errors);
         patterns.edits
-    });
+    })
+    .await;
     LoadErrors::refuse(errors)?;
     Ok(modules)
 }

@@ -5,9 +5,11 @@ use std::sync::{Arc, OnceLock};
 use crate::{
     error::{EvalError, LoadErrors},
     interpreter::Interpreter,
+    load,
     reach::Reach,
     rvm::Rvm,
     source::{Entrypoint, Sources},
+    steps,
     value::Value,
 };
 
@@ -77,7 +79,16 @@ impl Policy {
     /// # Errors
     /// Everything found that is wrong with the sources, or missing from them.
     pub fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Policy, LoadErrors> {
-        crate::load::load(sources, entrypoints).map(|loaded| Policy(Arc::new(loaded)))
+        steps::finish(Policy::loaded(sources, entrypoints))
+    }
+
+    /// The same in steps.
+    pub(crate) async fn loaded(
+        sources: Sources,
+        entrypoints: &[Entrypoint],
+    ) -> Result<Policy, LoadErrors> {
+        let loaded = load::load(sources, entrypoints).await?;
+        Ok(Policy(Arc::new(loaded)))
     }
 
     /// What of an input can make a difference, whichever entrypoint is asked.

@@ -8,11 +8,12 @@ use regorus::{
 use crate::{
     error::{self, LoadError, LoadErrors, QueryError},
     interpreter::{Ready, eval_error},
-    load::{parse, prepare},
+    load::prepare,
+    parse::parse,
     patterns,
     policy::Moment,
     source::{Module, RegoVersion, Sources},
-    template,
+    steps, template,
     value::{self, Value},
 };
 
@@ -97,7 +98,7 @@ struct Statement {
 }
 
 fn statements(module: Module, version: RegoVersion) -> Vec<Statement> {
-    let Ok(mut engine) = parse(&[module], version) else {
+    let Ok(mut engine) = steps::finish(parse(&[module], version)) else {
         return Vec::new();
     };
     let rules = engine.get_modules().iter().flat_map(|tree| &tree.policy);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{self as ast, Expr, Import, Lexer, Ref, Span, Token, TokenKind};
 
-use crate::{load::LENGTHS, syntax, visit::Visitor, walk};
+use crate::{parse::LENGTHS, steps, syntax, visit::Visitor, walk};
 
 /// A part of a document, as far as a policy can look at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,9 +60,10 @@ impl Reach {
 
 /// What modules look at of `input`. All of it, where it is named anywhere that no reference accounts
 /// for: a name that stands for something else there costs nothing but time.
-pub(crate) fn of(modules: &[Ref<ast::Module>]) -> Reach {
+pub(crate) async fn of(modules: &[Ref<ast::Module>]) -> Reach {
     let mut reach = Reach::Members(BTreeMap::new());
     for module in modules {
+        steps::pause().await;
         let mut names = Names::of(module);
         for rule in &module.policy {
             walk::rule(rule, &mut names);

@@ -7,6 +7,7 @@ use std::{
 };
 
 use regorus::{
+    Engine,
     languages::rego::compiler::Compiler,
     rvm::{
         Instruction,
@@ -20,9 +21,10 @@ use crate::{
     builtins::{self, Failure, Meter, World},
     conflicts::Conflicts,
     error::{self, EvalError},
-    guard, load,
+    guard,
     policy::Moment,
-    source::{Entrypoint, Module, RegoVersion},
+    source::Entrypoint,
+    steps,
     value::Value,
 };
 
@@ -36,19 +38,20 @@ pub(crate) struct Rvm {
 }
 
 impl Rvm {
+    /// Of an engine with the guarded modules, which several entrypoints may share.
+    ///
     /// # Errors
     /// Why the policy cannot be compiled for the machine.
-    pub fn compile(
-        modules: &[Module],
-        version: RegoVersion,
+    pub async fn compile(
+        engine: &mut Engine,
         data: &Value,
         entrypoint: &Entrypoint,
     ) -> Result<Rvm, String> {
         let told = |text: String| error::one_line(&text);
-        let mut engine = load::parse(modules, version).map_err(|error| told(error.to_string()))?;
         let compiled = engine
             .compile_with_entrypoint(&entrypoint.as_str().into())
             .map_err(|error| told(error.to_string()))?;
+        steps::pause().await;
         let answered: Vec<(&str, usize)> =
             builtins::called_by_machine().chain(guard::NAMES).collect();
         let program = Compiler::compile_from_policy_with_host_await(
@@ -57,6 +60,7 @@ impl Rvm {
             &answered,
         )
         .map_err(|error| told(error.to_string()))?;
+        steps::pause().await;
         let rvm = Rvm {
             program: Arc::new(refuse_undefined(&program)?),
             data: data.clone(),

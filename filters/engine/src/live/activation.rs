@@ -10,7 +10,7 @@ use crate::{
     remote::Arrived,
 };
 use portcullis_rego::{
-    Moment, Policy, RegoVersion, Sources,
+    Loading, Moment, Policy, RegoVersion, Sources,
     testing::{Error, Outcome, Suite, Test},
 };
 use std::{sync::Arc, time::Duration};
@@ -33,7 +33,9 @@ pub struct Activation {
 enum Stage {
     Reading(Box<Reader>),
     Keys(Loaded, Gathering),
-    Compiling(Loaded, Keys),
+    Compiling(Loaded, Keys, Loading<Policy>),
+    /// Its own tests, on their way.
+    Gathering(Box<Made>, Loading<Suite>),
     /// Its own tests, of which so many have passed.
     Testing(Box<Made>, Box<Suite>, usize),
     Ended,
@@ -47,7 +49,7 @@ pub struct Made {
 
 pub enum Unit {
     More,
-    Done(Result<Made, Refused>),
+    Done(Result<Box<Made>, Refused>),
 }
 
 impl Activation {
@@ -120,7 +122,7 @@ impl Activation {
         gate: &Gate,
         active: Option<&Loaded>,
         more: &mut dyn FnMut() -> bool,
-    ) -> Result<Option<Made>, Refused> {
+    ) -> Result<Option<Box<Made>>, Refused> {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Ended) {
             Stage::Reading(mut reader) => match reader.work(more) {
                 None => Stage::Reading(reader),
@@ -134,7 +136,7 @@ impl Activation {
                             let gathering = own.gather(Some(&loaded.data));
                             Stage::Keys(loaded, gathering)
                         }
-                        None => Stage::Compiling(loaded, Keys::default()),
+                        None => compiling(gate, loaded, Keys::default()),
                     }
                 }
             },
@@ -142,13 +144,16 @@ impl Activation {
                 let own = gate.config().api_keys.as_ref();
                 match own.map(|own| gathering.step(own)) {
                     Some(None) => Stage::Keys(loaded, gathering),
-                    Some(Some(Ok(keys))) => Stage::Compiling(loaded, keys),
+                    Some(Some(Ok(keys))) => compiling(gate, loaded, keys),
                     Some(Some(Err(wrong))) => return Err(refused(Step::Load, wrong.told())),
-                    None => Stage::Compiling(loaded, Keys::default()),
+                    None => compiling(gate, loaded, Keys::default()),
                 }
             }
-            Stage::Compiling(loaded, keys) => {
-                let policy = Policy::load(sources(&loaded), &gate.config().entrypoints());
+            Stage::Compiling(loaded, keys, mut loading) => {
+                let Some(policy) = loading.step() else {
+                    self.stage = Stage::Compiling(loaded, keys, loading);
+                    return Ok(None);
+                };
                 let policy = policy.map_err(of_load)?;
                 check_packages(&loaded.manifest, &policy)?;
                 let active = Active {
@@ -156,16 +161,23 @@ impl Activation {
                     keys: Arc::new(keys),
                     revision: Some(loaded.manifest.revision.as_str().into()),
                 };
-                let made = Made { active, loaded };
+                let made = Box::new(Made { active, loaded });
                 let runs_tests = gate.config().bundle.as_ref();
                 if !runs_tests.is_some_and(|config| config.run_tests) {
                     return Ok(Some(made));
                 }
-                let suite = Suite::new(sources(&made.loaded)).map_err(of_load)?;
-                Stage::Testing(Box::new(made), Box::new(suite), 0)
+                let loading = Suite::loading(sources(&made.loaded));
+                Stage::Gathering(made, loading)
             }
+            Stage::Gathering(made, mut loading) => match loading.step() {
+                None => Stage::Gathering(made, loading),
+                Some(suite) => {
+                    let suite = Box::new(suite.map_err(of_load)?);
+                    Stage::Testing(made, suite, 0)
+                }
+            },
             Stage::Testing(made, suite, next) => match suite.tests().get(next) {
-                None => return Ok(Some(*made)),
+                None => return Ok(Some(made)),
                 Some(test) => {
                     let moment = Moment {
                         now_ns: self.began,
@@ -255,6 +267,11 @@ fn base(active: &Manifest, delta: &Manifest, is_needed: bool) -> Result<(), Stri
 
 /// What one test may do: it waits for nobody, and nobody may wait for it for long.
 const TEST_INSTRUCTIONS: u32 = 200_000;
+
+fn compiling(gate: &Gate, loaded: Loaded, keys: Keys) -> Stage {
+    let loading = Loading::new(sources(&loaded), &gate.config().entrypoints());
+    Stage::Compiling(loaded, keys, loading)
+}
 
 fn sources(loaded: &Loaded) -> Sources {
     Sources {

@@ -116,7 +116,7 @@ impl Live {
         let event = match made {
             Ok(made) => {
                 let event = activation.activated(active.as_ref(), &made, now);
-                self.swap(&gate, made, &mut machine);
+                self.swap(&gate, *made, &mut machine);
                 Event::Activated(event)
             }
             Err(refused) => Event::Refused(refused),

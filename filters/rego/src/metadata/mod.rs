@@ -14,7 +14,7 @@ use crate::{
     edit::{self, Edits},
     error::{LoadError, LoadErrors},
     source::Module,
-    syntax,
+    steps, syntax,
     value::{self, Value},
     visit::{Call, Visitor},
     walk,
@@ -50,7 +50,7 @@ const CHAIN: &str = "rego.metadata.chain";
 ///
 /// # Errors
 /// What is wrong with an annotation.
-pub(crate) fn modules(
+pub(crate) async fn modules(
     sources: &[Module],
     trees: &[Ref<ast::Module>],
 ) -> Result<Option<Vec<Module>>, LoadErrors> {
@@ -66,6 +66,7 @@ pub(crate) fn modules(
             walk::rule(rule, &mut finder);
         }
         asked.push(finder.found.into_values().collect());
+        steps::pause().await;
     }
     if asked.iter().all(Vec::is_empty) {
         return Ok(None);
@@ -84,7 +85,8 @@ pub(crate) fn modules(
             }
         }
         edits
-    });
+    })
+    .await;
     Ok(Some(annotated))
 }
 

@@ -13,7 +13,7 @@ use crate::{
     bind,
     edit::{self, Edits},
     error::LoadErrors,
-    load,
+    parse::Parsed,
     source::{Entrypoint, Sources},
     syntax,
 };
@@ -28,24 +28,25 @@ pub(super) const ENTRY: &str = "__portcullis_entry ";
 ///
 /// # Errors
 /// What does not parse.
-pub(super) fn tests(sources: Sources) -> Result<(Vec<Test>, Sources), LoadErrors> {
+pub(super) async fn tests(sources: Sources) -> Result<(Vec<Test>, Sources), LoadErrors> {
     let Sources {
         modules,
         data,
         version,
     } = sources;
-    let mut engine = load::parse(&modules, version)?;
-    let modules = bind::braces(&modules, engine.get_modules());
-    let mut engine = load::parse(&modules, version)?;
+    let mut parsed = Parsed::new(modules, version).await?;
+    let braced = bind::braces(&parsed.modules, &parsed.trees).await;
+    parsed.take(braced).await?;
     let mut tests = Vec::new();
     let mut count = BTreeMap::new();
-    let modules = edit::modules(&modules, engine.get_modules(), |tree| {
+    let modules = edit::modules(&parsed.modules, &parsed.trees, |tree| {
         let mut edits = Edits::default();
         for rule in &tree.policy {
             tests.extend(test(rule, tree, &mut count, &mut edits));
         }
         edits
-    });
+    })
+    .await;
     let sources = Sources {
         modules,
         data,
@@ -58,9 +59,9 @@ pub(super) fn tests(sources: Sources) -> Result<(Vec<Test>, Sources), LoadErrors
 ///
 /// # Errors
 /// What does not parse.
-pub(super) fn rule(sources: &Sources) -> Result<Option<Entrypoint>, LoadErrors> {
-    let mut engine = load::parse(&sources.modules, sources.version)?;
-    let found = engine.get_modules().iter().find_map(|tree| {
+pub(super) async fn rule(sources: &Sources) -> Result<Option<Entrypoint>, LoadErrors> {
+    let parsed = Parsed::new(sources.modules.clone(), sources.version).await?;
+    let found = parsed.trees.iter().find_map(|tree| {
         let package = syntax::package_path(tree);
         let is_value = |rule: &&Ref<Rule>| match &***rule {
             Rule::Spec { head, .. } => !matches!(head, RuleHead::Func { .. }),

@@ -8,16 +8,21 @@ use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 use regorus::{Engine, utils::limits::ExecutionTimerConfig};
 
 #[cfg(feature = "tools")]
-use crate::tools::{
-    coverage::{Coverage, Covered, Plan},
-    heads,
+use crate::{
+    error::LoadErrors,
+    steps,
+    tools::{
+        coverage::{Coverage, Covered, Plan},
+        heads,
+    },
 };
 use crate::{
-    error::{self, EvalError, LoadErrors},
+    error::{self, EvalError},
     interpreter::{Ready, eval_error},
     load,
     policy::Moment,
     source::Sources,
+    steps::Loading,
     value::Value,
 };
 pub use cases::Case;
@@ -90,45 +95,50 @@ pub enum Error {
 }
 
 impl Suite {
-    /// Loads policies with their tests.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the sources.
-    pub fn new(sources: Sources) -> Result<Suite, LoadErrors> {
-        let read = load::read(sources)?;
-        let files = read.modules.iter().map(|it| it.path.clone()).collect();
-        let (tests, told) = find::tests(read.clone())?;
-        let analyzed = find::rule(&read)?;
-        let prepared = load::prepare_plain(told, analyzed.as_slice(), &mut None)?;
-        Ok(Suite {
-            engine: prepared.engine,
-            tests,
-            files,
-            #[cfg(feature = "tools")]
-            plan: None,
+    /// Loads policies with their tests, in steps.
+    pub fn loading(sources: Sources) -> Loading<Suite> {
+        Loading::of(async move {
+            let read = load::read(sources).await?;
+            let files = read.modules.iter().map(|it| it.path.clone()).collect();
+            let (tests, told) = find::tests(read.clone()).await?;
+            let analyzed = find::rule(&read).await?;
+            let as_they_are = |modules: &[_], _: &[_]| modules.to_vec();
+            let prepared =
+                load::prepare_read(told, analyzed.as_slice(), &mut None, as_they_are).await?;
+            Ok(Suite {
+                engine: prepared.engine,
+                tests,
+                files,
+                #[cfg(feature = "tools")]
+                plan: None,
+            })
         })
     }
 
-    /// The same; `covering` where their coverage is asked for.
+    /// Loads policies with their tests; `covering` where their coverage is asked for.
     ///
     /// # Errors
     /// Everything that is wrong with the sources.
     #[cfg(feature = "tools")]
     pub fn load(sources: Sources, covering: bool) -> Result<Suite, LoadErrors> {
-        let read = load::read(sources)?;
+        let read = steps::finish(load::read(sources))?;
         let files = read.modules.iter().map(|it| it.path.clone()).collect();
-        let (tests, told) = find::tests(read.clone())?;
-        let analyzed = find::rule(&read)?;
+        let (tests, told) = steps::finish(find::tests(read.clone()))?;
+        let analyzed = steps::finish(find::rule(&read))?;
         let mut heads = None;
-        let prepared =
-            load::prepare_read(told, analyzed.as_slice(), &mut None, |modules, trees| {
+        let prepared = steps::finish(load::prepare_read(
+            told,
+            analyzed.as_slice(),
+            &mut None,
+            |modules, trees| {
                 if !covering {
                     return modules.to_vec();
                 }
                 let (modules, found) = heads::tell(modules, trees);
                 heads = Some(found);
                 modules
-            });
+            },
+        ));
         let mut engine = match prepared {
             Ok(prepared) => prepared.engine,
             // Of what was written, an error has the right column.

@@ -8,7 +8,7 @@ use regorus::unstable::{self as ast, Expr, Ref, Rule, RuleAssign, RuleHead, Span
 use crate::{
     edit::{self, Edits},
     source::Module,
-    syntax,
+    steps, syntax,
 };
 
 /// `(number of the head, value)`, and answers with the value.
@@ -27,13 +27,13 @@ pub(crate) fn tell(modules: &[Module], trees: &[Ref<ast::Module>]) -> (Vec<Modul
         module: 0,
         edits: Edits::default(),
     };
-    let modules = edit::modules(modules, trees, |tree| {
+    let modules = steps::finish(edit::modules(modules, trees, |tree| {
         for rule in &tree.policy {
             heads.rule(rule);
         }
         heads.module = heads.module.saturating_add(1);
         std::mem::take(&mut heads.edits)
-    });
+    }));
     (modules, heads.found)
 }
 

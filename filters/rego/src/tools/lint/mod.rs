@@ -20,9 +20,9 @@ mod unused;
 
 use crate::{
     error::LoadErrors,
-    load, nesting,
+    nesting, parse,
     source::{Entrypoint, Module, Sources},
-    template,
+    steps, template,
     value::Value,
 };
 pub use input::Absent;
@@ -77,7 +77,7 @@ pub fn lint(sources: &Sources, world: &World<'_>) -> Result<Vec<Finding>, LoadEr
     if let Some(error) = modules.iter().find_map(nesting::check) {
         return Err(error.into());
     }
-    let mut engine = load::parse(&modules, sources.version)?;
+    let mut engine = steps::finish(parse::parse(&modules, sources.version))?;
     let policy = Policy::new(engine.get_modules(), &sources.modules, world);
     let mut findings = Vec::new();
     for look in [
@@ -117,7 +117,7 @@ pub fn some_entrypoint(sources: &Sources) -> Option<Entrypoint> {
     {
         return None;
     }
-    let mut engine = load::parse(&modules, sources.version).ok()?;
+    let mut engine = steps::finish(parse::parse(&modules, sources.version)).ok()?;
     definitions::Definitions::of(engine.get_modules())
         .paths()
         .find_map(|path| Entrypoint::parse(&path.join("/")).ok())

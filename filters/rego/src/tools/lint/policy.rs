@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use regorus::unstable::{Expr, Module, Ref, Rule, Span};
 
 use super::{Finding, Lint, World, definitions::Definitions, scope::Scope};
-use crate::{check::Rules, inspect::Names, metadata, source, syntax};
+use crate::{check::Rules, inspect::Names, metadata, source, steps, syntax};
 
 pub(super) struct Policy<'a> {
     pub trees: &'a [Ref<Module>],
@@ -33,7 +33,7 @@ impl<'a> Policy<'a> {
         written: &[source::Module],
         world: &'a World<'a>,
     ) -> Policy<'a> {
-        let rules = Rules::inspected(trees);
+        let rules = steps::finish(Rules::inspected(trees));
         let annotated = written
             .iter()
             .zip(trees)

@@ -11,9 +11,10 @@ use self::parts::Parts;
 use crate::{
     edit,
     error::LoadErrors,
-    load::{parse, plain},
+    load::plain,
+    parse::parse,
     source::{Module, RegoVersion},
-    syntax,
+    steps, syntax,
 };
 
 /// A file of Rego.
@@ -113,7 +114,7 @@ pub fn outline(modules: &[Module], version: RegoVersion) -> Result<Vec<ModuleOut
         .map(|module| plain(module, version))
         .collect();
     let plain = plain?;
-    let mut engine = parse(&plain, version)?;
+    let mut engine = steps::finish(parse(&plain, version))?;
     let trees = engine.get_modules();
     let outlined = plain
         .iter()
