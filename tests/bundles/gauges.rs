@@ -9,7 +9,18 @@ use portcullis_tests::bundles::{
     stage::{PATH, Stage, as_is, document_of},
 };
 use serde_json::{Value, json};
-use std::{fs, path::Path, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 /// Instances begin within half a second, and whatever they would say wrong they say by then.
 const STARTED: Duration = Duration::from_secs(1);
@@ -128,6 +139,7 @@ fn gauges_do_not_drift_when_listeners_change() {
     });
     let document: Value =
         serde_json::from_str(document_of(&mut listener).as_str().unwrap()).unwrap();
+    let answers = Meanwhile::ask(stage.address(0));
     for round in 0..3 {
         let mut changed = document.clone();
         changed["policy"]["bundle"]["name"] = json!(format!("round-{round}"));
@@ -141,6 +153,10 @@ fn gauges_do_not_drift_when_listeners_change() {
         thread::sleep(STARTED);
         assert_eq!(ready_and_waiting(&stage), (instances, 0), "round {round}");
     }
+    // What it begins with is the bundle that was active.
+    let answers = answers.end();
+    println!("while listeners changed: {answers:?}");
+    assert_eq!(answers.keys().collect::<Vec<_>>(), [&200], "{answers:?}");
     // And one that finds no bundle waits, while nobody else does.
     let mut changed = document.clone();
     changed["policy"]["bundle"]["path"] = json!("/nothing.tar.gz");
@@ -161,6 +177,35 @@ fn gauges_do_not_drift_when_listeners_change() {
         (shown(gauge::POLICY_READY), shown(gauge::POLICY_WAITING)) == (0, 0)
     });
     portcullis_tests::assert_well(&stage.envoy);
+}
+
+/// Requests, each on a connection of its own: those of before are closed with their listener.
+struct Meanwhile {
+    over: Arc<AtomicBool>,
+    answers: JoinHandle<BTreeMap<u16, usize>>,
+}
+
+impl Meanwhile {
+    fn ask(to: SocketAddr) -> Meanwhile {
+        let over = Arc::new(AtomicBool::new(false));
+        let is_over = Arc::clone(&over);
+        let answers = thread::spawn(move || {
+            let mut answers = BTreeMap::new();
+            while !is_over.load(Ordering::Relaxed) {
+                let answer = Client::connect(to).and_then(|mut client| client.ask(""));
+                *answers.entry(answer.unwrap().status).or_default() += 1;
+                thread::sleep(Duration::from_millis(2));
+            }
+            answers
+        });
+        Meanwhile { over, answers }
+    }
+
+    /// How many there were of each status.
+    fn end(self) -> BTreeMap<u16, usize> {
+        self.over.store(true, Ordering::Relaxed);
+        self.answers.join().unwrap()
+    }
 }
 
 fn write(file: &Path, listener: &Value) {

@@ -84,16 +84,15 @@ fn a_hundred_thousand_keys_come_while_requests_are_decided() {
         (keys, bundle, length)
     });
     let bundles: Vec<_> = bundles.collect();
-    let publish = |index: usize| {
-        let (keys, bundle, _) = &bundles[index];
-        stage.server.set(PATH, reply(bundle.clone(), &keys.tag()));
+    let publish = |keys: &Keys, bundle: &[u8]| {
+        stage.server.set(PATH, reply(bundle.to_vec(), &keys.tag()));
     };
-    publish(0);
+    let (keys, bundle, _) = &bundles[0];
+    publish(keys, bundle);
     stage.until_counted(counter::BUNDLE_ACTIVATIONS, stage.instances());
     let requests = [format!("x-api-key: {KEY}\r\n")];
     let ((), connections) = Load::run(stage.address(0), CLIENTS, &requests, |load| {
-        for index in 1..bundles.len() {
-            let (keys, bundle, length) = &bundles[index];
+        for (keys, bundle, length) in &bundles[1..] {
             let quiet = Instant::now();
             thread::sleep(Duration::from_secs(2));
             let (log, before) = (
@@ -101,7 +100,7 @@ fn a_hundred_thousand_keys_come_while_requests_are_decided() {
                 stage.metric(counter::BUNDLE_ACTIVATIONS),
             );
             let published = Instant::now();
-            publish(index);
+            publish(keys, bundle);
             let is_next = |answer: &Answer| answer.literal == keys.tag();
             stage.until("every client is answered by the next", || {
                 load.every(is_next)
@@ -175,10 +174,12 @@ fn memory_does_not_grow_with_every_bundle() {
             gate.idle(Duration::from_millis(100)).unwrap();
         }
         // What was before goes bit by bit.
-        gate.idle(Duration::from_secs(1)).unwrap();
+        gate.idle(Duration::from_millis(200)).unwrap();
+        gate.rest().unwrap();
         gate.memory_bytes()
     };
     let time = |gate: &mut PluginGate| {
+        gate.rest().unwrap();
         let since = Instant::now();
         for _ in 0..DECISIONS {
             assert!(!revision(gate, &exchange, KEY).is_empty());

@@ -131,6 +131,39 @@ fn a_server_that_has_nothing_new_says_so_in_time() {
     );
 }
 
+/// One that says that it holds answers back, and does not, is not asked all the time.
+#[test]
+fn a_server_that_does_not_wait_is_asked_now_and_then() {
+    let poll = |document: &mut Value| {
+        long(50)(document);
+        document["policy"]["bundle"]["poll"]["min"] = json!("1s");
+        document["policy"]["bundle"]["poll"]["max"] = json!("1s");
+    };
+    let Some(stage) = Stage::start(1, &[&poll]) else {
+        return;
+    };
+    let bundle = stage
+        .publisher
+        .bundle(revision("r1", 1, "r1", Rule::Everybody));
+    let at_once = |etag: Option<&str>| {
+        let mut reply = held_back(reply(bundle.clone(), etag.unwrap_or_default()));
+        reply.waits = false;
+        if etag.is_none() {
+            reply.headers.remove(0);
+        }
+        reply
+    };
+    // With a tag it says that nothing is new, and without one it sends the same again and again.
+    for etag in [Some("r1"), None] {
+        stage.server.set(PATH, at_once(etag));
+        stage.until_counted(counter::BUNDLE_ACTIVATIONS, stage.instances());
+        std::thread::sleep(Duration::from_secs(2));
+        let asked = stage.server.asked(PATH);
+        // Else it would be hundreds.
+        assert!(asked <= 10 * stage.instances(), "{asked}");
+    }
+}
+
 #[test]
 fn what_became_of_bundles_is_reported_as_opa_does() {
     let reports = |document: &mut Value| {

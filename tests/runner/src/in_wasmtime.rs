@@ -132,6 +132,15 @@ impl PluginGate {
         self.vm.memory_bytes()
     }
 
+    /// Lets time pass until there is no work that is due at once.
+    pub fn rest(&mut self) -> Result<(), String> {
+        let is_due = |period: Duration| period < STEP;
+        while self.vm.tick_period(self.plugin).is_some_and(is_due) {
+            self.go_on(Duration::ZERO)?;
+        }
+        Ok(())
+    }
+
     /// Lets time pass, in which the gate's calls go on.
     pub fn idle(&mut self, time: Duration) -> Result<(), String> {
         let until = Instant::now().checked_add(time);

@@ -20,7 +20,7 @@ fn what_is_told_is_done() {
         body: BODY.to_vec(),
         ..Reply::default()
     };
-    let cases: [(&str, Reply, Seen<'_>); 8] = [
+    let cases: [(&str, Reply, Seen<'_>); 9] = [
         ("plain", body(), Some((200, BODY))),
         (
             "a status",
@@ -50,6 +50,15 @@ fn what_is_told_is_done() {
             "cut",
             Reply {
                 cut: Some(3),
+                ..body()
+            },
+            None,
+        ),
+        (
+            "reset",
+            Reply {
+                cut: Some(3),
+                reset: true,
                 ..body()
             },
             None,

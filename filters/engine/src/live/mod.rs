@@ -116,20 +116,21 @@ impl Live {
         let mut more = || (began..until).contains(&clock());
         let mut machine = self.machine();
         let gate = self.current();
-        if machine.next.is_none() {
-            machine.next = {
-                let arrived = gate.knowledge().remote().take_bundle();
-                let config = gate.config().bundle.as_ref();
-                arrived.zip(config).map(|(arrived, config)| {
-                    Activation::new(arrived, Arc::clone(&config.rules), began)
-                })
-            };
-        }
         let Machine { active, next, old } = &mut *machine;
-        let Some(activation) = next else {
+        if next.is_none() {
+            // What was before makes room first: else a server that has another bundle all the time would
+            // have one pile up behind the other.
             old.retain_mut(|old| !old.work(&mut more));
-            return None;
-        };
+            if old.iter().any(Old::can_go) {
+                return None;
+            }
+            let arrived = gate.knowledge().remote().take_bundle();
+            let config = gate.config().bundle.as_ref();
+            *next = arrived.zip(config).map(|(arrived, config)| {
+                Activation::new(arrived, Arc::clone(&config.rules), began)
+            });
+        }
+        let activation = next.as_mut()?;
         let unit = activation.work(&gate, active.as_ref(), &mut more);
         let now = clock();
         activation.worked(now.saturating_sub(began));

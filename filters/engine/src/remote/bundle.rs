@@ -15,6 +15,8 @@ pub struct FetchedBundle {
     etag: Option<String>,
     /// What is under way, and when it is given up.
     call: Option<(CallId, u64)>,
+    /// When it was asked for last.
+    asked_at: u64,
     /// When it is asked for next.
     next: u64,
     failures: u32,
@@ -62,6 +64,7 @@ impl FetchedBundle {
         FetchedBundle {
             etag: None,
             call: None,
+            asked_at: 0,
             next: 0,
             failures: 0,
             // Until an answer says otherwise, as OPA begins.
@@ -76,6 +79,7 @@ impl FetchedBundle {
     pub fn set_back(&mut self, by: u64) {
         self.next = self.next.saturating_sub(by);
         self.at_once.set_back(by);
+        self.asked_at = self.asked_at.saturating_sub(by);
         if let Some((_, until)) = &mut self.call {
             *until = until.saturating_sub(by);
         }
@@ -128,6 +132,7 @@ impl FetchedBundle {
             .saturating_add(nanoseconds(timeout))
             .saturating_add(GRACE);
         self.call = Some((id, until));
+        self.asked_at = now;
         self.report.asked(now);
         (Some(call), fault)
     }
@@ -155,7 +160,7 @@ impl FetchedBundle {
                 }
                 self.failures = 0;
                 self.report.answered(now);
-                self.later(config, now, random);
+                self.later(false, config, now, random);
                 Came::Unchanged
             }
             (Some(200), Answer::Response { headers, body })
@@ -208,10 +213,11 @@ impl FetchedBundle {
 
     /// It is active now: `etag` is its own.
     pub fn took(&mut self, etag: Option<String>, config: &Bundle, now: u64, random: u64) {
+        let is_new = etag.is_some() && etag != self.etag;
         self.etag = etag;
         self.failures = 0;
         self.stage = Stage::Idle;
-        self.later(config, now, random);
+        self.later(is_new, config, now, random);
     }
 
     /// It cannot be used, and the one before goes on. The server may have another soon.
@@ -242,11 +248,17 @@ impl FetchedBundle {
         self.next = now.saturating_add(wait);
     }
 
-    fn later(&mut self, config: &Bundle, now: u64, random: u64) {
+    fn later(&mut self, is_new: bool, config: &Bundle, now: u64, random: u64) {
         let (min, max) = (nanoseconds(config.poll.min), nanoseconds(config.poll.max));
-        // The server waits, not we; one that does not is no reason for a flood.
-        let waits = config.poll.long.is_some() && self.holds_back;
-        self.next = match waits && self.at_once.take(now) {
+        // The server waits, not we. One that only says so is not asked all the time: what comes before
+        // its time is another bundle, or the word of a server that does not wait.
+        let waits = |long: Duration| {
+            let held = now.saturating_sub(self.asked_at);
+            held.saturating_mul(2) >= nanoseconds(long)
+        };
+        let long = config.poll.long.filter(|_| self.holds_back);
+        let at_once = long.is_some_and(|long| waits(long) || (is_new && self.at_once.take(now)));
+        self.next = match at_once {
             true => now,
             false => now.saturating_add(between(min, max, random)),
         };

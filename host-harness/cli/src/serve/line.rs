@@ -123,8 +123,11 @@ impl Line {
         for key in ["rule", "subject", "key_id"] {
             put(key, self.text(key).map_or(Value::Null, Value::from));
         }
-        if let Some(detail) = self.text("detail") {
-            put("detail", detail.into());
+        // Where there is one: the bundle's.
+        for key in ["revision", "detail"] {
+            if let Some(text) = self.text(key) {
+                put(key, text.into());
+            }
         }
         if let Some(difference) = self.self_check() {
             put("self_check", difference.clone());
@@ -159,7 +162,7 @@ impl Line {
         if let Some(place) = &told.why.place {
             line.push_str(&format!(" {}", place.escape_debug()));
         }
-        for key in ["subject", "key_id", "detail"] {
+        for key in ["subject", "key_id", "revision", "detail"] {
             if let Some(text) = self.text(key) {
                 line.push_str(&format!(" {key}={}", safe(text)));
             }
