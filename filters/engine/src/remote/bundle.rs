@@ -58,7 +58,7 @@ const LONG: &[u8] = b"application/vnd.openpolicyagent.bundles";
 const MAX_ETAG: usize = 1024;
 
 impl FetchedBundle {
-    pub fn new() -> FetchedBundle {
+    pub fn new(config: &Bundle) -> FetchedBundle {
         FetchedBundle {
             etag: None,
             call: None,
@@ -68,7 +68,7 @@ impl FetchedBundle {
             // Until an answer says otherwise, as OPA begins.
             holds_back: true,
             stage: Stage::Idle,
-            report: Report::default(),
+            report: Report::new(config.status.is_some()),
         }
     }
 

@@ -109,7 +109,7 @@ impl Remote {
         };
         Remote {
             sources: config.providers.iter().map(source).collect(),
-            bundle: config.bundle.as_ref().map(|_| FetchedBundle::new()),
+            bundle: config.bundle.as_ref().map(FetchedBundle::new),
             faults: Vec::new(),
             latest: 0,
             last_id: 0,

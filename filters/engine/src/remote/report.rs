@@ -22,6 +22,8 @@ pub struct Report {
     kind: Option<&'static str>,
     size: Option<usize>,
     error: Option<(String, Option<u16>)>,
+    /// Whether anybody is told.
+    is_wanted: bool,
     /// Whether there is something that was not told yet.
     is_due: bool,
     call: Option<(CallId, u64)>,
@@ -35,6 +37,14 @@ const GRACE: u64 = 5_000_000_000;
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
 impl Report {
+    /// `is_wanted`: whether somebody is told.
+    pub fn new(is_wanted: bool) -> Report {
+        Report {
+            is_wanted,
+            ..Report::default()
+        }
+    }
+
     pub fn asked(&mut self, now: u64) {
         self.last_request = Some(now);
     }
@@ -76,7 +86,7 @@ impl Report {
     pub fn next(&self) -> Option<u64> {
         match self.call {
             Some((_, until)) => Some(until),
-            None => self.is_due.then_some(0),
+            None => (self.is_due && self.is_wanted).then_some(0),
         }
     }
 
