@@ -176,6 +176,7 @@ fn in_the_module_they_keep_the_policy_they_began_with() {
     assert_eq!(revision_of(&mut gate, &with_body), second);
     let third = allowed_in_record("r3");
     assert_eq!(revision_of(&mut gate, &plain), third, "it came meanwhile");
+    gate.rest().unwrap();
 }
 
 /// The reason, and the revision that decided.

@@ -77,7 +77,7 @@ fn a_hundred_thousand_keys_come_while_requests_are_decided() {
     let Some(stage) = Stage::start(2, &[&takes_many]) else {
         return;
     };
-    let bundles = [FEW, MANY, MANY, FEW];
+    let bundles = [FEW, MANY, MANY, MANY, FEW];
     let bundles = (1..).zip(bundles).map(|(generation, count)| {
         let keys = Keys { generation, count };
         let (bundle, length) = keys.pack(&stage.publisher);
@@ -116,6 +116,7 @@ fn a_hundred_thousand_keys_come_while_requests_are_decided() {
                 keys.count,
                 bundle.len()
             );
+            println!("  Envoy has {} MB", resident(&stage) >> 20);
             for (what, from, to) in [
                 ("before", quiet, published),
                 ("meanwhile", published, to),
@@ -226,8 +227,17 @@ fn memory_does_not_grow_with_every_bundle() {
         "a decision with {FEW} keys {with_few:?}, with {MANY} {with_many:?}: {:.2} times",
         with_many.as_secs_f64() / with_few.as_secs_f64()
     );
-    // What one needs beside the one that is active, the next finds again.
-    assert_eq!(sizes.last(), sizes.get(2), "{sizes:?}");
+    // What one needs beside the one that is active, the next finds again, but for what lies in between:
+    // two more take not even a quarter of what one does.
+    assert!(sizes[4] - sizes[2] < (sizes[0] - few) / 4, "{sizes:?}");
+}
+
+/// What the process takes, in bytes: proc(5), `statm`.
+fn resident(stage: &Stage) -> usize {
+    const PAGE_BYTES: usize = 4096;
+    let statm = std::fs::read_to_string(format!("/proc/{}/statm", stage.envoy.id())).unwrap();
+    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * PAGE_BYTES
 }
 
 fn ask(gate: &mut PluginGate, exchange: &Exchange, key: &str) -> Value {

@@ -7,7 +7,7 @@ use portcullis_engine::{Live, words::BUNDLE};
 use proxy_wasm::types::LogLevel;
 use std::time::Duration;
 
-/// Nothing is decided yet, so nobody waits.
+/// Nothing is decided yet; what is kept is small, and what else the worker does waits as long.
 const SLICE: Duration = Duration::from_secs(1);
 
 /// Bytes of its order.

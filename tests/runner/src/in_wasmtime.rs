@@ -132,11 +132,18 @@ impl PluginGate {
         self.vm.memory_bytes()
     }
 
-    /// Lets time pass until there is no work that is due at once.
+    /// Lets time pass until there is no work that is due at once, which comes to an end.
     pub fn rest(&mut self) -> Result<(), String> {
+        const LONG: Duration = Duration::from_secs(60);
+        let since = Instant::now();
         let is_due = |period: Duration| period < STEP;
         while self.vm.tick_period(self.plugin).is_some_and(is_due) {
             self.go_on(Duration::ZERO)?;
+            if since.elapsed() > LONG {
+                return Err(format!(
+                    "there is something to do all the time, after {LONG:?}"
+                ));
+            }
         }
         Ok(())
     }
