@@ -171,7 +171,7 @@ fn refusals(stage: &Stage) -> Vec<Refused> {
             reply: reply(stage.publisher.bundle(older), "older"),
             counter: counter::BUNDLE_ORDER_FAILURES,
             said: &[
-                "refused (order): revision `r1` is older than the active `r2`: its sequence is 1, before 2",
+                "refused (order): revision `r1` is older than `r2`, which was active: its sequence is 1, before 2",
                 "portcullis bundle rollback",
             ],
         },

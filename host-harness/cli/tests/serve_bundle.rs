@@ -154,7 +154,7 @@ fn a_policy_moves_on_a_laptop_as_in_production() {
     publisher.publish(stranger);
     gate.wait_for("policy.bundle: refused (verify): ");
     publisher.publish(revision("r1", 1, "allow := true"));
-    gate.wait_for("policy.bundle: refused (order): revision `r1` is older than the active `r2`");
+    gate.wait_for("policy.bundle: refused (order): revision `r1` is older than `r2`");
     publisher.server.kill().unwrap();
     gate.wait_for("policy.bundle: ");
     let (answer, line) = ask(&gate);

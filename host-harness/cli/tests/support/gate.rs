@@ -10,7 +10,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::mpsc::{self, Receiver},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -94,10 +94,12 @@ impl Gate {
 
     /// The next line on stderr that holds this.
     pub fn wait_for(&self, wanted: &str) -> String {
+        let since = Instant::now();
         loop {
+            let left = PATIENCE.saturating_sub(since.elapsed());
             let line = self
                 .stderr
-                .recv_timeout(PATIENCE)
+                .recv_timeout(left)
                 .unwrap_or_else(|_| panic!("no `{wanted}`"));
             if line.contains(wanted) {
                 return line;
