@@ -81,7 +81,7 @@ fn a_request_waits_for_what_its_filter_asks() {
         thread::sleep(Duration::from_secs(20));
         drop(stream);
     });
-    let (huge, _) = server(|stream, _| ok(stream, &"x".repeat(1024 * 1024 + 1)));
+    let (huge, _) = server(|stream, _| ok(stream, &"x".repeat(64 * 1024 * 1024 + 1)));
     let (broken, _) = server(|mut stream, _| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf");
     });
