@@ -298,7 +298,7 @@ fn collect_keys(schema: &Value, root: &Value, path: String, keys: &mut BTreeSet<
         return;
     }
     let below = &schema["additionalProperties"];
-    if below.get("$ref").is_some() {
+    if below.get("$ref").is_some() || below.get("properties").is_some() {
         return collect_keys(below, root, format!("{path}.*"), keys);
     }
     let items = &schema["items"];
