@@ -123,15 +123,23 @@ impl InEnvoy {
             }
         };
         let ports = envoy.listeners()?;
-        let each = scenarios.iter().zip(&servers).enumerate();
-        // First those whose servers Envoy asks from its start on: what they count is nearer to it.
-        let (asked, others): (Vec<_>, Vec<_>) =
-            each.partition(|(_, (prepared, _))| !prepared.scenario.file.servers.is_empty());
-        if !asked.is_empty() {
+        // First those whose servers Envoy asks from its start on: what they count is nearer to it. Last
+        // those that wait for what their servers are asked: what others show would grow old meanwhile.
+        let turn = |prepared: &Prepared<'_>| {
+            let waits = prepared.cases.iter().any(|case| !case.asked.is_empty());
+            match (waits, prepared.scenario.file.servers.is_empty()) {
+                (true, _) => 2,
+                (false, true) => 1,
+                (false, false) => 0,
+            }
+        };
+        let mut each: Vec<_> = scenarios.iter().zip(&servers).enumerate().collect();
+        each.sort_by_key(|(_, (prepared, _))| turn(prepared));
+        if each.first().is_some_and(|(_, (it, _))| turn(it) == 0) {
             thread::sleep(STARTED);
         }
         let mut ran: Vec<(usize, Vec<Sent>)> = Vec::new();
-        for (index, (prepared, servers)) in asked.into_iter().chain(others) {
+        for (index, (prepared, servers)) in each {
             let name = envoy_config::listener(index);
             let listener = ports.get(&name).copied();
             let behind = Behind {
