@@ -35,6 +35,7 @@ mod input;
     reason = "a test fails by panicking"
 )]
 mod input_tests;
+mod instant;
 mod json;
 mod live;
 pub mod message_signature;

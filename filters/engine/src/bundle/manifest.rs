@@ -1,9 +1,10 @@
 //! `.manifest`: what a bundle says of itself (OPA's `v1/bundle/bundle.go`).
 
 use super::fault::{Fault, shown};
+use crate::instant;
 use portcullis_rego::{RegoVersion, Value, glob_matches, value};
 use serde_json::{Map, Value as Json};
-use std::{collections::BTreeSet, time::UNIX_EPOCH};
+use std::collections::BTreeSet;
 
 /// It is looked through in one go.
 pub const MAX_BYTES: usize = 64 * 1024;
@@ -179,7 +180,7 @@ impl Manifest {
                     )?));
                 }
                 ("time", value) => {
-                    let nanoseconds = value.as_str().and_then(nanoseconds);
+                    let nanoseconds = value.as_str().and_then(instant::parse);
                     time = Some(Order::Time(nanoseconds.ok_or(
                         "has a `metadata.portcullis.time` that is no time such as \
                          `2027-02-01T00:00:00Z`",
@@ -317,10 +318,4 @@ fn rego_version(value: &Json, field: &str) -> Result<RegoVersion, String> {
             "has a version in `{field}` that is neither 0 nor 1"
         )),
     }
-}
-
-fn nanoseconds(text: &str) -> Option<u64> {
-    let time = humantime::parse_rfc3339(text).ok()?;
-    let since = time.duration_since(UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_nanos()).ok()
 }

@@ -50,9 +50,7 @@ impl<'de> Deserialize<'de> for Instant {
 }
 
 fn instant(text: &str) -> Option<Instant> {
-    let time = humantime::parse_rfc3339(text).ok()?;
-    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_nanos()).ok().map(Instant)
+    crate::instant::parse(text).map(Instant)
 }
 
 /// Whether something is revoked, or from when on: `true` is from the beginning of time.

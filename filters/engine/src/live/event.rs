@@ -117,10 +117,3 @@ impl fmt::Display for Refused {
         write!(f, "refused ({}): {}", self.step.name(), self.what)
     }
 }
-
-/// RFC 3339, of nanoseconds since the Unix epoch.
-pub fn time(at: u64) -> String {
-    let at = std::time::UNIX_EPOCH.checked_add(Duration::from_nanos(at));
-    at.map(|at| humantime::format_rfc3339(at).to_string())
-        .unwrap_or_default()
-}

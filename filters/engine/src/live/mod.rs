@@ -156,9 +156,14 @@ impl Live {
             Err(refused) => Event::Refused(refused),
         };
         machine.next = None;
-        // Nobody has asked the server yet.
-        if !is_kept {
-            self.tell(&gate, &event, etag, now, random);
+        match (is_kept, &event) {
+            (false, event) => self.tell(&gate, event, etag, now, random),
+            // Nobody has asked the server yet.
+            (true, Event::Activated(active)) => {
+                let mut remote = gate.knowledge().remote();
+                remote.bundle_was_kept(&active.revision, active.kind, now);
+            }
+            (true, Event::Refused(_)) => {}
         }
         Some(event)
     }

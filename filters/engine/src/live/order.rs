@@ -4,6 +4,7 @@ use super::Loaded;
 use crate::{
     bundle::{Manifest, Order},
     config::bundle::Bundle,
+    instant,
 };
 use std::cmp::Ordering;
 
@@ -72,6 +73,6 @@ fn compared(one: Order, other: Order) -> Option<Ordering> {
 fn shown(order: &Order) -> (&'static str, String) {
     match order {
         Order::Sequence(sequence) => ("sequence", sequence.to_string()),
-        Order::Time(at) => ("time", super::event::time(*at)),
+        Order::Time(at) => ("time", instant::shown(*at)),
     }
 }

@@ -5,7 +5,7 @@
 use super::{
     call::{Answer, Call, CallId},
     report::Report,
-    schedule::{Bucket, backoff, between, nanoseconds},
+    schedule::{Bucket, backoff, between, given_up_at, nanoseconds},
 };
 use crate::config::bundle::Bundle;
 use std::time::Duration;
@@ -49,9 +49,6 @@ pub enum Came {
     Unchanged,
     Failed(String),
 }
-
-/// A host forgets no call for longer than this past its timeout.
-const GRACE: u64 = 5_000_000_000;
 
 /// The media type by which a server says that it can hold answers back.
 const LONG: &[u8] = b"application/vnd.openpolicyagent.bundles";
@@ -128,10 +125,7 @@ impl FetchedBundle {
             call.authorize(token);
         }
         call.max_body = config.rules.limits.packed;
-        let until = now
-            .saturating_add(nanoseconds(timeout))
-            .saturating_add(GRACE);
-        self.call = Some((id, until));
+        self.call = Some((id, given_up_at(now, timeout)));
         self.asked_at = now;
         self.report.asked(now);
         (Some(call), fault)

@@ -2,7 +2,7 @@
 
 use super::{
     call::{Answer, Call, CallId},
-    schedule::nanoseconds,
+    schedule::{given_up_at, nanoseconds},
 };
 use crate::{
     config::{introspection::Introspection, jwt::Provider},
@@ -54,7 +54,6 @@ struct Open {
 const SECOND: u64 = 1_000_000_000;
 /// How long a failure is remembered, so that one token does not make a flood.
 const FAILED_FOR: u64 = SECOND;
-const GRACE: u64 = 5 * SECOND;
 /// How many are asked about at once, whoever still waits for them.
 const MAX_OPEN: usize = 100;
 /// Of answers that are remembered.
@@ -127,9 +126,7 @@ impl Introspected {
         for digest in lost {
             self.settle(digest, Word::Failed, 0, now, FAILED_FOR);
         }
-        let until = now
-            .saturating_add(nanoseconds(config.timeout))
-            .saturating_add(GRACE);
+        let until = given_up_at(now, config.timeout);
         let waiting = self.open.values_mut().filter(|open| open.call.is_none());
         waiting
             .map(|open| {

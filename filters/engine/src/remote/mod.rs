@@ -284,6 +284,13 @@ impl Remote {
         }
     }
 
+    /// It is active without having come, so nothing of it changes when the server is asked.
+    pub fn bundle_was_kept(&mut self, revision: &str, kind: &'static str, now: u64) {
+        if let Some(bundle) = &mut self.bundle {
+            bundle.report.activated(revision, kind, now);
+        }
+    }
+
     /// Counts what became of a bundle.
     pub fn count(&mut self, name: &'static str) {
         count(&mut self.counts, name, 1);

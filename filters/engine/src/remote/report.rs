@@ -3,11 +3,14 @@
 
 use super::{
     call::{Answer, Call, CallId},
-    schedule::nanoseconds,
+    schedule::given_up_at,
 };
-use crate::config::bundle::{Bundle, Status};
+use crate::{
+    config::bundle::{Bundle, Status},
+    instant,
+};
 use serde_json::{Map, Value, json};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 /// What there is to report, and the report that is under way.
 #[derive(Default)]
@@ -29,9 +32,8 @@ pub struct Report {
     call: Option<(CallId, u64)>,
 }
 
-/// Of one call, and until a host is taken to have forgotten it.
+/// Of one call.
 const TIMEOUT: Duration = Duration::from_secs(5);
-const GRACE: u64 = 5_000_000_000;
 
 /// Go's zero `time.Time`, as its JSON has it.
 const NEVER: &str = "0001-01-01T00:00:00Z";
@@ -111,10 +113,7 @@ impl Report {
             call.authorize(token);
         }
         call.body = self.to_json(&config.name).to_string().into_bytes();
-        let until = now
-            .saturating_add(nanoseconds(TIMEOUT))
-            .saturating_add(GRACE);
-        self.call = Some((id, until));
+        self.call = Some((id, given_up_at(now, TIMEOUT)));
         Some(call)
     }
 
@@ -150,7 +149,7 @@ impl Report {
         ];
         for (key, at) in times {
             // OPA leaves none of them out: what never was has Go's zero time.
-            let at = at.map_or_else(|| NEVER.to_owned(), time);
+            let at = at.map_or_else(|| NEVER.to_owned(), instant::shown);
             bundle.insert(key.to_owned(), at.into());
         }
         let mut add = |key: &str, value: Option<Value>| {
@@ -179,12 +178,4 @@ impl Report {
             "bundles": {name: bundle},
         })
     }
-}
-
-fn time(at: u64) -> String {
-    let since = Duration::from_nanos(at);
-    UNIX_EPOCH
-        .checked_add(since)
-        .map(|at| humantime::format_rfc3339_nanos(at).to_string())
-        .unwrap_or_default()
 }

@@ -16,7 +16,7 @@ const LONGEST_BACKOFF: u64 = 60 * SECOND;
 
 pub struct Schedule {
     refresh: u64,
-    timeout: u64,
+    timeout: Duration,
     stale_for: u64,
     bucket: Bucket,
     /// What is fetched now: when it was asked for, and when it is given up.
@@ -65,7 +65,7 @@ impl Schedule {
     pub fn new(timing: &Timing) -> Schedule {
         Schedule {
             refresh: nanoseconds(timing.refresh),
-            timeout: nanoseconds(timing.timeout),
+            timeout: timing.timeout,
             stale_for: nanoseconds(timing.stale_for),
             bucket: Bucket::new(),
             flight: None,
@@ -149,7 +149,7 @@ impl Schedule {
     }
 
     fn given_up_at(&self, now: u64) -> u64 {
-        now.saturating_add(self.timeout).saturating_add(GRACE)
+        given_up_at(now, self.timeout)
     }
 
     /// Whether the host forgot the call.
@@ -209,6 +209,12 @@ fn part(whole: u64, parts: u64) -> u64 {
 pub fn between(least: u64, most: u64, random: u64) -> u64 {
     let room = most.saturating_sub(least).saturating_add(1);
     least.saturating_add(random.checked_rem(room).unwrap_or(0))
+}
+
+/// When a host is taken to have forgotten a call that was made now.
+pub fn given_up_at(now: u64, timeout: Duration) -> u64 {
+    now.saturating_add(nanoseconds(timeout))
+        .saturating_add(GRACE)
 }
 
 pub fn nanoseconds(span: Duration) -> u64 {

@@ -99,6 +99,28 @@ fn between_two_polls_it_has_nothing_to_do() {
     }
 }
 
+/// What was kept from a gate before is what its reports name, and the server is asked at once.
+#[test]
+fn what_was_kept_is_reported() {
+    let world = World::new(r#", "status": {"cluster": "s", "authority": "s.test"}"#);
+    let bundle = snapshot("r1", r#"{"sequence": 1}"#);
+    world.live.begin_with(bundle.clone(), world.now.get());
+    while world.live.is_working() {
+        world
+            .live
+            .work(&|| world.now.get(), Duration::from_secs(10), 0);
+    }
+    assert_eq!(world.revision(), "r1");
+    let calls = world.live.current().calls(world.now.get(), 0);
+    assert_eq!(calls.len(), 2, "the server is asked, and told");
+    let report = calls.into_iter().find(|call| !call.body.is_empty());
+    let report: serde_json::Value = serde_json::from_slice(&report.unwrap().body).unwrap();
+    let report = &report["bundles"]["app"];
+    assert_eq!(report["active_revision"], "r1");
+    assert_eq!(report["last_successful_activation"], "2027-01-15T08:00:00Z");
+    assert_eq!(report["last_successful_download"], "0001-01-01T00:00:00Z");
+}
+
 #[test]
 fn a_server_that_does_not_hold_back_makes_no_flood() {
     let bundle = snapshot("r1", r#"{"sequence": 1}"#);
