@@ -81,6 +81,17 @@ pub fn read(
     let timeout = raw.timeout.map_or(Duration::from_secs(10), |span| span.0);
     remote::call_timeout(timeout, &format!("{PATH}.timeout"), findings);
     let limits = limits(raw.max_bytes, raw.max_unpacked, findings);
+    for (index, _) in raw
+        .allow_older
+        .iter()
+        .enumerate()
+        .filter(|it| it.1.is_empty())
+    {
+        findings.add(
+            format!("{PATH}.allow_older[{index}]"),
+            "is empty, as the revision of bundles that have none; takes a revision",
+        );
+    }
     let verification = raw
         .verification
         .and_then(|raw| verification(raw, secrets, findings));

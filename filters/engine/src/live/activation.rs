@@ -234,7 +234,7 @@ impl Activation {
         let (manifest, content) = read.into_content();
         let of_order = |what: String| refused(Step::Order, what);
         if let (Some(active), Some(config)) = (active, &gate.config().bundle) {
-            order::check(config, active, &manifest).map_err(of_order)?;
+            order::check(config, active, &manifest, &self.digest).map_err(of_order)?;
         }
         match content {
             Content::Snapshot { modules, data } => Ok(self.loaded(gate, manifest, modules, data)),

@@ -54,6 +54,8 @@ struct Loaded {
 struct Newest {
     order: Order,
     revision: String,
+    /// SHA-256 of it as it came.
+    digest: Vec<u8>,
 }
 
 impl Loaded {
@@ -62,6 +64,7 @@ impl Loaded {
         let own = self.manifest.order.map(|order| Newest {
             order,
             revision: self.manifest.revision.clone(),
+            digest: self.digest.clone(),
         });
         self.newest.clone().or(own)
     }

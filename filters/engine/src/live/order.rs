@@ -9,11 +9,17 @@ use crate::{
 use std::cmp::Ordering;
 
 /// Whether the new revision may take the place of the active one. It is held against the newest that
-/// was ever active: one that the configuration lets back brings none back with it.
+/// was ever active: one that the configuration lets back brings none back with it. `digest` is the new
+/// one's, as it came.
 ///
 /// # Errors
 /// Why not.
-pub fn check(config: &Bundle, active: &Loaded, new: &Manifest) -> Result<(), String> {
+pub fn check(
+    config: &Bundle,
+    active: &Loaded,
+    new: &Manifest,
+    digest: &[u8],
+) -> Result<(), String> {
     if config.allow_older.contains(&new.revision) {
         return Ok(());
     }
@@ -28,13 +34,12 @@ pub fn check(config: &Bundle, active: &Loaded, new: &Manifest) -> Result<(), Str
             new.revision
         ));
     };
-    let is_active = active.manifest.revision == *before;
     match ordering {
         Ordering::Greater => Ok(()),
         // What was active, after another was let back.
-        Ordering::Equal if new.revision == *before && !is_active => Ok(()),
+        Ordering::Equal if digest == newest.digest => Ok(()),
         Ordering::Equal if new.revision == *before => Err(format!(
-            "revision `{before}` is active, with another content: what changes takes a {name} of its own"
+            "revision `{before}` was active with another content: what changes takes a {name} of its own"
         )),
         Ordering::Equal => Err(format!(
             "revision `{}` has the {name} {of_newest} that `{before}` had",

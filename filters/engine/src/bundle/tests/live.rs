@@ -155,6 +155,15 @@ fn no_entity_tag_is_taken_but_of_what_is_active() {
 #[test]
 fn what_is_let_back_brings_no_other_back() {
     let mut world = World::new(r#", "allow_older": ["r2"]"#);
+    let other = |revision: &str, sequence: u64| {
+        let own = format!(r#"{{"sequence": {sequence}}}"#);
+        let manifest =
+            format!(r#"{{"revision": "{revision}", "metadata": {{"portcullis": {own}}}}}"#);
+        signed(&[
+            ("/app.rego", "package app\n\nallow := false"),
+            ("/.manifest", &manifest),
+        ])
+    };
     for (revision, sequence, active) in [
         ("r9", 9, "r9"),
         ("r5", 5, "r9"),
@@ -173,14 +182,11 @@ fn what_is_let_back_brings_no_other_back() {
             "{revision}: {:?}",
             world.told.last()
         );
+        // Neither of what is active, nor of what was active before it.
+        world.later(&other("r9", 9));
+        assert_eq!(world.revision(), active, "{:?}", world.told.last());
     }
-    world.later(&signed(&[
-        ("/app.rego", "package app\n\nallow := false"),
-        (
-            "/.manifest",
-            r#"{"revision": "r10", "metadata": {"portcullis": {"sequence": 10}}}"#,
-        ),
-    ]));
+    world.later(&other("r10", 10));
     assert!(world.told.last().unwrap().contains("with another content"));
 }
 
