@@ -164,3 +164,35 @@ pub fn refused(cases: Vec<(&str, Vec<u8>, Rules, Step, &str)>) {
         }
     }
 }
+
+pub const FILES: &[(&str, &str)] = &[
+    ("/data.json", r#"{"b": 1.0, "a": [2]}"#),
+    (
+        "/.manifest",
+        r#"{"revision": "7", "metadata": {"portcullis": {"sequence": 7}}}"#,
+    ),
+    ("/authz/p.rego", "package authz"),
+    ("/policy.wasm", "\0asm"),
+];
+
+pub fn with(signatures: &str) -> Vec<u8> {
+    let mut files = FILES.to_vec();
+    files.push(("/.signatures.json", signatures));
+    bundle(&files)
+}
+
+/// The claims with a change.
+pub fn claiming(change: impl FnOnce(&mut Json)) -> Vec<u8> {
+    let mut claims = claims(FILES);
+    change(&mut claims);
+    with(&signature(&claims))
+}
+
+pub fn changing(change: impl FnOnce(&mut Verification)) -> Rules {
+    let mut verification = verification();
+    change(&mut verification);
+    Rules {
+        verification: Some(verification),
+        ..rules()
+    }
+}

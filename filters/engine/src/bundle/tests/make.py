@@ -1,6 +1,6 @@
-"""Makes the bundle in `python.rs`: nothing of it is ours but this. Python with PyJWT and cryptography.
+"""Makes the bundle in `others.rs`: nothing of it is ours but this. Python with PyJWT and cryptography.
 
-    python make.py > python.rs
+    python make.py
 """
 
 import base64
@@ -62,9 +62,8 @@ def main():
                 info.size = len(content.encode())
                 tape.addfile(info, io.BytesIO(content.encode()))
     pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    print("//! What `make.py` wrote.\n")
-    print(f'pub const KEY: &str = "{pem}";\n')
-    print('pub const BUNDLE: &str = "\\')
+    print(f'const PYTHONS_KEY: &str = "{pem}";\n')
+    print('const PYTHONS: &str = "\\')
     encoded = base64.b64encode(packed.getvalue()).decode()
     for at in range(0, len(encoded), 100):
         print(encoded[at : at + 100] + "\\")

@@ -2,10 +2,14 @@
 
 mod archives;
 mod build;
-mod contents;
+mod data;
+mod deltas;
 mod digests;
+mod manifests;
 mod mutations;
-mod python;
+mod others;
 mod signatures;
+mod signed_files;
+mod units;
 
 mod live;
