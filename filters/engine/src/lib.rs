@@ -5,6 +5,10 @@
 //! The way of a request: `request` → `hygiene` → `route` → `credential` → `body` → `verified` → `input`, in
 //! the order of `pass`; what is good once, in `once` with [`replay`]; then the policy → `answer` →
 //! [`decision`], in the order of `enforce`.
+//!
+//! The way of a policy that is fetched: `remote` asks for it → [`bundle`] unpacks, verifies and parses →
+//! `live` orders, compiles and tests it, some milliseconds at a time, and puts it in place between two
+//! requests.
 #![deny(clippy::arithmetic_side_effects)]
 
 #[doc = include_str!("../ATTACKS.md")]
