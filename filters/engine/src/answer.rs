@@ -11,6 +11,14 @@ pub enum Answer {
     Deny(Shape, Note),
 }
 
+impl Answer {
+    pub fn note(&self) -> &Note {
+        match self {
+            Answer::Allow(_, note) | Answer::Deny(_, note) => note,
+        }
+    }
+}
+
 /// A name and the values to set it to, in place of all it had.
 pub type Values = (String, Vec<String>);
 

@@ -1,8 +1,8 @@
 //! The answer: what happens to the request, and what is recorded of it.
 //! There is no `Default`: a decision is made, never left over.
 
-use crate::words::Reason;
-use portcullis_rego::Value;
+use crate::{candidate::Outcome, words::Reason};
+use portcullis_rego::{Entrypoint, Value};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use std::{fmt, sync::Arc};
 
@@ -83,6 +83,34 @@ pub struct Record {
     pub metadata: Option<Value>,
     /// What both evaluators said of this request, where they were asked and differed.
     pub self_check: Option<Difference>,
+    /// The candidate decided, and not the active policy.
+    pub by_candidate: bool,
+    /// What the policy was asked and said, where somebody looks at it afterwards.
+    pub evidence: Option<Evidence>,
+}
+
+/// What a policy was asked, and its answer as it gave it. It holds what clients sent: it is shown to nobody
+/// as it is.
+#[derive(Clone, PartialEq)]
+pub struct Evidence {
+    /// When it was asked: nanoseconds since the Unix epoch.
+    pub now_ns: u64,
+    /// All of the input document.
+    pub input: Value,
+    /// The rule's value; `None` where it was undefined, or no value came of it.
+    pub result: Option<Value>,
+    /// What the answer was worth, whatever else then refused the request.
+    pub reason: Reason,
+    /// The rule that the configuration has requests like this decided by.
+    pub(crate) asked: Entrypoint,
+    /// What the candidate said, where it was to decide and went wrong.
+    pub(crate) tried: Option<Arc<Outcome>>,
+}
+
+impl fmt::Debug for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Evidence(..)")
+    }
 }
 
 /// A difference between the evaluators, in kind: what they made of the request stays with it.
@@ -118,6 +146,8 @@ impl Record {
             detail: None,
             metadata: None,
             self_check: None,
+            by_candidate: false,
+            evidence: None,
         }
     }
 
@@ -144,6 +174,9 @@ impl Serialize for Record {
             if let Some(value) = value {
                 object.serialize_entry(key, value)?;
             }
+        }
+        if self.by_candidate {
+            object.serialize_entry("enforced_by", "candidate")?;
         }
         if let Some(metadata) = &self.metadata {
             let metadata = portcullis_rego::value::to_json(metadata);

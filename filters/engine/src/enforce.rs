@@ -1,23 +1,45 @@
 //! The policy is asked, and its answer becomes the decision.
 
 use crate::{
-    answer::{self, Answer, Note},
-    decision::{Decision, Effect, HeaderEdit, Record},
+    answer::{self, Answer, Note, Said},
+    candidate::Outcome,
+    decision::{Decision, Difference, Effect, Evidence, HeaderEdit, Record},
     headers::Headers,
     pass::{Pass, Question},
     query, refusal, self_check,
 };
+use portcullis_rego::{Entrypoint, Moment, Policy, Value};
+use std::{borrow::Cow, sync::Arc};
 
 pub fn enforce(pass: &Pass<'_>, question: Question<'_>) -> Decision {
-    let policy = question.policy;
-    let rule = &question.settings.entrypoint;
-    let moment = portcullis_rego::Moment {
-        now_ns: pass.moment.now_ns,
-        instructions: pass.config.instructions,
-        strict_builtin_errors: false,
-    };
-    let (said, difference) = self_check::ask(policy, pass, rule, question.input, &moment);
+    let moment = pass.config.moment(pass.moment.now_ns);
+    let settings = question.settings;
+    let asked = &settings.entrypoint;
+    let input = pass.keeps.then(|| question.input.clone());
+    let Word {
+        said,
+        value,
+        rule,
+        revision,
+        difference,
+        by_candidate,
+        tried,
+    } = ask(
+        pass,
+        (question.policy, asked),
+        question.subject.as_deref(),
+        question.input,
+        &moment,
+    );
     let reason = answer::reason(&said);
+    let evidence = input.map(|input| Evidence {
+        now_ns: moment.now_ns,
+        input,
+        result: value,
+        reason,
+        asked: asked.clone(),
+        tried,
+    });
     let record = |note: Note| Record {
         rule: Some(rule.to_string()),
         subject: question.subject.clone(),
@@ -26,6 +48,9 @@ pub fn enforce(pass: &Pass<'_>, question: Question<'_>) -> Decision {
         detail: note.reason,
         metadata: note.metadata,
         self_check: difference,
+        revision,
+        by_candidate,
+        evidence,
         ..pass.record(reason)
     };
     match said {
@@ -34,7 +59,7 @@ pub fn enforce(pass: &Pass<'_>, question: Question<'_>) -> Decision {
                 reason: failure.detail,
                 metadata: None,
             };
-            pass.refuse(question.settings, record(note))
+            pass.refuse(settings, record(note))
         }
         Ok(Answer::Allow(edits, note)) => {
             let mut headers = question.headers;
@@ -51,7 +76,7 @@ pub fn enforce(pass: &Pass<'_>, question: Question<'_>) -> Decision {
                     detail: Some(detail),
                     ..record(note)
                 };
-                return pass.refuse(question.settings, record);
+                return pass.refuse(settings, record);
             }
             let response = edits
                 .response_headers
@@ -63,13 +88,67 @@ pub fn enforce(pass: &Pass<'_>, question: Question<'_>) -> Decision {
         Ok(Answer::Deny(shape, note)) => Decision {
             effect: Effect::Deny(refusal::of_policy(
                 pass.config,
-                question.settings,
+                settings,
                 pass.client(),
                 shape,
                 pass.moment.decision_id,
             )),
             record: record(note),
         },
+    }
+}
+
+/// What holds of what the policies said.
+struct Word<'w> {
+    said: Said,
+    value: Option<Value>,
+    rule: Cow<'w, Entrypoint>,
+    revision: Option<Arc<str>>,
+    difference: Option<Difference>,
+    by_candidate: bool,
+    /// What the candidate said in vain.
+    tried: Option<Arc<Outcome>>,
+}
+
+/// The candidate decides on its subjects' requests, unless it goes wrong; the active policy on all others.
+fn ask<'w>(
+    pass: &Pass<'_>,
+    (policy, rule): (&Policy, &'w Entrypoint),
+    subject: Option<&str>,
+    input: Value,
+    moment: &Moment,
+) -> Word<'w> {
+    let tried = pass.candidate.and_then(|(candidate, rules)| {
+        let asked = (rule, &pass.config.settings.entrypoint);
+        let limits = &pass.config.headers;
+        let ask = || candidate.ask(rules, asked, input.clone(), moment.now_ns, limits);
+        let outcome = candidate.decides_on(rules, subject).then(ask);
+        Some((candidate, outcome??))
+    });
+    let tried = match tried {
+        Some((candidate, outcome)) if outcome.said.is_ok() => {
+            candidate.decided();
+            return Word {
+                said: outcome.said,
+                value: outcome.value,
+                rule: Cow::Owned(outcome.rule),
+                revision: outcome.revision,
+                difference: None,
+                by_candidate: true,
+                tried: None,
+            };
+        }
+        tried => tried.map(|(_, outcome)| Arc::new(outcome)),
+    };
+    let asked = self_check::ask(policy, pass, rule, input, moment);
+    Word {
+        said: asked.said,
+        value: asked.value,
+        rule: Cow::Borrowed(rule),
+        revision: pass.active.revision.clone(),
+        difference: asked.difference,
+        by_candidate: false,
+        tried,
     }
 }
 

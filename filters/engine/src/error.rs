@@ -21,6 +21,17 @@ impl LoadErrors {
         LoadErrors(errors.collect())
     }
 
+    /// The same of what is tried beside the policy, whose fields they do not name.
+    pub(crate) fn of_candidate(self) -> LoadErrors {
+        let each = self.0.into_iter().map(|error| match error {
+            LoadError::Field { path, message } => {
+                LoadError::field(crate::config::candidate::moved(&path), message)
+            }
+            LoadError::Rego(error) => LoadError::field("policy.candidate", error.to_string()),
+        });
+        LoadErrors(each.collect())
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &LoadError> {
         self.0.iter()
     }
@@ -81,6 +92,10 @@ impl Findings {
 
     pub fn append(&mut self, mut other: Findings) {
         self.0.append(&mut other.0);
+    }
+
+    pub fn into_each(self) -> impl Iterator<Item = LoadError> {
+        self.0.into_iter()
     }
 
     pub fn is_empty(&self) -> bool {

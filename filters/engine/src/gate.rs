@@ -2,7 +2,8 @@
 
 use crate::{
     body::{BodyReader, Demand, Shelf},
-    config::{Config, api_keys::Keys, routes::Settings},
+    candidate::Candidate,
+    config::{Config, Start, api_keys::Keys, candidate, routes::Settings},
     credential::{
         jwt::Knowledge,
         signature::{self, Report, webhook},
@@ -61,6 +62,7 @@ pub struct Gate {
     /// Where it is remembered what is good once.
     store: Option<Arc<dyn ReplayStore>>,
     active: Active,
+    candidate: Option<Arc<Candidate>>,
 }
 
 /// What a bundle brings.
@@ -81,10 +83,19 @@ impl Gate {
     /// Everything that is wrong with it, each with the path of its field.
     pub fn load(document: &[u8], secrets: &dyn Secrets) -> Result<Gate, LoadErrors> {
         let (config, start) = Config::parse(document, secrets)?;
+        Gate::of(config, start)
+    }
+
+    fn of(config: Config, start: Start) -> Result<Gate, LoadErrors> {
         let load = |sources| Policy::load(sources, &config.entrypoints());
         let policy = start.sources.map(load).transpose();
         let policy =
             policy.map_err(|errors| LoadErrors::all(errors.into_iter().map(LoadError::Rego)))?;
+        let candidate = start.candidate.map(|beside| {
+            let (config, start) = *beside;
+            let gate = Gate::of(config, start).map_err(LoadErrors::of_candidate)?;
+            Ok::<_, LoadErrors>(Arc::new(Candidate::new(gate)))
+        });
         Ok(Gate {
             knowledge: Arc::new(Knowledge::new(&config)),
             rooms: config.providers.iter().map(|_| Room::default()).collect(),
@@ -96,6 +107,7 @@ impl Gate {
                 keys: Arc::new(start.keys),
                 revision: None,
             },
+            candidate: candidate.transpose()?,
         })
     }
 
@@ -108,6 +120,7 @@ impl Gate {
             shelf: Arc::clone(&self.shelf),
             store: self.store.clone(),
             active,
+            candidate: self.candidate.clone(),
         }
     }
 
@@ -118,9 +131,14 @@ impl Gate {
 
     /// The gate whose signatures are checked this way; without, all of them by its own code.
     pub fn verified_by(mut self, verifier: &Verifier) -> Gate {
+        self.verify_by(verifier);
+        self
+    }
+
+    pub(crate) fn verify_by(&mut self, verifier: &Verifier) {
         // Nobody shares it yet; where somebody did, the gate's own code would go on checking.
         let Some(config) = Arc::get_mut(&mut self.config) else {
-            return self;
+            return;
         };
         for provider in &mut config.providers {
             provider.verifier = verifier.clone();
@@ -131,7 +149,9 @@ impl Gate {
         if let Some(bundle) = &mut config.bundle {
             bundle.verified_by(verifier);
         }
-        self
+        if let Some(candidate) = self.candidate.as_mut().and_then(Arc::get_mut) {
+            candidate.verified_by(verifier);
+        }
     }
 
     /// The gate that remembers in this store what is good once; without, it does so in memory of its
@@ -163,6 +183,11 @@ impl Gate {
         self.active.keys.ids()
     }
 
+    /// Whether another policy is tried beside its own.
+    pub fn has_candidate(&self) -> bool {
+        self.candidate.is_some()
+    }
+
     /// Whether its policy comes with bundles.
     pub fn has_bundle(&self) -> bool {
         self.config.bundle.is_some()
@@ -179,6 +204,15 @@ impl Gate {
     /// Whether there is a policy. Until a bundle has brought one, every request is refused.
     pub fn has_policy(&self) -> bool {
         self.active.policy.is_some()
+    }
+
+    pub(crate) fn revision_shared(&self) -> Option<Arc<str>> {
+        self.active.revision.clone()
+    }
+
+    /// The policy that is tried beside this one, and how.
+    pub(crate) fn candidate(&self) -> Option<(&Candidate, &candidate::Candidate)> {
+        Some((self.candidate.as_deref()?, self.config.candidate.as_ref()?))
     }
 
     /// The revision of the bundle that the policy is of.
@@ -392,20 +426,30 @@ impl Gate {
         &self.rooms
     }
 
+    /// Whether somebody looks afterwards at what the policy was asked: a log, or a candidate.
+    pub(crate) fn keeps_evidence(&self, decision_id: &str) -> bool {
+        let tries =
+            |it: &candidate::Candidate| it.enforce.is_some() || it.sample.takes(decision_id);
+        self.config.candidate.as_ref().is_some_and(tries)
+    }
+
     pub(crate) fn pass<'p>(
         &'p self,
         request: &'p Request<'p>,
         moment: &'p Moment<'p>,
         since_ns: u64,
     ) -> Pass<'p> {
+        let keeps = self.keeps_evidence(moment.decision_id);
         Pass {
             config: &self.config,
             shelf: &self.shelf,
             active: &self.active,
+            candidate: self.candidate(),
             reach: match &self.active.policy {
-                Some(policy) => policy.reach(),
-                None => &Reach::Whole,
+                Some(policy) if !keeps => policy.reach(),
+                _ => &Reach::Whole,
             },
+            keeps,
             request,
             moment,
             knowledge: &self.knowledge,

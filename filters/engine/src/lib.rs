@@ -14,9 +14,11 @@
 #[doc = include_str!("../ATTACKS.md")]
 pub mod attacks {}
 
+mod after;
 mod answer;
 mod body;
 pub mod bundle;
+mod candidate;
 mod config;
 #[cfg(test)]
 mod conformance;
@@ -62,6 +64,7 @@ pub mod words;
 
 use portcullis_crypto as crypto;
 
+pub use after::{Over, Shadow, Side, Told};
 pub use body::{Body, BodyReader, Check as BodyCheck, digest::content_digest};
 pub use config::api_keys::hash as api_key_hash;
 pub use credential::signature::Report as SignatureReport;

@@ -5,7 +5,8 @@ mod credentials;
 
 use crate::{
     body::{self, Demand, Verdict},
-    config::{Config, routes::Settings, source::Source},
+    candidate::Candidate,
+    config::{Config, candidate, routes::Settings, source::Source},
     credential::{
         Refusal, api_key, jwt,
         signature::{self, webhook},
@@ -34,8 +35,12 @@ pub struct Pass<'p> {
     pub shelf: &'p body::Shelf,
     /// What may have come with a bundle.
     pub active: &'p Active,
+    /// What is tried beside the policy.
+    pub candidate: Option<(&'p Candidate, &'p candidate::Candidate)>,
     /// What is made of the input.
     pub reach: &'p Reach,
+    /// Whether somebody looks afterwards at what the policy was asked: then all of the input is made.
+    pub keeps: bool,
     pub request: &'p Request<'p>,
     pub moment: &'p Moment<'p>,
     pub knowledge: &'p jwt::Knowledge,

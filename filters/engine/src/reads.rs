@@ -25,10 +25,12 @@ pub enum Attribute {
 }
 
 impl Gate {
-    /// Whether this attribute can change any decision.
+    /// Whether this attribute can change any decision, or what is told of it.
     pub fn reads(&self, attribute: Attribute) -> bool {
         let reach = self.policy().map(Policy::reach);
-        let by_policy = |path: &[&str]| reach.is_some_and(|it| it.leads_to(path));
+        // What is looked at afterwards is looked at whole.
+        let by_policy =
+            |path: &[&str]| self.looks_back() || reach.is_some_and(|it| it.leads_to(path));
         let config = self.config();
         let mut routes = config.routes.iter().map(|route| &route.matches);
         match attribute {

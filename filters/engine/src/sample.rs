@@ -8,6 +8,9 @@ use crate::crypto;
 pub struct Share(f64);
 
 impl Share {
+    /// Every decision.
+    pub const ALL: Share = Share(1.0);
+
     /// From 0 to 1; nothing else is a share.
     pub fn new(share: f64) -> Option<Share> {
         (0.0..=1.0).contains(&share).then_some(Share(share))

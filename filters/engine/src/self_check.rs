@@ -15,6 +15,14 @@ type Result = std::result::Result<Option<Value>, EvalError>;
 const ANSWERS_DIFFER: &str =
     "both evaluators allow the request, and differ in the rest of their answers";
 
+/// What came of asking.
+pub struct Asked {
+    pub said: Said,
+    pub difference: Option<Difference>,
+    /// What it was read from, where that was one value.
+    pub value: Option<Value>,
+}
+
 /// Asks the policy, and where it is this request's turn, both evaluators. Costs nothing where there
 /// is only the interpreter to ask.
 pub fn ask(
@@ -23,17 +31,22 @@ pub fn ask(
     rule: &Entrypoint,
     input: Value,
     moment: &Moment,
-) -> (Said, Option<Difference>) {
+) -> Asked {
     let said = |result| answer::said(result, &pass.config.headers);
+    let agreed = |result: Result| Asked {
+        value: result.as_ref().ok().cloned().flatten(),
+        said: said(result),
+        difference: None,
+    };
     let is_checked =
         pass.config.self_check.takes(pass.moment.decision_id) && policy.is_on_machine(rule);
     if !is_checked {
-        return (said(policy.evaluate(rule, input, moment)), None);
+        return agreed(policy.evaluate(rule, input, moment));
     }
     let machine = policy.evaluate(rule, input.clone(), moment);
     let interpreter = policy.evaluate_by_interpreter(rule, input, moment);
     if agree(&machine, &interpreter) {
-        return (said(machine), None);
+        return agreed(machine);
     }
     let (machine, interpreter) = (said(machine), said(interpreter));
     let difference = Difference {
@@ -41,7 +54,11 @@ pub fn ask(
         interpreter: answer::reason(&interpreter),
     };
     policy.leave_machine(rule, format!("the evaluators differed: {difference}"));
-    (stricter(machine, interpreter), Some(difference))
+    Asked {
+        said: stricter(machine, interpreter),
+        difference: Some(difference),
+        value: None,
+    }
 }
 
 /// Whether the evaluators came to the same, as far as can be told.

@@ -183,8 +183,29 @@ impl Gate {
     /// The calls that are due: after a step that waits, after an answer, and whenever
     /// [`Gate::next_call_ns`] has come. `random` spreads what several workers do.
     pub fn calls(&self, now_ns: u64, random: u64) -> Vec<Call> {
+        let mut calls = self.own_calls(now_ns, random);
+        if let Some(beside) = self.beside() {
+            let of_candidate = beside
+                .own_calls(now_ns, random)
+                .into_iter()
+                .map(|call| Call {
+                    id: call.id.of_candidate(),
+                    ..call
+                });
+            calls.extend(of_candidate);
+        }
+        calls
+    }
+
+    fn own_calls(&self, now_ns: u64, random: u64) -> Vec<Call> {
         let mut remote = self.knowledge().remote();
         remote.calls(self.config(), now_ns, random)
+    }
+
+    /// The gate of the candidate, which fetches for itself.
+    fn beside(&self) -> Option<Arc<Gate>> {
+        let (candidate, _) = self.candidate()?;
+        Some(candidate.live().current())
     }
 
     /// Takes what came of a call. What is wrong with it is for logs: it never replaces what was good.
@@ -195,23 +216,39 @@ impl Gate {
         now_ns: u64,
         random: u64,
     ) -> Option<Fault> {
+        if let Some(own) = call.as_candidates() {
+            let beside = self.beside()?;
+            let fault = beside.answered(own, answer, now_ns, random)?;
+            return Some(fault.of_candidate());
+        }
         let mut remote = self.knowledge().remote();
         remote.answered(self.config(), call, answer, now_ns, random)
     }
 
     /// What went wrong with something fetched that no answer told, since it was asked last.
     pub fn take_faults(&self) -> Vec<Fault> {
-        self.knowledge().remote().take_faults()
+        let mut faults = self.knowledge().remote().take_faults();
+        if let Some(beside) = self.beside() {
+            let of_candidate = beside.take_faults().into_iter().map(Fault::of_candidate);
+            faults.extend(of_candidate);
+        }
+        faults
     }
 
     /// When [`Gate::calls`] has something to do next, in nanoseconds since the Unix epoch; 0 is now.
     /// `None` where nothing is ever fetched.
     pub fn next_call_ns(&self) -> Option<u64> {
-        self.knowledge().remote().next()
+        let own = self.knowledge().remote().next();
+        let beside = self.beside().and_then(|gate| gate.next_call_ns());
+        own.into_iter().chain(beside).min()
     }
 
     /// What was counted since it was asked last, by the names of the counters.
     pub fn take_counts(&self) -> BTreeMap<&'static str, u64> {
-        self.knowledge().take_counts()
+        let mut counts = self.knowledge().take_counts();
+        if let Some((candidate, _)) = self.candidate() {
+            counts.append(&mut candidate.take_counts());
+        }
+        counts
     }
 }

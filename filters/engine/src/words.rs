@@ -177,7 +177,47 @@ pub mod counter {
     pub const BUNDLE_TEST_FAILURES: &str = "portcullis.bundle.failures.test";
     pub const BUNDLE_STATUS_FAILURES: &str = "portcullis.bundle.status.failures";
 
-    pub const ALL: [&str; 18] = [
+    /// Of the candidate's bundle.
+    pub const CANDIDATE_FETCHES: &str = "portcullis.candidate.bundle.fetches";
+    pub const CANDIDATE_ACTIVATIONS: &str = "portcullis.candidate.bundle.activations";
+    pub const CANDIDATE_FAILURES: &str = "portcullis.candidate.bundle.failures";
+
+    /// How often the candidate was asked, and gave no answer of its own.
+    pub const SHADOW_EVALUATIONS: &str = "portcullis.shadow.evaluations";
+    pub const SHADOW_ERRORS: &str = "portcullis.shadow.errors";
+    /// How often it was to be asked, and there was none yet.
+    pub const SHADOW_SKIPPED: &str = "portcullis.shadow.skipped";
+    /// How often it decided.
+    pub const SHADOW_ENFORCED: &str = "portcullis.shadow.enforced";
+    /// How often it erred too much, so that it decides no more.
+    pub const SHADOW_RETURNS: &str = "portcullis.shadow.returns";
+
+    /// The counter of the candidate's bundle for one of a policy's, if there is one.
+    pub fn of_candidate(name: &str) -> Option<&'static str> {
+        match name {
+            BUNDLE_FETCHES => Some(CANDIDATE_FETCHES),
+            BUNDLE_ACTIVATIONS => Some(CANDIDATE_ACTIVATIONS),
+            BUNDLE_DOWNLOAD_FAILURES
+            | BUNDLE_UNPACK_FAILURES
+            | BUNDLE_VERIFY_FAILURES
+            | BUNDLE_PARSE_FAILURES
+            | BUNDLE_ORDER_FAILURES
+            | BUNDLE_LOAD_FAILURES
+            | BUNDLE_TEST_FAILURES
+            | BUNDLE_STATUS_FAILURES => Some(CANDIDATE_FAILURES),
+            _ => None,
+        }
+    }
+
+    pub const ALL: [&str; 26] = [
+        CANDIDATE_FETCHES,
+        CANDIDATE_ACTIVATIONS,
+        CANDIDATE_FAILURES,
+        SHADOW_EVALUATIONS,
+        SHADOW_ERRORS,
+        SHADOW_SKIPPED,
+        SHADOW_ENFORCED,
+        SHADOW_RETURNS,
         JWT_CACHE_HITS,
         JWT_CACHE_MISSES,
         JWKS_FETCHES,
@@ -207,8 +247,69 @@ pub mod gauge {
     pub const POLICY_WAITING: &str = "portcullis.policy.waiting";
     /// When a bundle became active last, in seconds since the Unix epoch.
     pub const BUNDLE_ACTIVATED_AT: &str = "portcullis.bundle.activated_at";
+    /// When its server last said that it is the newest, or gave it, in seconds since the Unix epoch.
+    pub const BUNDLE_CHECKED_AT: &str = "portcullis.bundle.checked_at";
+    /// How many requests are held, for what is fetched or for their bodies.
+    pub const REQUESTS_WAITING: &str = "portcullis.requests.waiting";
+    /// How many workers have the candidate decide on its share.
+    pub const SHADOW_ENFORCING: &str = "portcullis.shadow.enforcing";
     /// Where it says so: the sequence of the last that became active, or its time in seconds.
     pub const BUNDLE_ORDER: &str = "portcullis.bundle.order";
+}
+
+/// The counter of decisions of one outcome, for one reason.
+pub fn decisions(reason: Reason) -> String {
+    let outcome = match reason.allows() {
+        true => "allow",
+        false => "deny",
+    };
+    format!("portcullis.decisions.outcome.{outcome}.reason.{reason}")
+}
+
+/// The histogram of how long decisions take, in microseconds of the gate's own time.
+pub const DECISION_DURATION: &str = "portcullis.decision.duration_us";
+
+/// Which way a candidate goes where the active policy goes the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    WouldAllow,
+    WouldDeny,
+}
+
+impl Direction {
+    pub const ALL: [Direction; 2] = [Direction::WouldAllow, Direction::WouldDeny];
+
+    /// As logs and metrics have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Direction::WouldAllow => "would_allow",
+            Direction::WouldDeny => "would_deny",
+        }
+    }
+}
+
+/// The counter of differences in one direction, for one reason of the candidate's.
+pub fn shadow_differences(direction: Direction, reason: Reason) -> String {
+    let direction = direction.name();
+    format!("portcullis.shadow.differences.direction.{direction}.reason.{reason}")
+}
+
+/// The gauge of workers that decide by one revision; a policy of the document's own has none.
+pub fn policy_workers(revision: Option<&str>) -> String {
+    let revision = revision.map_or_else(|| "none".to_owned(), metric_segment);
+    format!("portcullis.policy.workers.revision.{revision}")
+}
+
+/// The gauge of when a provider's keys were fetched last, in seconds since the Unix epoch.
+pub fn jwks_fetched_at(provider: &str) -> String {
+    let provider = metric_segment(provider);
+    format!("portcullis.jwks.fetched_at.provider.{provider}")
+}
+
+/// The gauge of how full the place of a replay store is that was used last, in percent; of all, one is
+/// as full as another.
+pub fn replay_fill(kind: &str) -> String {
+    format!("portcullis.replay.fill_percent.kind.{kind}")
 }
 
 /// The counter of requests that showed a good API key, one for each key; its id follows as

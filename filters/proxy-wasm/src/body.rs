@@ -64,6 +64,14 @@ pub enum Held {
 }
 
 impl Held {
+    /// Bytes of it that the policy is shown.
+    pub fn shown(&self) -> usize {
+        match self {
+            Held::None | Held::Unread | Held::Coming { .. } => 0,
+            Held::Read(body) => body.kept(),
+        }
+    }
+
     /// Takes in what the host holds of it and was not read before.
     ///
     /// # Errors

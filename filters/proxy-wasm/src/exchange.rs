@@ -2,22 +2,23 @@
 //! then the root context brings it back.
 
 use crate::{
-    attributes::Known,
+    after::After,
+    asked::{Asked, Unknown, decision_id},
     body::{self, Held},
     host,
-    pairs::Pairs,
     root::Accepted,
 };
 use portcullis_engine::{
-    BodyCheck, Decision, Effect, Gate, HeaderEdit, Incoming, Moment, Reason, Record, Request, Step,
-    Waiting, host_failure, words,
+    BodyCheck, Decision, Effect, HeaderEdit, Reason, Record, Step, Waiting, host_failure, words,
 };
 use proxy_wasm::types::{Action, LogLevel, MapType};
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc};
 
 pub struct Exchange {
     accepted: Option<Rc<Accepted>>,
     state: RefCell<State>,
+    /// What is done once its answer is out.
+    after: RefCell<Option<After>>,
 }
 
 /// A body or trailers callback that answers Continue releases headers that are held, so each of
@@ -30,6 +31,8 @@ enum State {
     /// Allowed, as long as its body is what it must be.
     Passing {
         asked: Box<Asked>,
+        /// Of the decision, which is told when the body has passed.
+        record: Box<Record>,
         check: Box<BodyCheck>,
         response: Vec<HeaderEdit>,
     },
@@ -39,23 +42,6 @@ enum State {
     },
 }
 
-/// What the gate is asked about. A host's maps cannot be read at any time, so it is all here.
-struct Asked {
-    /// As it was when the request came: whatever bundle comes meanwhile, one policy decides on it.
-    gate: Arc<Gate>,
-    decision_id: String,
-    headers: Pairs,
-    known: Known,
-    body: Held,
-    /// When it came, of one whose body is looked at: nanoseconds since the Unix epoch.
-    since_ns: u64,
-}
-
-/// What the host did not give.
-struct Unknown(&'static str);
-
-const NOT_ACCEPTED: &str = "no configuration was accepted";
-const NO_TIME: &str = "the host gave no time";
 const NO_BODY: &str = "the host gave less of a body than it said";
 
 impl Exchange {
@@ -63,6 +49,7 @@ impl Exchange {
         Exchange {
             accepted,
             state: RefCell::new(State::Undecided),
+            after: RefCell::new(None),
         }
     }
 
@@ -116,8 +103,21 @@ impl Exchange {
         match Asked::read(self.accepted.as_deref(), end_of_stream) {
             Ok(asked) => self.step(Box::new(asked), None),
             Err((decision_id, Unknown(detail))) => {
-                self.enforce(host_failure(&decision_id, detail));
+                self.enforce(host_failure(&decision_id, detail), None);
             }
+        }
+    }
+
+    /// Whether somebody wants to know how the response looks.
+    pub fn looks_back(&self) -> bool {
+        self.after.borrow().is_some()
+    }
+
+    /// The exchange is over; `status` is what the client got, where it got something.
+    pub fn end(&self, status: Option<u16>) {
+        if let (Some(after), Some(accepted)) = (self.after.take(), &self.accepted) {
+            after.run(accepted, status);
+            accepted.fetching.hurry(&accepted.live);
         }
     }
 
@@ -126,7 +126,7 @@ impl Exchange {
         match self.state.replace(State::Undecided) {
             State::Waiting(asked, waiting) => self.step(asked, Some(waiting)),
             // No body came.
-            State::Reading(asked) => self.refuse_body(&asked, Reason::BodyHostUnsupported),
+            State::Reading(asked) => self.refuse_body(asked, Reason::BodyHostUnsupported),
             other => {
                 self.state.replace(other);
                 return false;
@@ -151,15 +151,17 @@ impl Exchange {
             },
             State::Passing {
                 asked,
+                record,
                 mut check,
                 response,
             } => match body::pass(&mut check, size) {
                 Err(host::Refused) => self.fail(NO_BODY),
-                Ok(Err(reason)) => self.refuse_body(&asked, reason),
-                Ok(Ok(())) if is_end => self.passed(&asked, *check, response),
+                Ok(Err(reason)) => self.refuse_body(asked, reason),
+                Ok(Ok(())) if is_end => self.passed(asked, *record, *check, response),
                 Ok(Ok(())) => {
                     self.state.replace(State::Passing {
                         asked,
+                        record,
                         check,
                         response,
                     });
@@ -182,9 +184,10 @@ impl Exchange {
             }
             State::Passing {
                 asked,
+                record,
                 check,
                 response,
-            } => self.passed(&asked, *check, response),
+            } => self.passed(asked, *record, *check, response),
             other => drop(self.state.replace(other)),
         }
     }
@@ -205,25 +208,35 @@ impl Exchange {
     }
 
     /// The whole body has passed, but for its last piece.
-    fn passed(&self, asked: &Asked, check: BodyCheck, response: Vec<HeaderEdit>) {
+    fn passed(
+        &self,
+        asked: Box<Asked>,
+        record: Record,
+        check: BodyCheck,
+        response: Vec<HeaderEdit>,
+    ) {
         match check.finish() {
-            Ok(()) => drop(self.state.replace(State::Allowed { response })),
+            Ok(()) => {
+                self.state.replace(State::Allowed { response });
+                self.tell(record, Some(asked));
+            }
             Err(reason) => self.refuse_body(asked, reason),
         }
     }
 
-    fn refuse_body(&self, asked: &Asked, reason: Reason) {
+    fn refuse_body(&self, asked: Box<Asked>, reason: Reason) {
         let refused = asked.ask(|gate, request, moment| gate.refuse_body(request, moment, reason));
-        match refused {
-            Ok(decision) => self.enforce(decision),
-            Err(Unknown(detail)) => self.enforce(host_failure(&asked.decision_id, detail)),
-        }
+        let decision = match refused {
+            Ok(decision) => decision,
+            Err(Unknown(detail)) => host_failure(&asked.decision_id, detail),
+        };
+        self.enforce(decision, Some(asked));
     }
 
     fn step(&self, asked: Box<Asked>, waited: Option<Waiting>) {
         let step = asked.ask(|gate, request, moment| gate.step(request, moment, waited));
         match step {
-            Ok(Step::Decided(decision)) => self.enforce(*decision),
+            Ok(Step::Decided(decision)) => self.enforce(*decision, Some(asked)),
             Ok(Step::Waiting(waiting)) => {
                 self.state.replace(State::Waiting(asked, waiting));
             }
@@ -237,54 +250,86 @@ impl Exchange {
                     Some(reader) => check.of(reader).map(Box::new),
                     None => Ok(check),
                 };
-                let check = match check {
-                    Ok(check) => check,
-                    Err(reason) => return self.refuse_body(&asked, reason),
-                };
-                self.enforce(*decision);
-                let state = self.state.replace(State::Undecided);
-                self.state.replace(match state {
-                    State::Allowed { response } => State::Passing {
-                        asked,
-                        check,
-                        response,
-                    },
-                    other => other,
-                });
+                match check {
+                    Ok(check) => self.let_pass(*decision, asked, check),
+                    Err(reason) => self.refuse_body(asked, reason),
+                }
             }
-            Err(Unknown(detail)) => self.enforce(host_failure(&asked.decision_id, detail)),
+            Err(Unknown(detail)) => {
+                let decision = host_failure(&asked.decision_id, detail);
+                self.enforce(decision, Some(asked));
+            }
         }
     }
 
-    fn enforce(&self, decision: Decision) {
+    /// The request goes on, and its body is checked while it passes.
+    fn let_pass(&self, decision: Decision, asked: Box<Asked>, check: Box<BodyCheck>) {
         record(&decision.record);
-        if let Some(accepted) = &self.accepted {
-            accepted.tell(&decision.record);
+        match self.carry_out(decision.effect, &decision.record) {
+            Ok(State::Allowed { response }) => {
+                self.state.replace(State::Passing {
+                    asked,
+                    record: Box::new(decision.record),
+                    check,
+                    response,
+                });
+            }
+            Ok(other) => {
+                self.state.replace(other);
+                self.tell(decision.record, Some(asked));
+            }
+            Err(failed) => self.enforce(*failed, Some(asked)),
         }
-        let state = match decision.effect {
+    }
+
+    fn enforce(&self, decision: Decision, asked: Option<Box<Asked>>) {
+        record(&decision.record);
+        match self.carry_out(decision.effect, &decision.record) {
+            Ok(state) => {
+                self.state.replace(state);
+                self.tell(decision.record, asked);
+            }
+            Err(failed) => self.enforce(*failed, asked),
+        }
+    }
+
+    /// # Errors
+    /// What holds instead, where the host does not do its part. It is a refusal, which cannot fail so.
+    fn carry_out(&self, effect: Effect, of: &Record) -> Result<State, Box<Decision>> {
+        match effect {
             Effect::Deny(deny) => {
-                host::send_local_response(&deny, &details(&decision.record));
-                State::Refused
+                host::send_local_response(&deny, &details(of));
+                Ok(State::Refused)
             }
             Effect::Allow(allow) => match apply(MapType::HttpRequestHeaders, &allow.request) {
-                Ok(()) => State::Allowed {
+                Ok(()) => Ok(State::Allowed {
                     response: allow.response,
-                },
-                Err(host::Refused) => {
-                    return self.enforce(host_failure(
-                        &decision.record.decision_id,
-                        "the host refused a change of headers",
-                    ));
-                }
+                }),
+                Err(host::Refused) => Err(Box::new(host_failure(
+                    &of.decision_id,
+                    "the host refused a change of headers",
+                ))),
             },
+        }
+    }
+
+    /// Counts a decision, and remembers what is to be done about it afterwards.
+    fn tell(&self, record: Record, asked: Option<Box<Asked>>) {
+        let Some(accepted) = &self.accepted else {
+            return;
         };
-        self.state.replace(state);
+        let took_ns = asked.as_ref().map(|asked| asked.took_ns());
+        accepted.tell(&record, took_ns);
+        // What holds in the place of an earlier decision is told in its place.
+        let asked = asked.or_else(|| self.after.take()?.into_asked());
+        let after = After::keep(accepted, record, asked);
+        self.after.replace(after);
     }
 
     /// The host does not let a request go on that was allowed.
     pub fn fail(&self, detail: &'static str) {
         let decision_id = decision_id().unwrap_or_else(|| "none".to_owned());
-        self.enforce(host_failure(&decision_id, detail));
+        self.enforce(host_failure(&decision_id, detail), None);
     }
 
     /// Takes from a request's trailers what clients may not send.
@@ -303,77 +348,6 @@ impl Exchange {
                 .current()
                 .trailers(names.map_err(|_| host::Refused)?),
         )
-    }
-}
-
-impl Asked {
-    fn read(accepted: Option<&Accepted>, end_of_stream: bool) -> Result<Asked, (String, Unknown)> {
-        let Some(decision_id) = decision_id() else {
-            return Err(("none".to_owned(), Unknown("the host gave no randomness")));
-        };
-        let Some(Accepted { live, .. }) = accepted else {
-            return Err((decision_id, Unknown(NOT_ACCEPTED)));
-        };
-        let gate = live.current();
-        // Envoy answers Ok with nothing where it should fail, and every request has headers.
-        let headers = match host::header_pairs(MapType::HttpRequestHeaders) {
-            Some(headers) if !headers.is_empty() => headers,
-            _ => return Err((decision_id, Unknown("the host gave no headers"))),
-        };
-        let mut asked = Asked {
-            decision_id,
-            known: Known::read(&gate, &headers),
-            gate,
-            headers,
-            body: match end_of_stream {
-                true => Held::None,
-                false => Held::Unread,
-            },
-            since_ns: 0,
-        };
-        if !end_of_stream {
-            let reads = |gate: &Gate, request: &Request<'_>, moment: &Moment<'_>| {
-                Some((gate.body_reader(request)?, moment.now_ns))
-            };
-            match asked.ask(reads) {
-                Ok(None) => {}
-                Ok(Some((reader, now_ns))) => {
-                    asked.body = Held::Coming {
-                        reader: Box::new(reader),
-                        seen: 0,
-                    };
-                    asked.since_ns = now_ns;
-                }
-                Err(unknown) => return Err((asked.decision_id, unknown)),
-            }
-        }
-        Ok(asked)
-    }
-
-    fn ask<T>(
-        &self,
-        question: impl FnOnce(&Gate, &Request<'_>, &Moment<'_>) -> T,
-    ) -> Result<T, Unknown> {
-        let moment = Moment {
-            now_ns: host::now_ns().ok_or(Unknown(NO_TIME))?,
-            decision_id: &self.decision_id,
-        };
-        let mut headers: Vec<(&str, &[u8])> = Vec::with_capacity(self.headers.len());
-        for (name, value) in self.headers.iter() {
-            let name = std::str::from_utf8(name)
-                .map_err(|_| Unknown("the host gave a header name that is not UTF-8"))?;
-            headers.push((name, value));
-        }
-        let request = Request {
-            headers: &headers,
-            attributes: self.known.attributes(),
-            body: match &self.body {
-                Held::None => Incoming::None,
-                Held::Unread | Held::Coming { .. } => Incoming::Coming,
-                Held::Read(body) => Incoming::Read(body),
-            },
-        };
-        Ok(question(&self.gate, &request, &moment))
     }
 }
 
@@ -402,15 +376,4 @@ fn record(record: &Record) {
 /// What `%RESPONSE_CODE_DETAILS%` shows.
 fn details(record: &Record) -> String {
     format!("portcullis{{{}}}", record.reason)
-}
-
-/// A random UUID (RFC 9562 section 5.4).
-fn decision_id() -> Option<String> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(
-        uuid::Builder::from_random_bytes(bytes)
-            .into_uuid()
-            .to_string(),
-    )
 }

@@ -89,11 +89,11 @@ impl Fetching {
             false => None,
         };
         if let Some(event) = &event {
-            let level = match event {
-                Event::Activated(_) => LogLevel::Info,
-                Event::Refused(_) => LogLevel::Warn,
+            let level = match event.is_refusal() {
+                false => LogLevel::Info,
+                true => LogLevel::Warn,
             };
-            host::log(level, &format!("portcullis: policy.bundle: {event}"));
+            host::log(level, &format!("portcullis: {}: {event}", event.path()));
         }
         self.resume(root);
         self.hurry(live);

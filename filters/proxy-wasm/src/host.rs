@@ -30,6 +30,13 @@ unsafe extern "C" {
         size: *mut usize,
     ) -> u32;
     fn proxy_get_header_map_pairs(map: MapType, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_get_header_map_value(
+        map: MapType,
+        key: *const u8,
+        key_size: usize,
+        value: *mut *mut u8,
+        value_size: *mut usize,
+    ) -> u32;
     fn proxy_remove_header_map_value(map: MapType, key: *const u8, key_size: usize) -> u32;
     fn proxy_replace_header_map_value(
         map: MapType,
@@ -223,6 +230,22 @@ impl Gauge {
     }
 }
 
+/// A histogram of the proxy's, which all workers share.
+#[derive(Clone, Copy)]
+pub struct Histogram(u32);
+
+impl Histogram {
+    /// Envoy shows it as `wasmcustom.NAME`, from now on.
+    pub fn define(name: &str) -> Result<Histogram, Refused> {
+        define(MetricType::Histogram, name).map(Histogram)
+    }
+
+    pub fn record(self, value: u64) -> Result<(), Refused> {
+        // SAFETY: nothing is pointed to.
+        accepted(unsafe { proxy_record_metric(self.0, value) })
+    }
+}
+
 fn define(kind: MetricType, name: &str) -> Result<u32, Refused> {
     let mut id = 0;
     // SAFETY: the name is live and only read; the host writes four bytes to a live `u32`.
@@ -277,6 +300,24 @@ pub fn header_pairs(map: MapType) -> Option<Pairs> {
         unsafe { proxy_get_header_map_pairs(map, data, size) }
     })?;
     Pairs::parse(bytes)
+}
+
+/// The status of the response, in its callbacks.
+pub fn response_status() -> Option<u16> {
+    let name = ":status";
+    let value = receive(|data, size| {
+        // SAFETY: the name is live and only read; the host writes to live places.
+        unsafe {
+            proxy_get_header_map_value(
+                MapType::HttpResponseHeaders,
+                name.as_ptr(),
+                name.len(),
+                data,
+                size,
+            )
+        }
+    })?;
+    std::str::from_utf8(&value).ok()?.parse().ok()
 }
 
 pub fn remove_header(map: MapType, name: &str) -> Result<(), Refused> {

@@ -2,6 +2,8 @@
 //! decision about policy is not made here.
 #![deny(clippy::arithmetic_side_effects)]
 
+mod after;
+mod asked;
 mod attributes;
 mod body;
 mod exchange;

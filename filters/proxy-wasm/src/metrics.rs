@@ -1,8 +1,11 @@
 //! What operators count with. No decision depends on it: where the host gives no counter, the log
 //! says so, and requests go on.
 
-use crate::host::{self, Counter, Gauge};
-use portcullis_engine::{Activated, Gate, Record, words};
+use crate::host::{self, Counter, Gauge, Histogram};
+use portcullis_engine::{
+    Activated, Gate, Reason, Record, Shadow,
+    words::{self, Direction},
+};
 use proxy_wasm::types::LogLevel;
 use std::{
     cell::{Cell, RefCell},
@@ -17,6 +20,11 @@ pub struct Metrics {
     api_key_uses: RefCell<BTreeMap<String, Option<Counter>>>,
     /// Of those that have none of their own.
     api_key_uses_of_others: Option<Counter>,
+    /// Of each reason, so that one that never comes shows as 0.
+    decisions: Vec<(Reason, Option<Counter>)>,
+    duration: Option<Histogram>,
+    /// Where the candidate differs: its way, and its reason.
+    shadow: Vec<((Direction, Reason), Option<Counter>)>,
     /// What the gate counts.
     counters: BTreeMap<&'static str, Option<Counter>>,
     ready: Option<Gauge>,
@@ -45,6 +53,18 @@ impl Metrics {
             api_key_uses_of_others: (ids.next().is_some() || gate.has_bundle())
                 .then(|| define(words::API_KEY_USES_OF_OTHERS))
                 .flatten(),
+            decisions: Reason::ALL
+                .iter()
+                .map(|reason| (*reason, define(&words::decisions(*reason))))
+                .collect(),
+            duration: defined(
+                words::DECISION_DURATION,
+                Histogram::define(words::DECISION_DURATION),
+            ),
+            shadow: match gate.has_candidate() {
+                true => shadow(),
+                false => Vec::new(),
+            },
             counters: words::counter::ALL.map(|name| (name, define(name))).into(),
             ready: gauge(words::gauge::POLICY_READY),
             waiting: gauge(words::gauge::POLICY_WAITING),
@@ -54,14 +74,30 @@ impl Metrics {
         }
     }
 
-    /// Counts what a decision says of itself.
-    pub fn count_decision(&self, record: &Record) {
+    /// Counts what a decision says of itself; `took_ns` is what it took the gate, in nanoseconds.
+    pub fn count_decision(&self, record: &Record, took_ns: Option<u64>) {
+        let counted_as = |(reason, _): &&(Reason, Option<Counter>)| *reason == record.reason;
+        let decisions = self.decisions.iter().find(counted_as);
+        add(decisions.and_then(|(_, counter)| *counter), 1);
+        if let (Some(duration), Some(took)) = (self.duration, took_ns) {
+            counted(duration.record(took.div_ceil(1_000)));
+        }
         if let Some(id) = &record.api_key {
             add(self.of_key(id), 1);
         }
         if record.self_check.is_some() {
             add(self.differences, 1);
         }
+    }
+
+    /// Counts where the candidate goes the other way.
+    pub fn count_shadow(&self, shadow: Option<&Shadow>) {
+        let Some(differs) = shadow.and_then(|it| it.differs) else {
+            return;
+        };
+        let counted_as = |(of, _): &&((Direction, Reason), Option<Counter>)| *of == differs;
+        let differences = self.shadow.iter().find(counted_as);
+        add(differences.and_then(|(_, counter)| *counter), 1);
     }
 
     fn of_key(&self, id: &str) -> Option<Counter> {
@@ -120,6 +156,19 @@ impl Metrics {
             }
         }
     }
+}
+
+/// A policy allows, or refuses for one of these.
+fn shadow() -> Vec<((Direction, Reason), Option<Counter>)> {
+    let ways = [
+        (Direction::WouldAllow, Reason::PolicyAllowed),
+        (Direction::WouldDeny, Reason::PolicyDenied),
+        (Direction::WouldDeny, Reason::PolicyUndefined),
+        (Direction::WouldDeny, Reason::PolicyError),
+        (Direction::WouldDeny, Reason::PolicyBudget),
+    ];
+    let of = |way: (Direction, Reason)| (way, define(&words::shadow_differences(way.0, way.1)));
+    ways.map(of).into()
 }
 
 fn define(name: &str) -> Option<Counter> {

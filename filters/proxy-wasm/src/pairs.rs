@@ -37,6 +37,11 @@ impl Pairs {
         self.fields.len()
     }
 
+    /// Bytes of all of them.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
     }

@@ -1,10 +1,10 @@
 //! One configuration of the filter on one worker.
 
 use crate::{
-    body::Bodies, fetching::Fetching, host, kept, metrics::Metrics, native, replay::SharedStore,
-    stream::Stream,
+    after::Room, body::Bodies, fetching::Fetching, host, kept, metrics::Metrics, native,
+    replay::SharedStore, stream::Stream,
 };
-use portcullis_engine::{Event, Gate, Live, Record};
+use portcullis_engine::{Event, Gate, Live, Record, Told};
 use proxy_wasm::{
     traits::{Context, HttpContext, RootContext},
     types::{BufferType, ContextType, LogLevel},
@@ -28,6 +28,8 @@ pub struct Accepted {
     pub live: Live,
     pub fetching: Fetching,
     pub bodies: Bodies,
+    /// For requests whose exchanges go on.
+    pub room: Room,
     metrics: Metrics,
 }
 
@@ -37,16 +39,17 @@ impl Accepted {
             metrics: Metrics::new(&gate),
             fetching: Fetching::default(),
             bodies: Bodies::default(),
+            room: Room::default(),
             live: Live::new(gate),
         }
     }
 
     /// Counts, and says in the log what operators should know of a decision.
-    pub fn tell(&self, record: &Record) {
+    pub fn tell(&self, record: &Record, took_ns: Option<u64>) {
         let gate = self.live.current();
         self.metrics.count(&gate);
         self.metrics.tell_ready(&gate);
-        self.metrics.count_decision(record);
+        self.metrics.count_decision(record, took_ns);
         if let Some(difference) = &record.self_check {
             let rule = record.rule.as_deref().unwrap_or_default();
             host::log(
@@ -57,6 +60,20 @@ impl Accepted {
                     record.decision_id
                 ),
             );
+        }
+    }
+}
+
+impl Accepted {
+    /// Counts, and says in the log, what came of a decision afterwards.
+    pub fn told(&self, told: &Told) {
+        self.metrics.count_shadow(told.shadow.as_ref());
+        for (is_warning, line) in &told.lines {
+            let level = match is_warning {
+                true => LogLevel::Warn,
+                false => LogLevel::Info,
+            };
+            host::log(level, &format!("portcullis: {line}"));
         }
     }
 }

@@ -16,6 +16,8 @@ pub struct Stream {
     id: u32,
     accepted: Option<Rc<Accepted>>,
     exchange: Rc<Exchange>,
+    /// What the client got, where somebody wants to know.
+    status: Option<u16>,
 }
 
 impl Stream {
@@ -24,6 +26,7 @@ impl Stream {
             id,
             exchange: Rc::new(Exchange::new(accepted.clone())),
             accepted,
+            status: None,
         }
     }
 }
@@ -67,6 +70,9 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        if self.exchange.looks_back() {
+            self.status = host::response_status();
+        }
         if apply(MapType::HttpResponseHeaders, &self.exchange.response()).is_err() {
             host::log(
                 LogLevel::Error,
@@ -74,5 +80,9 @@ impl HttpContext for Stream {
             );
         }
         Action::Continue
+    }
+
+    fn on_log(&mut self) {
+        self.exchange.end(self.status);
     }
 }

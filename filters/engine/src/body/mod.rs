@@ -68,6 +68,11 @@ pub struct Body {
 }
 
 impl Body {
+    /// Bytes of it that are kept, to be shown to the policy.
+    pub fn kept(&self) -> usize {
+        self.kept.as_ref().map_or(0, |kept| kept.bytes().len())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.length == 0
     }

@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod body;
 pub mod bundle;
+pub mod candidate;
 pub mod headers;
 pub mod identity;
 pub mod introspection;
@@ -28,13 +29,15 @@ use crate::{
     sample::Share,
     words,
 };
-use portcullis_rego::{Entrypoint, Module, RegoVersion, Sources};
+use portcullis_rego::{Entrypoint, Module, Moment, RegoVersion, Sources};
 
 /// What a document says of the policy to begin with.
 pub struct Start {
     /// Not checked yet; `None` where there is none until a bundle has come.
     pub sources: Option<Sources>,
     pub keys: api_keys::Keys,
+    /// The same of the policy that is tried.
+    pub candidate: Option<Box<(Config, Start)>>,
 }
 
 /// A document that was checked in every part but its Rego, which stands beside it in [`Start`].
@@ -49,6 +52,10 @@ pub struct Config {
     pub api_keys: Option<api_keys::ApiKeys>,
     /// Where the policy comes from, if not from the document alone.
     pub bundle: Option<bundle::Bundle>,
+    /// How another policy is tried.
+    pub candidate: Option<candidate::Candidate>,
+    /// Rules that requests are decided by, and that no settings name.
+    pub also_asked: Vec<Entrypoint>,
     pub signatures: Option<signatures::Signatures>,
     pub peer: peer::Trust,
     pub headers: headers::Headers,
@@ -76,6 +83,15 @@ impl Config {
         findings.into_result(config)
     }
 
+    /// When and within what the policy is asked.
+    pub fn moment(&self, now_ns: u64) -> Moment {
+        Moment {
+            now_ns,
+            instructions: self.instructions,
+            strict_builtin_errors: false,
+        }
+    }
+
     /// Those that may hold for a request: the document's own and each route's.
     pub fn every_settings(&self) -> impl Iterator<Item = &routes::Settings> {
         let routes = self.routes.iter().map(|route| &route.settings);
@@ -85,9 +101,10 @@ impl Config {
     /// Every entrypoint that some request may be decided by.
     pub fn entrypoints(&self) -> Vec<Entrypoint> {
         let mut entrypoints = Vec::new();
-        for settings in self.every_settings() {
-            if !entrypoints.contains(&settings.entrypoint) {
-                entrypoints.push(settings.entrypoint.clone());
+        let asked = self.every_settings().map(|settings| &settings.entrypoint);
+        for entrypoint in asked.chain(&self.also_asked) {
+            if !entrypoints.contains(entrypoint) {
+                entrypoints.push(entrypoint.clone());
             }
         }
         entrypoints
@@ -161,6 +178,7 @@ fn check(
         Some(scalar::RegoVersion::V0) => RegoVersion::V0,
         _ => RegoVersion::V1,
     };
+    let candidate = policy.candidate.take();
     let bundle = policy.bundle.take();
     let bundle = bundle.map(|raw| bundle::read(raw, version, secrets, findings));
     // Without modules there is no policy until the bundle is there.
@@ -208,7 +226,9 @@ fn check(
         entrypoint: entrypoint?,
         context_extensions: policy.context_extensions,
     };
-    let config = Config {
+    let mut config = Config {
+        candidate: None,
+        also_asked: Vec::new(),
         instructions: match policy.budget.instructions {
             Some(0) => {
                 findings.add(
@@ -242,6 +262,13 @@ fn check(
     config.settings.check_digest("", findings);
     reserved::check(&config, findings);
     upstream::check(&config, findings);
+    let mut beside = None;
+    if let Some(raw) = candidate {
+        let (candidate, tried, start) =
+            candidate::read(raw, &config.entrypoints(), secrets, findings)?;
+        config.candidate = Some(candidate);
+        beside = Some(Box::new((tried, start)));
+    }
     let sources = match sources {
         None => None,
         Some(sources) => Some(sources?),
@@ -250,7 +277,12 @@ fn check(
         Some(own) => all_keys(own, sources.as_ref().map(|it| &it.data), findings),
         None => api_keys::Keys::default(),
     };
-    Some((config, Start { sources, keys }))
+    let start = Start {
+        sources,
+        keys,
+        candidate: beside,
+    };
+    Some((config, start))
 }
 
 fn all_keys(

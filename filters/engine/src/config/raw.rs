@@ -19,7 +19,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
     #[serde(default, deserialize_with = "given")]
@@ -46,7 +46,7 @@ pub struct Document {
     pub decision_log: NotYet,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     pub path: Option<IgnoredAny>,
@@ -61,10 +61,37 @@ pub struct Policy {
     pub context_extensions: BTreeMap<String, String>,
     #[serde(default, deserialize_with = "given")]
     pub bundle: Option<bundle::Bundle>,
-    #[serde(default)]
-    pub candidate: NotYet,
+    #[serde(default, deserialize_with = "given")]
+    pub candidate: Option<Candidate>,
     #[serde(default)]
     pub self_check: Share,
+}
+
+/// `policy.candidate`: the keys of a policy, and how it is tried.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Candidate {
+    pub path: Option<IgnoredAny>,
+    #[serde(default)]
+    pub modules: BTreeMap<String, String>,
+    pub data: Option<Value>,
+    pub entrypoint: Option<String>,
+    pub rego_version: Option<RegoVersion>,
+    #[serde(default)]
+    pub budget: Budget,
+    #[serde(default, deserialize_with = "given")]
+    pub bundle: Option<bundle::Bundle>,
+    pub sample: Option<Share>,
+    #[serde(default, deserialize_with = "given")]
+    pub enforce: Option<Enforce>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enforce {
+    pub share: Share,
+    pub max_errors: Option<u32>,
+    pub window: Option<Span>,
 }
 
 #[derive(Deserialize, Default)]

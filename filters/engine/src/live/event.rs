@@ -7,6 +7,27 @@ use std::{fmt, time::Duration};
 pub enum Event {
     Activated(Activated),
     Refused(Refused),
+    /// One of the two, of the bundle of the policy that is tried.
+    OfCandidate(Box<Event>),
+}
+
+impl Event {
+    /// The path of the field that the bundle is of.
+    pub fn path(&self) -> &'static str {
+        match self {
+            Event::Activated(_) | Event::Refused(_) => "policy.bundle",
+            Event::OfCandidate(_) => "policy.candidate.bundle",
+        }
+    }
+
+    /// Whether a bundle is refused.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Event::Activated(_) => false,
+            Event::Refused(_) => true,
+            Event::OfCandidate(event) => event.is_refusal(),
+        }
+    }
 }
 
 /// A bundle that decides from now on.
@@ -85,6 +106,7 @@ impl fmt::Display for Event {
         match self {
             Event::Activated(it) => it.fmt(f),
             Event::Refused(it) => it.fmt(f),
+            Event::OfCandidate(it) => it.fmt(f),
         }
     }
 }

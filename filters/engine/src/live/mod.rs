@@ -11,6 +11,7 @@ pub use event::{Activated, Event, Refused, Step};
 
 use crate::{
     bundle::{Manifest, Order},
+    crypto::Verifier,
     gate::Gate,
     remote::Arrived,
     words::counter,
@@ -78,6 +79,15 @@ impl Live {
         }
     }
 
+    /// Has the signatures of bundles checked this way, where nothing has been asked yet.
+    pub(crate) fn verified_by(&mut self, verifier: &Verifier) {
+        let current = self.current.get_mut();
+        let current = current.unwrap_or_else(PoisonError::into_inner);
+        if let Some(gate) = Arc::get_mut(current) {
+            gate.verify_by(verifier);
+        }
+    }
+
     /// The gate to ask about a request that begins now. It is asked about it to the end, whatever
     /// becomes of the policy meanwhile.
     pub fn current(&self) -> Arc<Gate> {
@@ -103,22 +113,44 @@ impl Live {
 
     /// Whether [`Live::work`] has something to do.
     pub fn is_working(&self) -> bool {
+        let gate = self.current();
+        self.is_working_on(&gate) || gate.candidate().is_some_and(|it| it.0.live().is_working())
+    }
+
+    fn is_working_on(&self, gate: &Gate) -> bool {
         let machine = self.machine();
         machine.next.is_some()
             || machine.old.iter().any(Old::can_go)
-            || self.current().knowledge().remote().has_bundle()
+            || gate.knowledge().remote().has_bundle()
     }
 
     /// Goes on with a bundle that has come, for about as long as `slice`; `clock` gives nanoseconds
     /// since the Unix epoch, `random` spreads what several workers do.
     pub fn work(&self, clock: &dyn Fn() -> u64, slice: Duration, random: u64) -> Option<Event> {
+        let gate = self.current();
+        match gate.candidate() {
+            // What decides comes first.
+            Some((candidate, _)) if !self.is_working_on(&gate) => {
+                let event = candidate.live().work(clock, slice, random)?;
+                Some(Event::OfCandidate(Box::new(event)))
+            }
+            _ => self.work_on(gate, clock, slice, random),
+        }
+    }
+
+    fn work_on(
+        &self,
+        gate: Arc<Gate>,
+        clock: &dyn Fn() -> u64,
+        slice: Duration,
+        random: u64,
+    ) -> Option<Event> {
         let began = clock();
         let slice = u64::try_from(slice.as_nanos()).unwrap_or(u64::MAX);
         let until = began.saturating_add(slice);
         // A clock that is set back ends the slice too.
         let mut more = || (began..until).contains(&clock());
         let mut machine = self.machine();
-        let gate = self.current();
         let Machine { active, next, old } = &mut *machine;
         if next.is_none() {
             // What was before makes room first: else a server that has another bundle all the time would
@@ -166,7 +198,7 @@ impl Live {
                 let mut remote = gate.knowledge().remote();
                 remote.bundle_was_kept(&active.revision, active.kind, now);
             }
-            (true, Event::Refused(_)) => {}
+            (true, Event::Refused(_) | Event::OfCandidate(_)) => {}
         }
         Some(event)
     }
@@ -199,6 +231,8 @@ impl Live {
                     remote.forget_etag();
                 }
             }
+            // It tells its own gate.
+            Event::OfCandidate(_) => {}
         }
     }
 

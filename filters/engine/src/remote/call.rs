@@ -8,6 +8,20 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub(super) u64);
 
+/// Set in the calls of a candidate, which counts them for itself.
+const OF_CANDIDATE: u64 = 1 << 63;
+
+impl CallId {
+    pub fn of_candidate(self) -> CallId {
+        CallId(self.0 | OF_CANDIDATE)
+    }
+
+    /// Of a candidate's call, its own number of it.
+    pub fn as_candidates(self) -> Option<CallId> {
+        (self.0 & OF_CANDIDATE != 0).then_some(CallId(self.0 & !OF_CANDIDATE))
+    }
+}
+
 /// A call that is due.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Call {

@@ -16,7 +16,7 @@ pub use schedule::Outlook;
 
 use crate::{
     config::{
-        Config,
+        Config, candidate,
         jwks::{KeySet, KeySource},
         jwt::{Proof, Provider},
     },
@@ -98,6 +98,16 @@ pub struct Fault {
     /// The path of the provider's field.
     pub path: String,
     pub what: String,
+}
+
+impl Fault {
+    /// The same of what is tried beside the policy.
+    pub(crate) fn of_candidate(self) -> Fault {
+        Fault {
+            path: candidate::moved(&self.path),
+            what: self.what,
+        }
+    }
 }
 
 impl Remote {
