@@ -183,6 +183,12 @@ impl Gate {
         self.active.keys.ids()
     }
 
+    /// Whether the candidate decides on its share now.
+    pub fn is_candidate_deciding(&self) -> bool {
+        let candidate = self.candidate();
+        candidate.is_some_and(|(candidate, rules)| candidate.is_deciding(rules))
+    }
+
     /// Whether another policy is tried beside its own.
     pub fn has_candidate(&self) -> bool {
         self.candidate.is_some()

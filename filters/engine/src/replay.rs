@@ -19,7 +19,7 @@ mod table;
 mod tests;
 
 pub use memory::Memory;
-pub use table::{CellFault, Cells, Table, Written};
+pub use table::{CellFault, Cells, Fills, Table, Written};
 
 use crate::crypto::sha256;
 
@@ -38,15 +38,30 @@ pub trait ReplayStore: Send + Sync {
     /// From when on it has remembered, in nanoseconds since the Unix epoch; that is now, where it is
     /// asked for the first time. `None` where it cannot tell.
     fn since_ns(&self, now_ns: u64) -> Option<u64>;
+
+    /// How full it was found, by kind in percent, where something was claimed since this was asked last.
+    fn take_fills(&self) -> Vec<(Kind, u64)> {
+        Vec::new()
+    }
 }
 
 /// What is claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A signature's nonce, or the signature (RFC 9421 section 7.2.2).
     Signature,
     /// The `jti` of a DPoP proof (RFC 9449 section 11.1).
     Proof,
+}
+
+impl Kind {
+    /// As metrics have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Signature => "signature",
+            Kind::Proof => "proof",
+        }
+    }
 }
 
 /// A claim that was not taken.

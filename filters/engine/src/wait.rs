@@ -7,8 +7,9 @@ use crate::{
     gate::{Gate, Moment},
     pass::{Asked, Pass},
     remote::{Answer, Call, CallId, Fault, MAX_WAIT_NS, Outlook, Want},
+    replay::ReplayStore,
     request::Request,
-    words::Reason,
+    words::{self, Reason},
 };
 use std::{
     collections::BTreeMap,
@@ -241,6 +242,15 @@ impl Gate {
         let own = self.knowledge().remote().next();
         let beside = self.beside().and_then(|gate| gate.next_call_ns());
         own.into_iter().chain(beside).min()
+    }
+
+    /// The gauges that changed since it was asked last, by their names.
+    pub fn take_gauges(&self) -> BTreeMap<String, u64> {
+        let mut gauges = self.knowledge().remote().take_times();
+        let fills = self.store().map(ReplayStore::take_fills);
+        let fills = fills.into_iter().flatten();
+        gauges.extend(fills.map(|(kind, fill)| (words::replay_fill(kind.name()), fill)));
+        gauges
     }
 
     /// What was counted since it was asked last, by the names of the counters.

@@ -12,13 +12,18 @@ use portcullis_engine::{
     BodyCheck, Decision, Effect, HeaderEdit, Reason, Record, Step, Waiting, host_failure, words,
 };
 use proxy_wasm::types::{Action, LogLevel, MapType};
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 pub struct Exchange {
     accepted: Option<Rc<Accepted>>,
     state: RefCell<State>,
     /// What is done once its answer is out.
     after: RefCell<Option<After>>,
+    /// Whether it was counted among those that are held.
+    is_counted: Cell<bool>,
 }
 
 /// A body or trailers callback that answers Continue releases headers that are held, so each of
@@ -50,6 +55,7 @@ impl Exchange {
             accepted,
             state: RefCell::new(State::Undecided),
             after: RefCell::new(None),
+            is_counted: Cell::new(false),
         }
     }
 
@@ -108,6 +114,21 @@ impl Exchange {
         }
     }
 
+    /// Counts it among the requests that are held, for as long as it is.
+    pub fn count(&self) {
+        let state = self.state.borrow();
+        let is_held = matches!(*state, State::Waiting(..) | State::Reading(_));
+        self.count_as(is_held);
+    }
+
+    fn count_as(&self, is_held: bool) {
+        if self.is_counted.replace(is_held) != is_held
+            && let Some(accepted) = &self.accepted
+        {
+            accepted.metrics.held(is_held);
+        }
+    }
+
     /// Whether somebody wants to know how the response looks.
     pub fn looks_back(&self) -> bool {
         self.after.borrow().is_some()
@@ -123,6 +144,12 @@ impl Exchange {
 
     /// Asks the gate again. True where the request goes on: the caller tells the host.
     pub fn resume(&self) -> bool {
+        let goes_on = self.go_on();
+        self.count();
+        goes_on
+    }
+
+    fn go_on(&self) -> bool {
         match self.state.replace(State::Undecided) {
             State::Waiting(asked, waiting) => self.step(asked, Some(waiting)),
             // No body came.
@@ -348,6 +375,12 @@ impl Exchange {
                 .current()
                 .trailers(names.map_err(|_| host::Refused)?),
         )
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.count_as(false);
     }
 }
 

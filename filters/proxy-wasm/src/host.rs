@@ -210,7 +210,7 @@ impl Counter {
 }
 
 /// A gauge of the proxy's, which all workers share.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Gauge(u32);
 
 impl Gauge {

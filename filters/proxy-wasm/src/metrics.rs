@@ -27,13 +27,44 @@ pub struct Metrics {
     shadow: Vec<((Direction, Reason), Option<Counter>)>,
     /// What the gate counts.
     counters: BTreeMap<&'static str, Option<Counter>>,
-    ready: Option<Gauge>,
-    waiting: Option<Gauge>,
-    /// What this worker has added to one of the two: whether it has a policy.
-    told: Cell<Option<bool>>,
+    is_ready: Option<Gauge>,
+    is_waiting: Option<Gauge>,
+    is_deciding: Option<Gauge>,
+    /// Requests that are held.
+    held: Option<Gauge>,
+    /// Which of the gauges this worker counts in.
+    ready: Part,
+    deciding: Part,
+    at_revision: Part,
+    told_revision: RefCell<Option<Option<String>>>,
+    /// Those whose names are known only as they come up.
+    others: RefCell<BTreeMap<String, Option<Gauge>>>,
     activated_at: Option<Gauge>,
     order: Option<Gauge>,
 }
+
+/// What this worker adds to a gauge that all workers share, of several that exclude each other.
+#[derive(Default)]
+struct Part(Cell<Option<Gauge>>);
+
+impl Part {
+    /// It counts in this one now, and in the one before no more.
+    fn tell(&self, gauge: Option<Option<Gauge>>) {
+        let gauge = gauge.flatten();
+        let before = self.0.replace(gauge);
+        if before == gauge {
+            return;
+        }
+        for (which, by) in [(before, -1), (gauge, 1)] {
+            if let Some(gauge) = which {
+                counted(gauge.add(by));
+            }
+        }
+    }
+}
+
+/// How many gauges there are at most of revisions and what else has a name of its own: none ever goes.
+const MOST_OTHERS: usize = 1000;
 
 /// How many API keys have a counter of their own: a bundle may bring a hundred thousand.
 const MOST_KEYS: usize = 1000;
@@ -66,9 +97,18 @@ impl Metrics {
                 false => Vec::new(),
             },
             counters: words::counter::ALL.map(|name| (name, define(name))).into(),
-            ready: gauge(words::gauge::POLICY_READY),
-            waiting: gauge(words::gauge::POLICY_WAITING),
-            told: Cell::new(None),
+            is_ready: gauge(words::gauge::POLICY_READY),
+            is_waiting: gauge(words::gauge::POLICY_WAITING),
+            is_deciding: gate
+                .has_candidate()
+                .then(|| gauge(words::gauge::SHADOW_ENFORCING))
+                .flatten(),
+            held: gauge(words::gauge::REQUESTS_WAITING),
+            ready: Part::default(),
+            deciding: Part::default(),
+            at_revision: Part::default(),
+            told_revision: RefCell::new(None),
+            others: RefCell::new(BTreeMap::new()),
             activated_at: bundle(words::gauge::BUNDLE_ACTIVATED_AT),
             order: bundle(words::gauge::BUNDLE_ORDER),
         }
@@ -120,30 +160,62 @@ impl Metrics {
         }
     }
 
-    /// Counts this worker among those that have a policy, or among the others. Not before it has a
-    /// callback: a host configures a filter once more than it has workers, and throws that away.
-    pub fn tell_ready(&self, gate: &Gate) {
-        self.tell(Some(gate.has_policy()));
+    /// Counts this worker among those that have a policy, by its revision, or among the others; and among
+    /// those whose candidate decides. Not before it has a callback: a host configures a filter once more
+    /// than it has workers, and throws that away.
+    pub fn tell_state(&self, gate: &Gate) {
+        let revision = gate.revision();
+        self.ready.tell(Some(match gate.has_policy() {
+            true => self.is_ready,
+            false => self.is_waiting,
+        }));
+        self.tell_revision(gate.has_policy().then_some(revision));
+        self.deciding
+            .tell(gate.is_candidate_deciding().then_some(self.is_deciding));
+        for (name, value) in gate.take_gauges() {
+            if let Some(gauge) = self.gauge(name) {
+                counted(gauge.set(value));
+            }
+        }
+    }
+
+    fn tell_revision(&self, revision: Option<Option<&str>>) {
+        let is_told =
+            |told: &Option<Option<String>>| told.as_ref().map(Option::as_deref) == revision;
+        if is_told(&self.told_revision.borrow()) {
+            return;
+        }
+        let gauge = revision.map(|it| self.gauge(words::policy_workers(it)));
+        self.at_revision.tell(gauge);
+        let told = revision.map(|it| it.map(str::to_owned));
+        self.told_revision.replace(told);
+    }
+
+    /// One of those whose names are known only as they come up.
+    fn gauge(&self, name: String) -> Option<Gauge> {
+        let mut others = self.others.borrow_mut();
+        if let Some(gauge) = others.get(&name) {
+            return *gauge;
+        }
+        if others.len() >= MOST_OTHERS {
+            return None;
+        }
+        let gauge = defined(&name, Gauge::define(&name));
+        others.insert(name, gauge);
+        gauge
+    }
+
+    /// One more request is held, or one less.
+    pub fn held(&self, is_held: bool) {
+        if let Some(gauge) = self.held {
+            counted(gauge.add(if is_held { 1 } else { -1 }));
+        }
     }
 
     /// This worker is gone.
     pub fn leave(&self) {
-        self.tell(None);
-    }
-
-    fn tell(&self, now: Option<bool>) {
-        let before = self.told.replace(now);
-        if before == now {
-            return;
-        }
-        let gauge = |has_policy: bool| match has_policy {
-            true => self.ready,
-            false => self.waiting,
-        };
-        for (which, by) in [(before, -1), (now, 1)] {
-            if let Some(gauge) = which.and_then(gauge) {
-                counted(gauge.add(by));
-            }
+        for part in [&self.ready, &self.deciding, &self.at_revision] {
+            part.tell(None);
         }
     }
 

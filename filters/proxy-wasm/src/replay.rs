@@ -4,7 +4,9 @@
 
 use crate::host;
 use portcullis_engine::{
-    replay::{CellFault, Cells, Claim, Denied, ReplayStore, Table, Why, Written, instance},
+    replay::{
+        CellFault, Cells, Claim, Denied, Fills, Kind, ReplayStore, Table, Why, Written, instance,
+    },
     words::REPLAY,
 };
 
@@ -12,6 +14,7 @@ use portcullis_engine::{
 /// a configuration may change, and what was taken stays so.
 pub struct SharedStore {
     instance: String,
+    fills: Fills,
 }
 
 impl SharedStore {
@@ -21,12 +24,13 @@ impl SharedStore {
         let (root, plugin) = (name("plugin_root_id"), name("plugin_name"));
         SharedStore {
             instance: instance(&[&root, &plugin]),
+            fills: Fills::default(),
         }
     }
 
     fn table(&self, gate: u8) -> Table<SharedData> {
         let prefix = format!("{REPLAY}/{}/{gate}", self.instance);
-        Table::new(prefix, SharedData)
+        Table::new(prefix, SharedData).noting(&self.fills)
     }
 }
 
@@ -40,6 +44,10 @@ impl ReplayStore for SharedStore {
             })?,
         };
         self.table(gate).claim(claims, now_ns)
+    }
+
+    fn take_fills(&self) -> Vec<(Kind, u64)> {
+        self.fills.take()
     }
 
     fn since_ns(&self, now_ns: u64) -> Option<u64> {

@@ -30,7 +30,7 @@ pub struct Accepted {
     pub bodies: Bodies,
     /// For requests whose exchanges go on.
     pub room: Room,
-    metrics: Metrics,
+    pub metrics: Metrics,
 }
 
 impl Accepted {
@@ -48,7 +48,7 @@ impl Accepted {
     pub fn tell(&self, record: &Record, took_ns: Option<u64>) {
         let gate = self.live.current();
         self.metrics.count(&gate);
-        self.metrics.tell_ready(&gate);
+        self.metrics.tell_state(&gate);
         self.metrics.count_decision(record, took_ns);
         if let Some(difference) = &record.self_check {
             let rule = record.rule.as_deref().unwrap_or_default();
@@ -130,7 +130,7 @@ impl RootContext for Root {
             let event = accepted.fetching.tick(self.id, &accepted.live);
             let gate = accepted.live.current();
             accepted.metrics.count(&gate);
-            accepted.metrics.tell_ready(&gate);
+            accepted.metrics.tell_state(&gate);
             if let (Some(Event::Activated(active)), Some(now)) = (event, host::now_ns()) {
                 accepted.metrics.tell_activated(&active, now);
                 if let Some(packed) = &active.keep {

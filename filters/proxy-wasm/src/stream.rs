@@ -41,6 +41,7 @@ impl Stream {
             accepted.fetching.hold(self.id, &self.exchange);
             accepted.fetching.hurry(&accepted.live);
         }
+        self.exchange.count();
         self.exchange.action()
     }
 }

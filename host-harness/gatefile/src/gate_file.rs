@@ -36,7 +36,10 @@ impl GateFile {
         let base = base(file);
         let mut document = source.value.clone();
         if let Some(policy) = document.get_mut("policy").and_then(Value::as_object_mut) {
-            resolve(policy, &source, &base)?;
+            resolve(policy, "policy", &source, &base)?;
+            if let Some(candidate) = policy.get_mut("candidate").and_then(Value::as_object_mut) {
+                resolve(candidate, "policy.candidate", &source, &base)?;
+            }
         }
         Ok(GateFile {
             source,
@@ -149,11 +152,11 @@ fn nearest_key(message: &str) -> Option<&str> {
 pub fn sources(file: &Path) -> Vec<PathBuf> {
     let mut sources = vec![file.to_owned()];
     let source = Document::read(file).ok();
-    let value = source
-        .as_ref()
-        .and_then(|it| it.value.pointer("/policy/path"));
-    for path in value.and_then(paths).unwrap_or_default() {
-        sources.push(base(file).join(path));
+    for at in ["/policy/path", "/policy/candidate/path"] {
+        let value = source.as_ref().and_then(|it| it.value.pointer(at));
+        for path in value.and_then(paths).unwrap_or_default() {
+            sources.push(base(file).join(path));
+        }
     }
     sources
 }
@@ -162,27 +165,29 @@ fn base(file: &Path) -> PathBuf {
     file.parent().map(Path::to_owned).unwrap_or_default()
 }
 
-/// Turns `policy.path` into modules and data, beside those that are there.
+/// Turns the `path` of a policy, which stands at `at`, into modules and data, beside those that are there.
 fn resolve(
     policy: &mut Map<String, Value>,
+    at: &str,
     source: &Document,
     base: &Path,
 ) -> Result<(), Findings> {
     let Some(value) = policy.remove("path") else {
         return Ok(());
     };
-    let wrong = |message: String| Finding::new(source.place("policy.path"), message);
+    let field = format!("{at}.path");
+    let wrong = |message: String| Finding::new(source.place(&field), message);
     let paths = paths(&value).filter(|paths| !paths.is_empty());
     let paths = paths.ok_or_else(|| {
         let message = format!(
-            "policy.path: found {}, expected a file or folder, or a list of them",
+            "{field}: found {}, expected a file or folder, or a list of them",
             kind_of(&value)
         );
         wrong(message)
     })?;
     for path in &paths {
         if !base.join(path).exists() {
-            let message = format!("policy.path: no such file or folder: `{}`", path.display());
+            let message = format!("{field}: no such file or folder: `{}`", path.display());
             let place = wrong(message);
             return Err(place
                 .hint("paths are relative to the folder of the configuration")
@@ -192,7 +197,7 @@ fn resolve(
     let found = Policies::read_without(base, &paths, Tests::Skip, Some(&source.file))?;
 
     if found.modules.is_empty() && !policy.contains_key("modules") {
-        let message = "policy.path: there is no .rego file in it".to_owned();
+        let message = format!("{field}: there is no .rego file in it");
         return Err(wrong(message).into());
     }
     // A field of the wrong type is left for the engine to refuse.
@@ -200,8 +205,8 @@ fn resolve(
     if let Value::Object(modules) = modules {
         for (name, text) in found.modules {
             if modules.contains_key(&name) {
-                let message = format!("policy.modules.{name}: policy.path brings this module too");
-                let place = source.place(&format!("policy.modules.{name}"));
+                let message = format!("{at}.modules.{name}: {field} brings this module too");
+                let place = source.place(&format!("{at}.modules.{name}"));
                 return Err(Finding::new(place, message).into());
             }
             modules.insert(name, Value::String(text));
@@ -211,8 +216,8 @@ fn resolve(
         && let Value::Object(data) = policy.entry("data").or_insert_with(object)
         && let Err(conflict) = merge(data, found.data)
     {
-        let path = format!("policy.data.{}", conflict.join("."));
-        let message = format!("{path}: policy.path brings this data too");
+        let path = format!("{at}.data.{}", conflict.join("."));
+        let message = format!("{path}: {field} brings this data too");
         return Err(Finding::new(source.place(&path), message).into());
     }
     Ok(())

@@ -149,6 +149,11 @@ pub fn against_expectation(case: &Case, seen: &Observation) -> Vec<String> {
         &json!(expect.revision),
         field(&record, "revision"),
     );
+    faults.equal(
+        "enforced_by",
+        &json!(expect.enforced_by),
+        field(&record, "enforced_by"),
+    );
     if let Some(wanted) = &expect.detail {
         faults.contains("detail", wanted, &text_of(field(&record, "detail")));
     }

@@ -257,6 +257,8 @@ pub struct Expect {
     pub key_id: Option<String>,
     /// Of the bundle that the policy is of; otherwise it is of none.
     pub revision: Option<String>,
+    /// `candidate`, where that decided; otherwise the active policy did.
+    pub enforced_by: Option<String>,
     /// A part of the record's `detail`.
     pub detail: Option<String>,
     pub dynamic_metadata: Option<Value>,

@@ -20,7 +20,7 @@ use crate::{
         jwks::{KeySet, KeySource},
         jwt::{Proof, Provider},
     },
-    words::counter,
+    words::{self, counter, gauge},
 };
 use bundle::{Came, FetchedBundle};
 use introspected::Introspected;
@@ -41,6 +41,8 @@ pub struct Remote {
     latest: u64,
     last_id: u64,
     counts: BTreeMap<&'static str, u64>,
+    /// When something was fetched last, by the gauges' names: seconds since the Unix epoch.
+    times: BTreeMap<String, u64>,
 }
 
 enum Source {
@@ -124,6 +126,7 @@ impl Remote {
             latest: 0,
             last_id: 0,
             counts: BTreeMap::new(),
+            times: BTreeMap::new(),
         }
     }
 
@@ -345,8 +348,14 @@ impl Remote {
             });
         }
         match bundle.answered(id, answer, config, now, random)? {
-            Came::Bundle => None,
+            Came::Bundle => {
+                self.times
+                    .insert(gauge::BUNDLE_CHECKED_AT.to_owned(), seconds(now));
+                None
+            }
             Came::Unchanged => {
+                self.times
+                    .insert(gauge::BUNDLE_CHECKED_AT.to_owned(), seconds(now));
                 count(&mut self.counts, counter::BUNDLE_UNCHANGED, 1);
                 None
             }
@@ -374,6 +383,8 @@ impl Remote {
                         Outcome::NotMine => continue,
                         Outcome::GoesOn => return Some(None),
                         Outcome::Set { unusable } => {
+                            let gauge = words::jwks_fetched_at(&provider.name);
+                            self.times.insert(gauge, seconds(now));
                             count(&mut self.counts, counter::JWKS_UNUSABLE_KEYS, unusable);
                             return Some(None);
                         }
@@ -429,6 +440,11 @@ impl Remote {
         self.sources.iter().filter_map(next).chain(bundle).min()
     }
 
+    /// What was fetched since it was asked last: when, in seconds since the Unix epoch, by the gauges' names.
+    pub fn take_times(&mut self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut self.times)
+    }
+
     /// What was counted since it was asked last, by the counters' names.
     pub fn take_counts(&mut self) -> BTreeMap<&'static str, u64> {
         std::mem::take(&mut self.counts)
@@ -437,6 +453,10 @@ impl Remote {
 
 /// The path of its field.
 const BUNDLE: &str = "policy.bundle";
+
+fn seconds(ns: u64) -> u64 {
+    ns.checked_div(1_000_000_000).unwrap_or(0)
+}
 
 fn of_bundle(what: String) -> Fault {
     Fault {

@@ -51,6 +51,11 @@ impl Bucket {
         })
     }
 
+    /// How many claims it holds.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub fn bytes(&self) -> Vec<u8> {
         let size = self.entries.len().saturating_mul(ENTRY);
         let mut bytes = Vec::with_capacity(size.saturating_add(HEAD));

@@ -11,6 +11,10 @@ use super::{
     bucket::{Bucket, Entry, Not, Room},
     hex,
 };
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 /// Memory that several may use at once. A key always means the same cell.
 pub trait Cells {
@@ -43,6 +47,29 @@ pub struct CellFault;
 pub struct Table<C> {
     prefix: String,
     cells: C,
+    fills: Fills,
+}
+
+/// How full the cells were that were used last, in percent. Digests are spread evenly, so that one tells
+/// of all.
+#[derive(Clone, Default)]
+pub struct Fills(Arc<Mutex<BTreeMap<Kind, u64>>>);
+
+impl Fills {
+    fn note(&self, kind: Kind, entries: usize, room: usize) {
+        let percent = entries.saturating_mul(100).checked_div(room).unwrap_or(100);
+        self.lock()
+            .insert(kind, u64::try_from(percent).unwrap_or(100));
+    }
+
+    /// Those that were noted since this was asked last.
+    pub fn take(&self) -> Vec<(Kind, u64)> {
+        std::mem::take(&mut *self.lock()).into_iter().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Kind, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Each time somebody else has got on: as many workers at one cell, at one moment, there are not.
@@ -58,7 +85,14 @@ impl<C> Table<C> {
         Table {
             prefix: prefix.into(),
             cells,
+            fills: Fills::default(),
         }
+    }
+
+    /// The table that notes there how full it is.
+    pub fn noting(mut self, fills: &Fills) -> Table<C> {
+        self.fills = fills.clone();
+        self
     }
 
     #[cfg(test)]
@@ -86,12 +120,13 @@ impl<C: Cells> Table<C> {
                     (Bucket::parse(&bytes).ok_or(Why::Failed)?, Some(version))
                 }
             };
-            bucket
-                .take(entry, shape.room, now)
-                .map_err(|not| match not {
-                    Not::New => Why::Seen,
-                    Not::Room => Why::Full,
-                })?;
+            let taken = bucket.take(entry, shape.room, now);
+            self.fills
+                .note(claim.space.kind, bucket.len(), shape.room.all);
+            taken.map_err(|not| match not {
+                Not::New => Why::Seen,
+                Not::Room => Why::Full,
+            })?;
             match self.cells.write(&key, &bucket.bytes(), seen) {
                 Ok(Written::Done) => return Ok(()),
                 Ok(Written::Changed) => {}
@@ -110,6 +145,10 @@ impl<C: Cells + Send + Sync> ReplayStore for Table<C> {
                 why,
             })
         })
+    }
+
+    fn take_fills(&self) -> Vec<(Kind, u64)> {
+        self.fills.take()
     }
 
     fn since_ns(&self, now_ns: u64) -> Option<u64> {
