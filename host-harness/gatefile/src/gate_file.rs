@@ -8,7 +8,14 @@ use crate::{
 use portcullis_engine::{Gate, LoadError, LoadErrors, Secrets};
 use portcullis_rego::LoadError as RegoError;
 use serde_json::{Map, Value};
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
+
+/// Where the policies of a document stand.
+const POLICY: &str = "policy";
+pub const CANDIDATE: &str = "policy.candidate";
 
 /// A configuration as the filter takes it, and where each field of it stands.
 pub struct GateFile {
@@ -36,9 +43,9 @@ impl GateFile {
         let base = base(file);
         let mut document = source.value.clone();
         if let Some(policy) = document.get_mut("policy").and_then(Value::as_object_mut) {
-            resolve(policy, "policy", &source, &base)?;
+            resolve(policy, POLICY, &source, &base)?;
             if let Some(candidate) = policy.get_mut("candidate").and_then(Value::as_object_mut) {
-                resolve(candidate, "policy.candidate", &source, &base)?;
+                resolve(candidate, CANDIDATE, &source, &base)?;
             }
         }
         Ok(GateFile {
@@ -69,12 +76,18 @@ impl GateFile {
 
     /// The engine's errors with their places: fields in this file, Rego in its own.
     pub fn locate(&self, errors: &LoadErrors) -> Findings {
-        let findings = errors.iter().map(|error| self.finding(error)).collect();
+        self.locate_in(POLICY, errors)
+    }
+
+    /// The same of a policy that stands elsewhere: [`CANDIDATE`].
+    pub fn locate_in(&self, at: &str, errors: &LoadErrors) -> Findings {
+        let findings = errors.iter().map(|error| self.finding(at, error));
+        let findings = findings.collect();
         Findings::gather(findings)
             .unwrap_or_else(|| Finding::new(self.source.place(""), errors.to_string()).into())
     }
 
-    fn finding(&self, error: &LoadError) -> Finding {
+    fn finding(&self, at: &str, error: &LoadError) -> Finding {
         match error {
             LoadError::Field { path, message } => {
                 let hint = nearest_key(message);
@@ -84,11 +97,11 @@ impl GateFile {
                 };
                 Finding {
                     hint: hint.map(|key| format!("did you mean `{key}`?")),
-                    ..Finding::new(self.source.place(self.written(path)), message)
+                    ..Finding::new(self.source.place(&self.written(path)), message)
                 }
             }
             LoadError::Rego(error) => {
-                let (place, prefix) = self.rego_place(error);
+                let (place, prefix) = self.rego_place(at, error);
                 Finding {
                     place,
                     message: format!("{prefix}{}", error.message),
@@ -99,16 +112,16 @@ impl GateFile {
     }
 
     /// Where Rego went wrong, and what to say of it that the place does not say already.
-    fn rego_place(&self, error: &RegoError) -> (Place, String) {
+    fn rego_place(&self, at: &str, error: &RegoError) -> (Place, String) {
         let (line, column) = (number(error.line), number(error.column));
         if error.file.is_empty() || error.file == "data" {
             let field = match error.file.as_str() {
-                "" => "policy.entrypoint",
-                _ => self.written("policy.data"),
+                "" => format!("{at}.entrypoint"),
+                _ => format!("{at}.data"),
             };
-            return (self.source.place(field), String::new());
+            return (self.source.place(&self.written(&field)), String::new());
         }
-        let field = format!("policy.modules.{}", error.file);
+        let field = format!("{at}.modules.{}", error.file);
         if self.source.spans.value(&field).is_none() {
             let file = self.base.join(&error.file);
             return (Place { file, line, column }, String::new());
@@ -123,13 +136,18 @@ impl GateFile {
     }
 
     /// The field that brought a field: what came from files was written as `policy.path`.
-    fn written<'p>(&self, path: &'p str) -> &'p str {
-        let from_files = path.starts_with("policy.modules") || path.starts_with("policy.data");
-        let has_path = self.source.value.pointer("/policy/path").is_some();
-        match from_files && has_path && self.source.spans.value(path).is_none() {
-            true => "policy.path",
-            false => path,
+    fn written<'p>(&self, path: &'p str) -> Cow<'p, str> {
+        for at in [CANDIDATE, POLICY] {
+            let below = path.strip_prefix(at).unwrap_or_default();
+            let from_files = [".modules", ".data"].iter().any(|it| below.starts_with(it));
+            let brought = format!("{at}.path");
+            let pointer = format!("/{}", brought.replace('.', "/"));
+            let has_path = self.source.value.pointer(&pointer).is_some();
+            if from_files && has_path && self.source.spans.value(path).is_none() {
+                return Cow::Owned(brought);
+            }
         }
+        Cow::Borrowed(path)
     }
 }
 

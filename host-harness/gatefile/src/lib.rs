@@ -19,6 +19,6 @@ pub use clusters::clusters;
 pub use document::{Document, read_data};
 pub use edit::{Edit, Field, Step, Unsafe, yaml_line};
 pub use error::{Finding, Findings, Place};
-pub use gate_file::{GateFile, sources};
+pub use gate_file::{CANDIDATE, GateFile, sources};
 pub use policies::{Policies, Tests};
-pub use sources::policy_sources;
+pub use sources::{policy_sources, sources_of};

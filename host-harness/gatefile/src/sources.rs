@@ -8,7 +8,15 @@ use serde_json::Value;
 /// # Errors
 /// Data that Rego cannot hold.
 pub fn policy_sources(document: &Value) -> Result<Sources, value::ValueError> {
-    let policy = |key: &str| document.get("policy")?.get(key);
+    sources_of(&document["policy"])
+}
+
+/// Those of a policy, or of its candidate.
+///
+/// # Errors
+/// Data that Rego cannot hold.
+pub fn sources_of(policy: &Value) -> Result<Sources, value::ValueError> {
+    let policy = |key: &str| policy.get(key);
     let modules = policy("modules").and_then(Value::as_object);
     let module =
         |(path, text): (&String, &Value)| Module::new(path, text.as_str().unwrap_or_default());

@@ -3,7 +3,7 @@
 use super::{bundle, facts, finding::Finding, routes, upstream};
 use crate::{failure::Failure, secrets};
 use portcullis_engine::{LoadError, LoadErrors, words::DEFAULT_ENTRYPOINT};
-use portcullis_gatefile::{GateFile, Place, policy_sources};
+use portcullis_gatefile::{CANDIDATE, GateFile, Place, policy_sources, sources_of};
 use portcullis_rego::{
     Entrypoint, LoadError as RegoError, Policy,
     tools::lint::{self, World},
@@ -32,30 +32,40 @@ pub fn check(file: &Path) -> Result<Vec<Finding>, Failure> {
     let mut findings = routes::check(&gate);
     findings.extend(upstream::check(&gate));
     findings.extend(bundle::check(&gate));
-    findings.extend(policy(&gate));
+    let asked = entrypoints(&gate.document);
+    findings.extend(policy(&gate, None, &asked));
+    if let Some(candidate) = gate.document.pointer("/policy/candidate") {
+        let asked = of_candidate(candidate, &asked);
+        findings.extend(policy(&gate, Some(candidate), &asked));
+    }
     Ok(findings)
 }
 
-/// Of a policy that the gate took; so nothing here fails.
-fn policy(gate: &GateFile) -> Vec<Finding> {
-    let (Ok(sources), entrypoints) = (policy_sources(&gate.document), entrypoints(&gate.document))
-    else {
+/// Of a policy that the gate took, or of its candidate; so nothing here fails.
+fn policy(gate: &GateFile, candidate: Option<&Value>, asked: &[Entrypoint]) -> Vec<Finding> {
+    let sources = match candidate {
+        None => policy_sources(&gate.document),
+        Some(candidate) => sources_of(candidate),
+    };
+    let Ok(sources) = sources else {
         return Vec::new();
     };
-    let loaded = Policy::load(sources.clone(), &entrypoints).ok();
+    let loaded = Policy::load(sources.clone(), asked).ok();
     let world = World {
-        entrypoints: &entrypoints,
+        entrypoints: asked,
         schema: &facts::schema_of(&gate.document),
         absent: &facts::absent(&gate.document),
         loaded: loaded.as_ref(),
         data: &sources.data,
     };
     let found = lint::lint(&sources, &world).unwrap_or_default();
-    found.into_iter().map(|found| shown(gate, found)).collect()
+    let of_candidate = candidate.is_some();
+    let shown = |found| shown(gate, of_candidate, found);
+    found.into_iter().map(shown).collect()
 }
 
 /// In the module's own file, or in the configuration, where it stands there.
-fn shown(gate: &GateFile, mut found: lint::Finding) -> Finding {
+fn shown(gate: &GateFile, of_candidate: bool, mut found: lint::Finding) -> Finding {
     let error = RegoError {
         file: found.file.clone(),
         line: (found.line > 0).then_some(found.line),
@@ -63,7 +73,11 @@ fn shown(gate: &GateFile, mut found: lint::Finding) -> Finding {
         message: found.message.clone(),
         hint: None,
     };
-    let located = gate.locate(&LoadErrors::from(LoadError::Rego(error)));
+    let errors = LoadErrors::from(LoadError::Rego(error));
+    let located = match of_candidate {
+        false => gate.locate(&errors),
+        true => gate.locate_in(CANDIDATE, &errors),
+    };
     let Some(first) = located.into_iter().next() else {
         return Finding::lint(found, Place::file(gate.base()), false);
     };
@@ -91,4 +105,15 @@ fn entrypoints(document: &Value) -> Vec<Entrypoint> {
         }
     }
     entrypoints
+}
+
+/// What a candidate is asked: its own rule in the place of the first.
+fn of_candidate(candidate: &Value, asked: &[Entrypoint]) -> Vec<Entrypoint> {
+    let own = candidate.get("entrypoint").and_then(Value::as_str);
+    let own = own.and_then(|text| Entrypoint::parse(text).ok());
+    let first = own.or_else(|| asked.first().cloned());
+    first
+        .into_iter()
+        .chain(asked.iter().skip(1).cloned())
+        .collect()
 }
