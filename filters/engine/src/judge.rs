@@ -38,6 +38,14 @@ impl Gate {
 }
 
 impl Judge {
+    /// The same for another policy, of which a request may use up so many instructions.
+    pub fn within(self, instructions: u32) -> Judge {
+        Judge {
+            instructions,
+            ..self
+        }
+    }
+
     /// What a request may use up of its policy, in instructions.
     pub fn instructions(&self) -> u32 {
         self.instructions

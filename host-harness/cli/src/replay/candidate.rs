@@ -9,11 +9,11 @@ use crate::{
     secrets,
 };
 use portcullis_engine::{Gate, Judge, Reason, words::DEFAULT_ENTRYPOINT};
-use portcullis_gatefile::{GateFile, Policies, Tests};
+use portcullis_gatefile::{GateFile, Policies, Tests, policy_sources};
 use portcullis_rego::{
     Entrypoint, EvalError, Module, Moment, Policy, Reach, RegoVersion, Sources, Value,
 };
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::{
     collections::BTreeMap,
     fs,
@@ -37,6 +37,8 @@ pub struct Candidate {
     gate: Option<Gate>,
     /// The rule that is asked whatever was logged.
     only: Option<Arc<Rule>>,
+    /// A rule that was logged, and the one that is asked in its place.
+    renamed: Option<(String, String)>,
     rules: Mutex<BTreeMap<String, Option<Arc<Rule>>>>,
 }
 
@@ -73,12 +75,22 @@ impl Candidate {
             let shown = paths.iter().map(|path| path.display().to_string());
             shown.collect::<Vec<_>>().join(", ")
         };
+        let mut judge = gate.as_ref().map(Gate::judge).unwrap_or_default();
+        let mut renamed = None;
         let (sources, base, name) = match (&file, config) {
-            (Some(file), Some(config)) if paths.is_empty() => (
-                of_configuration(file)?,
-                file.base().to_owned(),
-                config.display().to_string(),
-            ),
+            (Some(file), Some(config)) if paths.is_empty() => {
+                let tried = file.document.pointer("/policy/candidate");
+                if let Some(tried) = tried {
+                    judge = judge.within(instructions(tried));
+                    renamed = self::renamed(file, tried);
+                }
+                let section = tried.or_else(|| file.document.get("policy"));
+                (
+                    of_section(section.unwrap_or(&Json::Null))?,
+                    file.base().to_owned(),
+                    config.display().to_string(),
+                )
+            }
             _ => (of_paths(paths, version)?, PathBuf::new(), name(paths)),
         };
         let refused = |errors| policy::refused(errors, &base);
@@ -95,13 +107,14 @@ impl Candidate {
         };
         let only = entrypoint.map(only).transpose()?;
         Ok(Candidate {
-            judge: gate.as_ref().map(Gate::judge).unwrap_or_default(),
+            judge,
             sources,
             base,
             name,
             whole,
             gate,
             only,
+            renamed,
             rules: Mutex::default(),
         })
     }
@@ -121,7 +134,10 @@ impl Candidate {
         if let Some(only) = &self.only {
             return Some(Arc::clone(only));
         }
-        let logged = logged?;
+        let logged = match (&self.renamed, logged?) {
+            (Some((from, to)), logged) if policy::rule(logged) == *from => to,
+            (_, logged) => logged,
+        };
         let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = rules.get(logged) {
             return known.clone();
@@ -190,8 +206,10 @@ impl Candidate {
     }
 }
 
-fn of_configuration(file: &GateFile) -> Result<Sources, Failure> {
-    let sources = policy::sources(file)?;
+/// Of `policy`, or of `policy.candidate`: the one that is tried.
+fn of_section(section: &Json) -> Result<Sources, Failure> {
+    let sources = policy_sources(&json!({ "policy": section }))
+        .map_err(|error| Failure::new(format!("the policy's data: {error}")))?;
     match sources.modules.is_empty() {
         true => Err(
             Failure::new("the policy of this configuration comes with a bundle")
@@ -199,6 +217,22 @@ fn of_configuration(file: &GateFile) -> Result<Sources, Failure> {
         ),
         false => Ok(sources),
     }
+}
+
+/// What the one that is tried may use up: the other's budget is not its own.
+fn instructions(tried: &Json) -> u32 {
+    tried
+        .pointer("/budget/instructions")
+        .and_then(Json::as_u64)
+        .and_then(|count| u32::try_from(count).ok())
+        .unwrap_or(Judge::default().instructions())
+}
+
+/// The rule of the one that is tried, where it has another.
+fn renamed(file: &GateFile, tried: &Json) -> Option<(String, String)> {
+    let to = policy::rule(tried.get("entrypoint")?.as_str()?);
+    let from = policy::entrypoint(file);
+    (from != to).then_some((from, to))
 }
 
 fn of_paths(paths: &[PathBuf], version: RegoVersion) -> Result<Sources, Failure> {

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 const STYLE: &str = include_str!("page.css");
 /// Of a group, and of all flips.
-const MAX_SUBJECTS: usize = 20;
+const MAX_SUBJECTS: usize = 10;
 
 pub fn show(report: &Report) -> String {
     let tally = &report.tally;
@@ -201,7 +201,6 @@ fn group(kind: &Kind, group: &Group, is_open: bool, page: &mut String) {
         );
     }
     page.push_str("</ul>\n");
-    subjects(&group.subjects, "By subject", page);
     if !group.examples.is_empty() {
         page.push_str("<div class=\"wide\"><table><caption>Examples</caption>\n<thead><tr><th scope=\"col\">time</th><th scope=\"col\">decision</th><th scope=\"col\">request</th><th scope=\"col\">subject</th><th scope=\"col\">then</th><th scope=\"col\">now</th><th scope=\"col\">decided at</th></tr></thead>\n<tbody>\n");
         for example in &group.examples {
@@ -209,6 +208,7 @@ fn group(kind: &Kind, group: &Group, is_open: bool, page: &mut String) {
         }
         page.push_str("</tbody></table></div>\n");
     }
+    subjects(&group.subjects, "By subject", page);
     page.push_str("</details>\n");
 }
 

@@ -53,8 +53,8 @@ pub struct Replay {
     /// The policy: files and folders, placed as OPA places them, or a bundle
     #[arg(short, long, value_name = "PATH", required_unless_present = "config")]
     policy: Vec<PathBuf>,
-    /// A configuration: what its policy may use up, and which names are protected; without --policy, the
-    /// policy itself
+    /// A configuration: what a policy may use up, and which names are protected; without --policy, the
+    /// policy itself, too, or its candidate
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Ask this rule, whichever was logged
