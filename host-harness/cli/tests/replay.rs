@@ -115,7 +115,7 @@ fn whoever_wrote_the_log_it_comes_to_the_same() {
     // As `serve` wrote it before it wrote OPA's `path`.
     let old = |(input, allowed): &(Value, bool)| {
         event(
-            &json!({"input": input, "allowed": null, "path": "/orders", "result": allowed,
+            &json!({"input": input, "allowed": null, "reason": if *allowed { "policy.allowed" } else { "policy.denied" }, "path": "/orders", "result": allowed,
             "time": "2026-11-27T07:00:00.000Z", "place": "policies/authz.rego:4"}),
         )
     };
@@ -133,7 +133,8 @@ fn whoever_wrote_the_log_it_comes_to_the_same() {
     };
     let halves = |text: &str| {
         let end = text.find('\n').unwrap() + 1;
-        [gzip(&text[..end]), gzip(&text[end..])].concat()
+        let (first, rest) = text.split_at(end);
+        [gzip(first), gzip(rest)].concat()
     };
     let envoy = lines(&ours)
         .lines()
@@ -272,11 +273,11 @@ fn what_cannot_be_told_is_told_apart() {
             json!({"events": 1, "without_rule": 1}),
         ),
         (
-            json!({"allowed": null, "result": null, "erased": ["/result"]}),
+            json!({"allowed": null, "reason": null, "result": null, "erased": ["/result"]}),
             json!({"events": 1, "without_outcome": 1}),
         ),
         (
-            json!({"allowed": null, "result": ["a violation"]}),
+            json!({"allowed": null, "reason": null, "result": ["a violation"]}),
             json!({"events": 1, "without_outcome": 1}),
         ),
         // Undefined then, an allow now.
@@ -327,7 +328,7 @@ fn what_cannot_be_told_is_told_apart() {
 fn what_cannot_be_read_is_counted() {
     let folder = folder();
     let line = event(&json!({})).to_string();
-    let half = &line[..line.len() / 2];
+    let (half, _) = line.split_at(line.len() / 2);
     let long = format!("{{\"decision_id\": \"{}\"}}", "x".repeat(17 << 20));
     let twice = line.replace("\"host\":\"h\"", "\"method\":\"PUT\",\"host\":\"h\"");
     let log = format!(
@@ -604,7 +605,7 @@ fn secrets_of_a_log_are_shown_nowhere() {
         .replace("\"decision_id\"", "\"decision_id\": oh, \"x\"");
     folder.write(
         "log",
-        format!("{event}\n{broken}\n{}", &event.to_string()[..900]),
+        format!("{event}\n{broken}\n{}", event.to_string().split_at(900).0),
     );
     for policy in ["policy", "told", "failing"] {
         for format in ["text", "json", "html"] {

@@ -83,7 +83,8 @@ impl Event {
 
     /// What came of it then; `None` where that was hidden, or is no decision.
     pub fn old(&self) -> Option<Old> {
-        let allowed = match (self.allowed, &self.result) {
+        let known = self.reason.as_deref().and_then(code);
+        let allowed = match (self.allowed.or(known.map(Reason::allows)), &self.result) {
             (Some(allowed), _) => allowed,
             _ if self.hides(&["result"]) || self.hides(&["result", "allowed"]) => return None,
             (None, Some(Glance::Bool(allowed) | Glance::Allowed(Some(allowed)))) => *allowed,
@@ -393,6 +394,11 @@ mod tests {
             (
                 r#""allowed": false, "reason": "policy.budget""#,
                 Some((false, "policy.budget")),
+            ),
+            // `serve` has no `allowed`, and where there was no time to explain no `result` either.
+            (
+                r#""reason": "policy.allowed""#,
+                Some((true, "policy.allowed")),
             ),
             (r#""result": true"#, Some((true, "policy.allowed"))),
             (r#""result": false"#, Some((false, "policy.denied"))),

@@ -21,15 +21,16 @@ pub enum Judged {
     /// Decided without the policy, or against it: no policy changes that.
     NotThePolicys,
     /// It cannot be decided again.
-    Aside(Aside),
+    Lacks(Lack),
     Again(Box<Again>),
 }
 
+/// What it lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aside {
-    WithoutInput,
-    WithoutRule,
-    WithoutOutcome,
+pub enum Lack {
+    Input,
+    Rule,
+    Outcome,
 }
 
 /// A decision, and what would be decided now.
@@ -98,17 +99,17 @@ fn again(event: event::Event, json: &[u8], candidate: &Candidate) -> Judged {
         return Judged::NotThePolicys;
     }
     let Some(rule) = candidate.rule(event.rule()) else {
-        return Judged::Aside(Aside::WithoutRule);
+        return Judged::Lacks(Lack::Rule);
     };
     let at_ns = event.at_ns();
     // What the policy makes of the time cannot be told without.
     let is_uncertain = at_ns.is_none() || event.hides_from(candidate.reach());
     let old = event.old();
     let Some(input) = event.input else {
-        return Judged::Aside(Aside::WithoutInput);
+        return Judged::Lacks(Lack::Input);
     };
     let Some(old) = old else {
-        return Judged::Aside(Aside::WithoutOutcome);
+        return Judged::Lacks(Lack::Outcome);
     };
     let new = candidate.decide(&rule, input, at_ns.unwrap_or_default());
     let mut again = Again {

@@ -39,12 +39,12 @@ pub fn over_time(timeline: &Timeline) -> String {
             timeline.width()
         ),
     );
-    let _ = write!(
+    let _ = writeln!(
         picture,
         "<text class=\"axis\" x=\"{x}\" y=\"{TOP}\" dy=\"4\" text-anchor=\"end\">{most}</text>\
          <text class=\"axis\" x=\"{x}\" y=\"{bottom}\" text-anchor=\"end\">0</text>\
          <text class=\"axis\" x=\"{x}\" y=\"{y}\" text-anchor=\"end\">replayed</text>\
-         <line class=\"axis\" x1=\"{LEFT}\" y1=\"{bottom}\" x2=\"{end}\" y2=\"{bottom}\"/>\n",
+         <line class=\"axis\" x1=\"{LEFT}\" y1=\"{bottom}\" x2=\"{end}\" y2=\"{bottom}\"/>",
         x = LEFT - 8.0,
         y = strip + STRIP / 2.0 + 4.0,
         end = LEFT + BARS,

@@ -2,7 +2,7 @@
 //! the counts are exact whatever there is.
 
 use super::{
-    judged::{Again, Aside, Judged},
+    judged::{Again, Judged, Lack},
     timeline::{Step, Timeline},
 };
 use portcullis_engine::Reason;
@@ -189,12 +189,12 @@ impl Tally {
                 more(&mut totals.events);
                 more(&mut totals.not_the_policys);
             }
-            Judged::Aside(aside) => {
+            Judged::Lacks(lack) => {
                 more(&mut totals.events);
-                more(match aside {
-                    Aside::WithoutInput => &mut totals.without_input,
-                    Aside::WithoutRule => &mut totals.without_rule,
-                    Aside::WithoutOutcome => &mut totals.without_outcome,
+                more(match lack {
+                    Lack::Input => &mut totals.without_input,
+                    Lack::Rule => &mut totals.without_rule,
+                    Lack::Outcome => &mut totals.without_outcome,
                 });
             }
             Judged::Again(again) => self.again(again, place),
