@@ -2,6 +2,7 @@
 
 mod candidate;
 mod event;
+mod glance;
 mod html;
 mod json;
 mod judged;
