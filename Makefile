@@ -43,7 +43,7 @@ conformance:
 # What is held against Debian's own programs: in CI they are installed; elsewhere what is missing is skipped,
 # which is said and counted.
 test-system: build venv
-	@tests/system/install.sh nginx-light docker-registry
+	@tests/system/install.sh nginx-light docker-registry chromium
 	PORTCULLIS_SYSTEM=1 $(CARGO) test $(HOST) --test system -- --nocapture --test-threads 1
 	$(VENV)/bin/python tests/system/registry.py
 

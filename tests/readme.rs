@@ -140,6 +140,24 @@ fn its_bundles_are_built_and_verified() {
 }
 
 #[test]
+fn its_log_is_replayed() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = root().join("host-harness/cli/tests/replay");
+    for file in ["decisions.jsonl", "policy"] {
+        std::os::unix::fs::symlink(data.join(file), folder.path().join(file)).unwrap();
+    }
+    let page = page("README.md");
+    for block in marked(&page, "replay") {
+        let said = run(bash(&block).current_dir(&folder));
+        let shown = fenced(&page, "text");
+        assert!(shown.contains(&said), "{said}");
+    }
+    for file in ["flips.html", "flips.json"] {
+        assert!(folder.path().join(file).exists(), "{file}");
+    }
+}
+
+#[test]
 fn the_policies_it_shows_load() {
     let blocks = fenced(&page("policies/README.md"), "rego");
     assert!(!blocks.is_empty());
@@ -192,6 +210,7 @@ fn every_shell_block_is_run() {
         "keys",
         "signed",
         "bundles",
+        "replay",
         "eval",
         "course",
     ]

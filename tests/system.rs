@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "system/chromium.rs"]
+mod chromium;
 #[path = "system/nginx.rs"]
 mod nginx;
 

@@ -29,7 +29,7 @@ pub fn parse(text: &[u8]) -> Result<Value, serde_json::Error> {
 
 pub fn parse_as<T: Tree>(text: &[u8]) -> Result<T, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = Strict(PhantomData).deserialize(&mut deserializer)?;
+    let value = Strict::new().deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }
@@ -42,7 +42,26 @@ pub fn parse_object(text: &[u8]) -> Option<Map<String, Value>> {
     }
 }
 
-struct Strict<T>(PhantomData<T>);
+/// Reads a value strictly, for serde.
+pub struct Strict<T>(PhantomData<T>);
+
+impl<T: Tree> Strict<T> {
+    pub fn new() -> Self {
+        Strict(PhantomData)
+    }
+
+    /// The number that begins with this key: with `arbitrary_precision` one that is no 64-bit integer arrives
+    /// as a map of one private member. `None` of any other key.
+    pub fn number<'de, A: MapAccess<'de>>(
+        key: &str,
+        members: &mut A,
+    ) -> Option<Result<T, A::Error>> {
+        (key == NUMBER_TOKEN).then(|| {
+            let Digits(number) = members.next_value()?;
+            T::number(number).ok_or_else(|| de::Error::custom("a number that cannot be held"))
+        })
+    }
+}
 
 impl<'de, T: Tree> DeserializeSeed<'de> for Strict<T> {
     type Value = T;
@@ -81,7 +100,7 @@ impl<'de, T: Tree> Visitor<'de> for Strict<T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<T, A::Error> {
         let mut array = Vec::new();
-        while let Some(item) = items.next_element_seed(Strict(PhantomData))? {
+        while let Some(item) = items.next_element_seed(Strict::new())? {
             array.push(item);
         }
         Ok(T::array(array))
@@ -90,17 +109,13 @@ impl<'de, T: Tree> Visitor<'de> for Strict<T> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<T, A::Error> {
         let mut object = T::Members::default();
         while let Some(key) = members.next_key::<String>()? {
-            // With `arbitrary_precision` a number that is no 64-bit integer arrives as a map of this
-            // one private member.
-            if key == NUMBER_TOKEN {
-                let Digits(number) = members.next_value()?;
-                return T::number(number)
-                    .ok_or_else(|| de::Error::custom("a number that cannot be held"));
+            if let Some(number) = Self::number(&key, &mut members) {
+                return number;
             }
             if T::has(&object, &key) {
                 return Err(de::Error::custom(format_args!("`{key}` stands twice")));
             }
-            let value = members.next_value_seed(Strict(PhantomData))?;
+            let value = members.next_value_seed(Strict::new())?;
             T::insert(&mut object, key, value);
         }
         Ok(T::object(object))

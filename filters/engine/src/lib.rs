@@ -43,6 +43,7 @@ mod input;
 mod input_tests;
 mod instant;
 mod json;
+mod judge;
 mod live;
 pub mod message_signature;
 mod once;
@@ -60,6 +61,7 @@ mod self_check;
 mod upstream;
 mod verified;
 mod wait;
+mod within;
 pub mod words;
 
 use portcullis_crypto as crypto;
@@ -75,9 +77,11 @@ pub use decision::{Allow, Decision, Deny, Difference, Effect, HeaderEdit, Record
 pub use error::{LoadError, LoadErrors};
 pub use examine::{Credential, CredentialOutcome};
 pub use gate::{Gate, Moment, Secrets, host_failure};
+pub use judge::Judge;
 pub use live::{Activated, Event, Live, Refused, Step as BundleStep};
 pub use reads::Attribute;
 pub use remote::{Answer, Call, CallId, Fault};
 pub use request::{Attributes, Incoming, PeerCertificate, Request};
 pub use wait::{Step, Waiting};
+pub use within::Within;
 pub use words::Reason;

@@ -15,8 +15,10 @@ mod keys;
 mod mask;
 mod module;
 mod moment;
+mod output;
 mod policy;
 mod render;
+mod replay;
 mod scenario;
 mod schema;
 mod secrets;
@@ -46,6 +48,7 @@ enum Command {
     Check(check::Check),
     Eval(eval::Eval),
     Explain(explain::Explain),
+    Replay(Box<replay::Replay>),
     Test(Box<test::Test>),
     Input(input::Input),
     Render(render::Render),
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Explain(command) => command.run(),
+        Command::Replay(command) => command.run(),
         Command::Test(command) => command.run(),
         Command::Input(command) => command.run(),
         Command::Render(command) => command.run(),

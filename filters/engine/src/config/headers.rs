@@ -6,6 +6,7 @@ use crate::{
     fields::{self, Pattern},
 };
 
+#[derive(Clone)]
 pub struct Headers {
     /// Gone before the policy and the upstream see them.
     remove: Vec<Pattern>,

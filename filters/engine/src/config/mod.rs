@@ -66,6 +66,9 @@ pub struct Config {
     pub upstream: upstream::Upstream,
 }
 
+/// What a request may use up of its policy, where nothing else is said.
+pub const DEFAULT_INSTRUCTIONS: u32 = 200_000;
+
 impl Config {
     pub fn parse(document: &[u8], secrets: &dyn Secrets) -> Result<(Config, Start), LoadErrors> {
         let value = json::parse(document).map_err(|error| {
@@ -237,7 +240,7 @@ fn check(
                 );
                 0
             }
-            other => other.unwrap_or(200_000),
+            other => other.unwrap_or(DEFAULT_INSTRUCTIONS),
         },
         self_check: policy.self_check,
         token_cache: token_cache(raw.jwt.as_ref(), findings),

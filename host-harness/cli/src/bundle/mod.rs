@@ -6,7 +6,7 @@ mod delta;
 mod folder;
 mod inspect;
 mod manifest;
-mod opened;
+pub mod opened;
 mod output;
 mod promote;
 mod push;

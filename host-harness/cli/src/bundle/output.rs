@@ -1,13 +1,8 @@
-//! Where a bundle is put: a new file, whole or not at all.
+//! Where a bundle is put.
 
-use crate::failure::Failure;
+use crate::{failure::Failure, output};
 use clap::Args;
-use std::{
-    fs::Permissions,
-    io::{ErrorKind, Write},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 #[derive(Args)]
 pub struct Output {
@@ -22,31 +17,6 @@ pub struct Output {
 impl Output {
     /// Whoever reads the file finds the old one or the new one, never a part.
     pub fn write(&self, content: &[u8]) -> Result<(), Failure> {
-        let file = &self.output;
-        let wrong = |error: &std::io::Error| {
-            let failure = Failure::io(file.display(), error);
-            match error.kind() {
-                ErrorKind::AlreadyExists => failure.hint("--force replaces it"),
-                _ => failure,
-            }
-        };
-        let folder = match file.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        let mut next = tempfile::Builder::new()
-            .prefix(".portcullis-bundle-")
-            // As any new file: it is served to others, and the umask says to whom.
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            .map_err(|error| wrong(&error))?;
-        next.write_all(content)
-            .and_then(|()| next.as_file().sync_all())
-            .map_err(|error| wrong(&error))?;
-        let persisted = match self.force {
-            true => next.persist(file),
-            false => next.persist_noclobber(file),
-        };
-        persisted.map(|_| ()).map_err(|error| wrong(&error.error))
+        output::write(&self.output, self.force, content)
     }
 }

@@ -1,6 +1,7 @@
 //! `portcullis explain`: why a request is allowed or denied.
 
 mod logged;
+mod place;
 mod report;
 pub mod text;
 
@@ -11,8 +12,10 @@ use crate::{
     policy, secrets, terminal,
 };
 use clap::Args;
+pub use place::{agrees, place};
 use portcullis_gatefile::GateFile;
 use report::Report;
+pub use report::mask_of;
 use std::{io, path::PathBuf};
 
 /// Say why the gate allows or denies a request

@@ -92,14 +92,7 @@ impl Report {
             .and_then(|time| humantime::parse_rfc3339(time).ok())
             .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
             .map_or_else(|| moment::nanoseconds(moment::now()), moment::nanoseconds);
-        let headers = input.pointer("/attributes/request/http/headers");
-        let headers: Vec<(&str, &str)> = headers
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
-            .collect();
-        let mask = Mask::new(shown_to(gate, input, &headers), with_path(input, &headers));
+        let mask = mask_of(Some(gate), input);
         let policy = match input {
             Value::Null => None,
             input => Some(explained(file, &rule, input, now_ns, &mask)?),
@@ -218,6 +211,19 @@ fn based(explanation: &mut Explanation, base: &Path) {
 fn allows(code: &str) -> bool {
     let mut known = Reason::ALL.iter();
     known.any(|reason| reason.code() == code && reason.allows())
+}
+
+/// What must not be shown of a logged input: what a configuration takes for credentials, and what anybody does.
+pub fn mask_of(gate: Option<&Gate>, input: &Value) -> Mask {
+    let headers = input.pointer("/attributes/request/http/headers");
+    let headers: Vec<(&str, &str)> = headers
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+        .collect();
+    let credentials = gate.map(|gate| shown_to(gate, input, &headers));
+    Mask::new(credentials.unwrap_or_default(), with_path(input, &headers))
 }
 
 /// The headers of a logged input, with its path.

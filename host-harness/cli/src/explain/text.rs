@@ -85,17 +85,21 @@ pub fn shown(value: Option<&Value>) -> String {
     cut(&text)
 }
 
-/// So much of a text, with nothing in it that steers a terminal.
 fn cut(text: &str) -> String {
+    safe(text, WIDTH)
+}
+
+/// So many characters of a text, with nothing in it that steers a terminal.
+pub fn safe(text: &str, width: usize) -> String {
     let safe: String = text
         .chars()
-        .take(WIDTH.saturating_add(1))
+        .take(width.saturating_add(1))
         .flat_map(|character| match steers(character) {
             true => character.escape_unicode().collect::<Vec<_>>(),
             false => vec![character],
         })
         .collect();
-    match safe.char_indices().nth(WIDTH) {
+    match safe.char_indices().nth(width) {
         Some((at, _)) => format!("{}...", safe.get(..at).unwrap_or_default()),
         None => safe,
     }

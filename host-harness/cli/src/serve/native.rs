@@ -3,14 +3,15 @@
 //! depends on it, so where it fails there is less to say and nothing else.
 
 use super::heard::Heard;
-use crate::{explain, mask::Mask, moment, policy, terminal};
-use portcullis_engine::{Attributes, Call, Decision, Gate, Incoming, Live, Reason, Request};
+use crate::{
+    explain::{self, agrees, place},
+    mask::Mask,
+    moment, policy, terminal,
+};
+use portcullis_engine::{Attributes, Call, Decision, Gate, Incoming, Live, Request};
 use portcullis_gatefile::GateFile;
 use portcullis_host::Headers;
-use portcullis_rego::{
-    Moment,
-    tools::{Explainer, Explanation, Outcome},
-};
+use portcullis_rego::{Moment, tools::Explainer};
 use serde_json::Value;
 use std::{
     net::SocketAddr,
@@ -221,8 +222,9 @@ impl Native {
             Some(explainer.explain(rule, input, &moment))
         });
         match explained {
+            // Both were asked at nearly the same moment, but not quite.
             Some(explained) if agrees(&explained, reason) => Why {
-                place: place(&explained),
+                place: place(&explained, reason),
                 result: explained.value.map(|mut value| {
                     mask.value(&mut value);
                     value
@@ -292,28 +294,6 @@ impl Seen {
         let body = self.body.get().map_or(&[][..], Vec::as_slice);
         gate.with_body(&request, body, |request| question(request, &moment))
     }
-}
-
-/// Both were asked at nearly the same moment, but not quite: a wrong place is worse than none.
-fn agrees(explained: &Explanation, reason: &str) -> bool {
-    let value = explained.value.as_ref();
-    let allowed = value.map(|value| value.get("allowed").unwrap_or(value));
-    let allows = allowed.and_then(Value::as_bool) == Some(true);
-    match reason {
-        _ if explained.error.is_some() => false,
-        _ if reason == Reason::PolicyAllowed.code() => allows,
-        _ if reason == Reason::PolicyDenied.code() => !allows,
-        _ => true,
-    }
-}
-
-/// The body that held, else the default.
-fn place(explained: &Explanation) -> Option<String> {
-    let attempts = || explained.attempts.iter();
-    attempts()
-        .find(|attempt| matches!(attempt.outcome, Outcome::Held { .. }))
-        .or_else(|| attempts().find(|attempt| matches!(attempt.outcome, Outcome::Default { .. })))
-        .map(|attempt| format!("{}:{}", attempt.file, attempt.place.line))
 }
 
 /// A panic is told by its hook on stderr, and ends here.

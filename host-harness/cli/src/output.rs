@@ -1,0 +1,50 @@
+//! A file that a command writes: a new one, whole or not at all.
+
+use crate::failure::Failure;
+use std::{
+    fs::Permissions,
+    io::{self, ErrorKind, Write},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
+
+/// # Errors
+/// Where a file is that is not to be replaced, before there is anything to write.
+pub fn check(file: &Path, force: bool) -> Result<(), Failure> {
+    match !force && file.symlink_metadata().is_ok() {
+        true => Err(wrong(file, &ErrorKind::AlreadyExists.into())),
+        false => Ok(()),
+    }
+}
+
+/// Whoever reads the file finds the old one or the new one, never a part.
+pub fn write(file: &Path, force: bool, content: &[u8]) -> Result<(), Failure> {
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let mut next = tempfile::Builder::new()
+        .prefix(".portcullis-")
+        // As any new file: it is for others, and the umask says for whom.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .map_err(|error| wrong(file, &error))?;
+    next.write_all(content)
+        .and_then(|()| next.as_file().sync_all())
+        .map_err(|error| wrong(file, &error))?;
+    let persisted = match force {
+        true => next.persist(file),
+        false => next.persist_noclobber(file),
+    };
+    persisted
+        .map(|_| ())
+        .map_err(|error| wrong(file, &error.error))
+}
+
+fn wrong(file: &Path, error: &io::Error) -> Failure {
+    let failure = Failure::io(file.display(), error);
+    match error.kind() {
+        ErrorKind::AlreadyExists => failure.hint("--force replaces it"),
+        _ => failure,
+    }
+}

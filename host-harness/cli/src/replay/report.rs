@@ -1,0 +1,172 @@
+//! What there is to say of a replay.
+
+use super::{candidate::Candidate, logs::is_stdin, tally::Tally};
+use crate::failure::Failure;
+use std::{
+    path::PathBuf,
+    time::{Duration, UNIX_EPOCH},
+};
+
+pub struct Report {
+    pub logs: Vec<String>,
+    pub policy: String,
+    pub tally: Tally,
+    /// What a reader must know of the numbers.
+    pub notes: Vec<String>,
+    pub allow: u64,
+}
+
+impl Report {
+    pub fn new(
+        logs: &[PathBuf],
+        candidate: &Candidate,
+        tally: Tally,
+        more: Vec<String>,
+        allow: u64,
+    ) -> Report {
+        let logs: Vec<String> = logs
+            .iter()
+            .map(|log| match is_stdin(log) {
+                true => "stdin".to_owned(),
+                false => log.display().to_string(),
+            })
+            .collect();
+        let mut notes = notes(&tally, &logs);
+        notes.extend(more);
+        for rule in candidate.absent() {
+            let of_it = tally.rules.get(&rule).map_or(0, |rule| rule.replayed);
+            notes.push(format!(
+                "the policy has no rule {rule}: {} of it {} refused now",
+                counted(of_it, "decision", "decisions"),
+                if of_it == 1 { "is" } else { "are" },
+            ));
+        }
+        Report {
+            logs,
+            policy: candidate.name.clone(),
+            tally,
+            notes,
+            allow,
+        }
+    }
+
+    /// # Errors
+    /// Where nothing was decided again that could have been: a log without flips is another thing.
+    pub fn check(&self) -> Result<(), Failure> {
+        let totals = &self.tally.totals;
+        let logs = self.logs.join(", ");
+        if totals.events == 0 {
+            return Err(Failure::new(format!("{logs}: there is no decision in it"))
+                .hint("`serve --decision-log FILE`, the gate's `decision_log` and OPA write such logs"));
+        }
+        if totals.replayed > 0 || totals.events == totals.not_the_policys {
+            return Ok(());
+        }
+        let mut why = Vec::new();
+        for (count, what) in [
+            (totals.without_input, "without `input`"),
+            (totals.without_rule, "without a rule that can be asked"),
+            (totals.without_outcome, "without what was decided"),
+        ] {
+            if count > 0 {
+                why.push(format!("{count} {what}"));
+            }
+        }
+        let why = why.join(", ");
+        Err(
+            Failure::new(format!("{logs}: no decision can be made again: {why}")).hint(
+                match totals.without_rule {
+                    0 => "it must be logged with its input",
+                    _ => "name the rule: --entrypoint envoy/authz/allow",
+                },
+            ),
+        )
+    }
+
+    pub fn passes(&self) -> bool {
+        self.tally.totals.flips() <= self.allow
+    }
+}
+
+fn notes(tally: &Tally, logs: &[String]) -> Vec<String> {
+    let (totals, lines) = (&tally.totals, &tally.lines);
+    let mut notes = Vec::new();
+    let mut note = |count: u64, one: &str, many: &str, rest: &str| {
+        if count > 0 {
+            notes.push(format!("{} {rest}", counted(count, one, many)));
+        }
+    };
+    let decision = ("decision", "decisions");
+    note(
+        totals.uncertain,
+        decision.0,
+        decision.1,
+        "cannot be made again for certain: something that the policy can look at was hidden from the log, or the time is missing",
+    );
+    note(
+        totals.without_input,
+        decision.0,
+        decision.1,
+        "logged without `input`, so not made again",
+    );
+    note(
+        totals.without_rule,
+        decision.0,
+        decision.1,
+        "without a rule that can be asked, so not made again: --entrypoint names one",
+    );
+    note(
+        totals.without_outcome,
+        decision.0,
+        decision.1,
+        "of which the log does not say whether it was an allow, so not made again",
+    );
+    let places: Vec<String> = tally
+        .unreadable_at
+        .iter()
+        .filter_map(|(source, line)| Some(format!("{}:{line}", logs.get(*source)?)))
+        .collect();
+    note(
+        lines.broken,
+        "record",
+        "records",
+        &format!("cannot be read: {}", places.join(", ")),
+    );
+    note(
+        lines.too_long,
+        "record",
+        "records",
+        "longer than 16 MiB, so not read",
+    );
+    note(
+        lines.cut,
+        "record",
+        "records",
+        "cut off at the end of a log, so not read",
+    );
+    note(
+        tally.other_flips,
+        "flip",
+        "flips",
+        "of more kinds than are told apart: counted, and in no group",
+    );
+    notes
+}
+
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// RFC 3339, in milliseconds.
+pub fn time(nanoseconds: u64) -> String {
+    let since = Duration::from_nanos(nanoseconds);
+    let time = UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH);
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
+pub fn outcome(allowed: bool) -> &'static str {
+    match allowed {
+        true => "allow",
+        false => "deny",
+    }
+}
