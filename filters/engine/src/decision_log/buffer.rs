@@ -1,6 +1,7 @@
 //! Events that wait to be uploaded: compressed as they come, in batches of a bounded size, of which the
 //! oldest go where there are too many. How many went for what is counted exactly.
 
+use crate::remote::CallId;
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use std::{
     collections::VecDeque,
@@ -17,8 +18,6 @@ pub struct Buffer {
     /// Full ones, the oldest first.
     batches: VecDeque<Batch>,
     open: Option<Open>,
-    /// The first one is under way, and stays.
-    is_taken: bool,
 }
 
 /// A JSON array, compressed with gzip (RFC 1952).
@@ -27,6 +26,8 @@ pub struct Batch {
     pub bytes: Vec<u8>,
     /// How long each of its events is, which tells them apart.
     lengths: Vec<usize>,
+    /// The call that it is under way by; then it stays.
+    call: Option<CallId>,
 }
 
 struct Open {
@@ -59,7 +60,6 @@ impl Buffer {
             most,
             batches: VecDeque::new(),
             open: None,
-            is_taken: false,
         }
     }
 
@@ -110,9 +110,9 @@ impl Buffer {
     /// Makes room; what is under way stays.
     fn drop_oldest(&mut self) -> u64 {
         let mut dropped = 0u64;
-        let first = usize::from(self.is_taken);
         while self.bytes() > self.most {
-            let Some(batch) = self.batches.remove(first) else {
+            let oldest = self.batches.iter().position(|it| it.call.is_none());
+            let Some(batch) = oldest.and_then(|at| self.batches.remove(at)) else {
                 break;
             };
             dropped = dropped.saturating_add(batch.events());
@@ -133,30 +133,32 @@ impl Buffer {
         }
     }
 
-    /// The oldest batch, which is under way from now on.
-    pub fn take(&mut self) -> Option<&Batch> {
-        let first = self.batches.front()?;
-        self.is_taken = true;
-        Some(first)
+    /// The oldest batch that is not under way, which is from now on.
+    pub fn take(&mut self, call: CallId) -> Option<&Batch> {
+        let mut batches = self.batches.iter_mut();
+        let batch = batches.find(|it| it.call.is_none())?;
+        batch.call = Some(call);
+        Some(batch)
     }
 
     /// It is under way no more, and waits again.
-    pub fn put_back(&mut self) {
-        self.is_taken = false;
+    pub fn put_back(&mut self, call: CallId) {
+        let mut batches = self.batches.iter_mut();
+        if let Some(batch) = batches.find(|it| it.call == Some(call)) {
+            batch.call = None;
+        }
     }
 
     /// It is gone: how many events it had.
-    pub fn forget_taken(&mut self) -> u64 {
-        match mem::take(&mut self.is_taken) {
-            true => self.batches.pop_front().map_or(0, |batch| batch.events()),
-            false => 0,
-        }
+    pub fn forget(&mut self, call: CallId) -> u64 {
+        let at = self.batches.iter().position(|it| it.call == Some(call));
+        let batch = at.and_then(|at| self.batches.remove(at));
+        batch.map_or(0, |batch| batch.events())
     }
 
     /// Every event that waits, as it came, where nothing can be uploaded any more.
     pub fn drain(&mut self) -> Vec<Vec<u8>> {
         self.close();
-        self.is_taken = false;
         let batches = mem::take(&mut self.batches);
         batches.iter().flat_map(Batch::each).collect()
     }
@@ -211,6 +213,7 @@ impl Open {
         Batch {
             bytes: self.encoder.finish().unwrap_or_default(),
             lengths: self.lengths,
+            call: None,
         }
     }
 }
@@ -241,7 +244,9 @@ fn count(events: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Batch, Buffer, Pushed};
+    use super::{Batch, Buffer, CallId, Pushed};
+
+    const CALL: CallId = CallId(1);
 
     fn event(number: usize, length: usize) -> Vec<u8> {
         // What does not compress well.
@@ -272,10 +277,10 @@ mod tests {
             assert_eq!(buffer.events(), 500);
             buffer.close();
             let mut seen = Vec::new();
-            while let Some(batch) = buffer.take() {
+            while let Some(batch) = buffer.take(CALL) {
                 assert!(batch.bytes.len() <= max, "{} of {max}", batch.bytes.len());
                 seen.extend(numbers(batch));
-                buffer.forget_taken();
+                buffer.forget(CALL);
             }
             assert_eq!(seen, (0..500).collect::<Vec<u64>>());
             assert!(buffer.is_empty());
@@ -309,7 +314,7 @@ mod tests {
         }
         assert!(dropped > 0);
         buffer.close();
-        assert_eq!(numbers(buffer.take().unwrap())[0], dropped);
+        assert_eq!(numbers(buffer.take(CALL).unwrap())[0], dropped);
     }
 
     #[test]
@@ -318,17 +323,18 @@ mod tests {
         for number in 0..20 {
             buffer.push(&event(number, 500));
         }
-        let first = numbers(buffer.take().unwrap())[0];
+        let first = numbers(buffer.take(CALL).unwrap())[0];
         for number in 20..100 {
             buffer.push(&event(number, 500));
         }
         let events = buffer.events();
-        assert_eq!(numbers(buffer.take().unwrap())[0], first);
-        buffer.put_back();
-        buffer.take();
-        let gone = buffer.forget_taken();
+        assert_ne!(numbers(buffer.take(CallId(2)).unwrap())[0], first);
+        buffer.put_back(CallId(2));
+        buffer.put_back(CALL);
+        assert_eq!(numbers(buffer.take(CALL).unwrap())[0], first);
+        let gone = buffer.forget(CALL);
         assert_eq!(buffer.events(), events - gone);
-        assert_eq!(buffer.forget_taken(), 0);
+        assert_eq!(buffer.forget(CALL), 0);
     }
 
     #[test]

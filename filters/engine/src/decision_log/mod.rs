@@ -15,6 +15,7 @@ pub use event::{Event, Facts, Sent};
 pub use mask::{MASKED, Mask, Places};
 pub use pointer::Pointer;
 pub use rules::entrypoints;
+use rules::Said;
 
 use crate::{
     after::{Over, Shadow},
@@ -52,17 +53,11 @@ impl Gate {
             count(counter::LOG_SAMPLED_OUT);
             return None;
         }
-        let mut event = self.event(over, shadow, &config.labels);
-        for pointer in &config.mask {
-            event.erase(pointer);
-        }
-        match self.said_of(&mut event, over.now_ns) {
-            rules::Said::Told => {}
-            rules::Said::Unmasked => {
-                count(counter::LOG_MASK_FAILURES);
-                event.erase_all();
-            }
-            rules::Said::Dropped => {
+        let mut event = self.event(over, shadow);
+        match self.cut(&mut event, over.now_ns) {
+            Said::Told => {}
+            Said::Unmasked => count(counter::LOG_MASK_FAILURES),
+            Said::Dropped => {
                 count(counter::LOG_DROPPED_BY_POLICY);
                 return None;
             }
@@ -78,12 +73,34 @@ impl Gate {
         (config.proxy || is_left).then_some(line)
     }
 
-    fn event(
-        &self,
-        over: &Over<'_>,
-        shadow: Option<&Shadow>,
-        labels: &BTreeMap<String, String>,
-    ) -> Event {
+    /// The event of a decision that was made elsewhere by the same configuration, as this gate's log would
+    /// have it, without sampling; `None` where the policy drops it.
+    pub fn event_of(&self, facts: Facts<'_>, mask: &Mask) -> Option<Value> {
+        let (at_ns, labels) = (facts.at_ns, self.labels(facts.decision_id));
+        let mut event = facts.event(mask, &labels);
+        match self.cut(&mut event, at_ns) {
+            Said::Told | Said::Unmasked => Some(event.into_json()),
+            Said::Dropped => None,
+        }
+    }
+
+    /// Has the configuration and the policy take out what they want nobody to see. Where the policy's mask
+    /// is not known, all that it could be about is taken out.
+    fn cut(&self, event: &mut Event, now_ns: u64) -> Said {
+        let Some(config) = &self.config().decision_log else {
+            return Said::Told;
+        };
+        for pointer in &config.mask {
+            event.erase(pointer);
+        }
+        let said = self.said_of(event, now_ns);
+        if said == Said::Unmasked {
+            event.erase_all();
+        }
+        said
+    }
+
+    fn event(&self, over: &Over<'_>, shadow: Option<&Shadow>) -> Event {
         let none = Request {
             headers: &[],
             attributes: Attributes::default(),
@@ -94,9 +111,9 @@ impl Gate {
         let input = record.evidence.as_ref().map(input);
         let body = input.as_ref().and_then(|input| input.get("parsed_body"));
         let mask = self.mask(request, body, &record.decision_id);
-        let labels = self.labels(labels, &record.decision_id);
+        let labels = self.labels(&record.decision_id);
         let result = record.evidence.as_ref().and_then(|it| it.result.as_ref());
-        let bundle = self.bundle_of(record);
+        let bundle = self.bundle_name(record.by_candidate);
         let facts = Facts {
             sent: Sent::of(request),
             status: over.status,
@@ -110,25 +127,23 @@ impl Gate {
         Facts { input, ..facts }.event(&mask, &labels)
     }
 
-    fn labels(
-        &self,
-        configured: &BTreeMap<String, String>,
-        seed: &str,
-    ) -> BTreeMap<String, String> {
+    fn labels(&self, seed: &str) -> BTreeMap<String, String> {
         let own = [
             ("app", "portcullis".to_owned()),
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
             ("id", self.knowledge().remote().log_id(seed)),
         ];
         let mut labels: BTreeMap<String, String> = own.map(|(k, v)| (k.to_owned(), v)).into();
-        labels.extend(configured.clone());
+        if let Some(config) = &self.config().decision_log {
+            labels.extend(config.labels.clone());
+        }
         labels
     }
 
-    /// The name of the bundle whose policy decided.
-    fn bundle_of(&self, record: &Record) -> Option<String> {
+    /// The name of the bundle that the policy is of, or the candidate.
+    pub fn bundle_name(&self, of_candidate: bool) -> Option<String> {
         let name = |gate: &Gate| Some(gate.config().bundle.as_ref()?.name.clone());
-        match record.by_candidate {
+        match of_candidate {
             false => name(self),
             true => name(&self.candidate()?.0.live().current()),
         }

@@ -253,9 +253,10 @@ impl Remote {
             }
         }
         if let (Some(upload), Some(config)) = (&mut self.upload, log(config)) {
-            let (call, told) = upload.call(config, now, random, next_id(), &mut self.counts);
+            let counts = &mut self.counts;
+            let (uploads, told) = upload.calls(config, now, random, &mut next_id, counts);
             self.faults.extend(told.into_iter().map(of_log));
-            calls.extend(call);
+            calls.extend(uploads);
         }
         calls
     }

@@ -1,5 +1,6 @@
 //! Events on their way to a server that takes OPA's decision logs: one batch at a time, again where the
-//! server was not there, and never at the cost of a request.
+//! server was not there, and never at the cost of a request. A gate that goes away sends what it has at
+//! once: its host may not wait for answers.
 
 use super::{
     call::{Answer, Call, CallId},
@@ -20,7 +21,8 @@ pub struct Upload {
     buffer: Buffer,
     /// When what waits goes, however little it is.
     due: Option<u64>,
-    call: Option<(CallId, u64)>,
+    /// What is under way, and when it is given up.
+    calls: BTreeMap<CallId, u64>,
     failures: u32,
     /// Not before: what failed is tried again then.
     retry_at: u64,
@@ -38,6 +40,8 @@ pub struct Upload {
 const LONGEST_BACKOFF: u64 = 60_000_000_000;
 /// How often the same thing is told.
 const TOLD_EVERY: u64 = 60_000_000_000;
+/// Of calls that are under way then.
+const MOST_AT_THE_END: usize = 64;
 /// How long a gate that goes away takes to send what waits.
 pub const LAST: u64 = 5_000_000_000;
 
@@ -46,7 +50,7 @@ impl Upload {
         Upload {
             buffer: Buffer::new(config.max_batch, config.buffer),
             due: None,
-            call: None,
+            calls: BTreeMap::new(),
             failures: 0,
             retry_at: 0,
             told: None,
@@ -69,6 +73,9 @@ impl Upload {
     ) -> bool {
         if self.has_ended {
             return false;
+        }
+        if self.buffer.is_empty() {
+            self.due = None;
         }
         let mut pushed = self.buffer.push(event.as_bytes());
         if pushed == Pushed::TooLarge {
@@ -98,7 +105,7 @@ impl Upload {
         let back = |at: &mut u64| *at = at.saturating_sub(by);
         back(&mut self.retry_at);
         self.due.iter_mut().for_each(back);
-        self.call.iter_mut().for_each(|(_, until)| back(until));
+        self.calls.values_mut().for_each(back);
         self.told.iter_mut().for_each(|(_, at)| back(at));
         self.dropped_told.iter_mut().for_each(back);
         self.ends_at.iter_mut().for_each(back);
@@ -107,8 +114,8 @@ impl Upload {
     /// When there is something to do.
     pub fn next(&self) -> Option<u64> {
         let tells = (!self.dropped.is_empty()).then(|| self.tells_at());
-        let sends = match self.call {
-            Some((_, until)) => Some(until),
+        let sends = match self.calls.values().min() {
+            Some(until) => Some(*until),
             None if self.buffer.is_empty() || self.has_ended => None,
             None if self.goes_now() => Some(self.retry_at),
             None => self.due.map(|due| due.max(self.retry_at)),
@@ -125,40 +132,51 @@ impl Upload {
         told.map_or(0, |told| told.saturating_add(TOLD_EVERY))
     }
 
-    /// The upload that is due; and what to say, at most once in a while.
-    pub fn call(
+    /// The uploads that are due, and what to say, at most once in a while.
+    pub fn calls(
         &mut self,
         config: &Config,
         now: u64,
         random: u64,
-        id: CallId,
+        next_id: &mut dyn FnMut() -> CallId,
         counts: &mut Counts,
-    ) -> (Option<Call>, Vec<String>) {
+    ) -> (Vec<Call>, Vec<String>) {
         let mut faults = Vec::new();
-        // The host forgot it.
-        if self.call.take_if(|(_, until)| *until <= now).is_some() {
-            faults.extend(self.failed(config, "there was no answer", now, random, counts));
+        // The host forgot them.
+        let lost = self.calls.iter().filter(|(_, until)| **until <= now);
+        for id in lost.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.calls.remove(&id);
+            faults.extend(self.failed(config, id, "there was no answer", (now, random), counts));
         }
         faults.extend(self.tell_dropped(now));
-        if self.call.is_some() || self.has_ended || now < self.retry_at {
-            return (None, faults);
+        let most = match self.ends_at {
+            None => 1,
+            Some(_) => MOST_AT_THE_END,
+        };
+        let mut calls = Vec::new();
+        if self.has_ended || now < self.retry_at {
+            return (calls, faults);
         }
         if self.ends_at.is_some() || self.due.is_some_and(|due| due <= now) {
             self.buffer.close();
             self.due = None;
         }
-        let Some(batch) = self.buffer.take() else {
-            return (None, faults);
-        };
-        let mut call = Call::new(id, "POST", &config.endpoint, config.timeout);
-        call.add("content-type", "application/json".to_owned());
-        call.add("content-encoding", "gzip".to_owned());
-        if let Some(token) = &config.token {
-            call.authorize(token);
+        while self.calls.len() < most {
+            let id = next_id();
+            let Some(batch) = self.buffer.take(id) else {
+                break;
+            };
+            let mut call = Call::new(id, "POST", &config.endpoint, config.timeout);
+            call.add("content-type", "application/json".to_owned());
+            call.add("content-encoding", "gzip".to_owned());
+            if let Some(token) = &config.token {
+                call.authorize(token);
+            }
+            call.body = batch.bytes.clone();
+            self.calls.insert(id, given_up_at(now, config.timeout));
+            calls.push(call);
         }
-        call.body = batch.bytes.clone();
-        self.call = Some((id, given_up_at(now, config.timeout)));
-        (Some(call), faults)
+        (calls, faults)
     }
 
     /// Whether it was the answer to an upload, and what to say of it.
@@ -171,10 +189,10 @@ impl Upload {
         random: u64,
         counts: &mut Counts,
     ) -> Option<Option<String>> {
-        self.call.take_if(|(own, _)| *own == id)?;
+        self.calls.remove(&id)?;
         Some(match answer.status() {
             Some(200..=299) => {
-                let events = self.buffer.forget_taken();
+                let events = self.buffer.forget(id);
                 super::count(counts, counter::LOG_UPLOADED, events);
                 super::count(counts, counter::LOG_UPLOADS, 1);
                 self.succeeded()
@@ -182,10 +200,10 @@ impl Upload {
             // Asking again later may help.
             Some(status @ (408 | 429 | 500..)) => {
                 let what = format!("the answer has status {status}");
-                self.failed(config, &what, now, random, counts)
+                self.failed(config, id, &what, (now, random), counts)
             }
             Some(status) => {
-                let events = self.buffer.forget_taken();
+                let events = self.buffer.forget(id);
                 self.drop(counter::LOG_DROPPED_REFUSED, events, counts);
                 super::count(counts, counter::LOG_UPLOAD_FAILURES, 1);
                 self.failures = 0;
@@ -193,7 +211,7 @@ impl Upload {
                 let what = format!("the answer has status {status}, so its events are dropped");
                 self.say(config.endpoint.asked(&what), now)
             }
-            None => self.failed(config, "there was no answer", now, random, counts),
+            None => self.failed(config, id, "there was no answer", (now, random), counts),
         })
     }
 
@@ -207,12 +225,12 @@ impl Upload {
     fn failed(
         &mut self,
         config: &Config,
+        id: CallId,
         what: &str,
-        now: u64,
-        random: u64,
+        (now, random): (u64, u64),
         counts: &mut Counts,
     ) -> Option<String> {
-        self.buffer.put_back();
+        self.buffer.put_back(id);
         super::count(counts, counter::LOG_UPLOAD_FAILURES, 1);
         let wait = backoff(self.failures, LONGEST_BACKOFF, random);
         self.failures = self.failures.saturating_add(1);
@@ -266,14 +284,14 @@ impl Upload {
     }
 
     fn is_idle(&self) -> bool {
-        self.buffer.is_empty() && self.call.is_none()
+        self.buffer.is_empty()
     }
 
     /// What could not be sent, each event as it came.
     pub fn leave(&mut self) -> Vec<String> {
         self.has_ended = true;
         self.ends_at = None;
-        self.call = None;
+        self.calls.clear();
         let left = self.buffer.drain().into_iter();
         left.filter_map(|event| String::from_utf8(event).ok()).collect()
     }

@@ -56,6 +56,14 @@ impl Default for Mask {
 }
 
 impl Mask {
+    /// Of a request whose credentials are not known: nothing of it is shown.
+    pub fn of_everything() -> Mask {
+        Mask {
+            hides_all: true,
+            ..Mask::default()
+        }
+    }
+
     fn new(
         places: Arc<Places>,
         request: &Request<'_>,
