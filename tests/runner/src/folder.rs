@@ -92,7 +92,10 @@ impl Scenario {
         let cases = &self.file.cases;
         let named = cases
             .iter()
-            .flat_map(|case| case.before.keys().chain(case.expect.fetches.keys()));
+            .flat_map(|case| {
+                let expected = case.expect.fetches.keys().chain(case.expect.events.keys());
+                case.before.keys().chain(expected)
+            });
         for name in named {
             if !self.file.servers.contains_key(name) {
                 return wrong(format!("`{name}` is not among the `servers`"));

@@ -23,6 +23,8 @@ pub struct Upload {
     due: Option<u64>,
     /// What is under way, and when it is given up.
     calls: BTreeMap<CallId, u64>,
+    /// Whether a server has taken anything yet.
+    has_uploaded: bool,
     failures: u32,
     /// Not before: what failed is tried again then.
     retry_at: u64,
@@ -38,6 +40,9 @@ pub struct Upload {
 
 /// What fails is tried again at least this often.
 const LONGEST_BACKOFF: u64 = 60_000_000_000;
+/// The first events wait no longer than this: whoever sets a gate up sees that they come, and there is a
+/// connection over which the last ones go, where a host ends without waiting for another.
+const FIRST: u64 = 1_000_000_000;
 /// How often the same thing is told.
 const TOLD_EVERY: u64 = 60_000_000_000;
 /// Of calls that are under way then.
@@ -51,6 +56,7 @@ impl Upload {
             buffer: Buffer::new(config.max_batch, config.buffer),
             due: None,
             calls: BTreeMap::new(),
+            has_uploaded: false,
             failures: 0,
             retry_at: 0,
             told: None,
@@ -84,8 +90,12 @@ impl Upload {
         match pushed {
             Pushed::Waits { dropped } => {
                 self.drop(counter::LOG_DROPPED_BUFFER, dropped, counts);
-                let due = now.saturating_add(nanoseconds(config.interval));
-                self.due.get_or_insert(due);
+                let longest = match self.has_uploaded {
+                    true => u64::MAX,
+                    false => FIRST,
+                };
+                let wait = nanoseconds(config.interval).min(longest);
+                self.due.get_or_insert(now.saturating_add(wait));
             }
             Pushed::TooLarge => self.drop(counter::LOG_DROPPED_SIZE, 1, counts),
         }
@@ -216,6 +226,7 @@ impl Upload {
     }
 
     fn succeeded(&mut self) -> Option<String> {
+        self.has_uploaded = true;
         self.failures = 0;
         self.retry_at = 0;
         self.told.take()?;

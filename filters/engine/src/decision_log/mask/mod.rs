@@ -250,15 +250,17 @@ impl Mask {
 
     /// Pieces of a URL that hold one once they are decoded.
     fn encoded(&self, text: &str) -> Vec<Range<usize>> {
+        const ENDS: [char; 9] = ['/', '?', '&', '=', ';', ',', '#', ' ', '"'];
         let mut hidden = Vec::new();
         let mut start = 0usize;
-        for piece in text.split_inclusive(['/', '?', '&', '=', ';', ',', '#', ' ', '"']) {
-            let range = start..start.saturating_add(piece.len());
-            start = range.end;
-            if !piece.contains('%') {
+        for piece in text.split_inclusive(ENDS) {
+            let own = piece.strip_suffix(ENDS).unwrap_or(piece);
+            let range = start..start.saturating_add(own.len());
+            start = start.saturating_add(piece.len());
+            if !own.contains('%') {
                 continue;
             }
-            let plain = percent_encoding::percent_decode_str(piece).decode_utf8_lossy();
+            let plain = percent_encoding::percent_decode_str(own).decode_utf8_lossy();
             if !self.seen(&plain).is_empty() {
                 hidden.push(range);
             }
