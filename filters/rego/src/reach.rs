@@ -96,7 +96,7 @@ pub(crate) async fn of(modules: &[Ref<ast::Module>], entrypoints: &[Entrypoint])
 }
 
 /// Whether the module is one of those that a decision log asks.
-fn is_of_log(module: &ast::Module) -> bool {
+pub(crate) fn is_of_log(module: &ast::Module) -> bool {
     syntax::package_path(module).starts_with(&["system".to_owned(), "log".to_owned()])
 }
 

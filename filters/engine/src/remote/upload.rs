@@ -308,6 +308,16 @@ impl Upload {
     }
 }
 
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
+#[path = "upload_tests.rs"]
+mod tests;
+
 /// Names one worker's gate among all that upload, by something that none of the others has.
 pub fn instance(seed: &str) -> String {
     let [a, b, c, d, e, f, g, h, ..] = crypto::sha256(seed.as_bytes());
