@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn what_is_under_way_stays() {
-        let mut buffer = Buffer::new(2048, 4096);
+        let mut buffer = Buffer::new(2048, 8192);
         for number in 0..20 {
             buffer.push(&event(number, 500));
         }

@@ -79,22 +79,28 @@ impl<'p> Credentials<'p> {
             true => rest,
             false => value,
         };
-        self.add(value);
-        for part in value.split([' ', ';', ',']) {
-            let part = part.trim();
-            if is_scheme(part) {
+        let mut is_whole = true;
+        for parameter in value.split([' ', ',']) {
+            let parameter = parameter.trim();
+            if is_scheme(parameter) {
                 continue;
             }
-            self.basic(part);
-            match part.split_once('=') {
-                // What it says of itself, and what stands elsewhere too.
-                Some((name, _)) if PLAIN.contains(&&*name.to_ascii_lowercase()) => {}
-                Some((_, value)) => {
-                    self.add(part);
+            // What it says of itself, and what stands elsewhere too.
+            let name = parameter.split('=').next().unwrap_or_default();
+            if PLAIN.contains(&&*name.to_ascii_lowercase()) {
+                is_whole = false;
+                continue;
+            }
+            for part in parameter.split(';') {
+                self.basic(part);
+                self.add(part);
+                if let Some((_, value)) = part.split_once('=') {
                     self.add(value.trim_matches(['"', ':', ' ']));
                 }
-                None => self.add(part),
             }
+        }
+        if is_whole {
+            self.add(value);
         }
     }
 
