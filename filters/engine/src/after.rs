@@ -27,6 +27,8 @@ pub struct Over<'r> {
 #[derive(Default)]
 pub struct Told {
     pub shadow: Option<Shadow>,
+    /// The event, where it is a line of the proxy's log.
+    pub event: Option<String>,
     /// For the proxy's log: whether it is a warning, and the line.
     pub lines: Vec<(bool, String)>,
 }
@@ -67,13 +69,15 @@ impl Side {
 impl Gate {
     /// Whether there is anything to do once a decision holds.
     pub fn looks_back(&self) -> bool {
-        self.candidate().is_some()
+        self.candidate().is_some() || self.has_decision_log()
     }
 
     /// Does it. Asked once for each request, when its answer is out.
     pub fn look_back(&self, over: &Over<'_>) -> Told {
+        let shadow = self.shadow(over.record);
         let mut told = Told {
-            shadow: self.shadow(over.record),
+            event: self.log(over, shadow.as_ref()),
+            shadow,
             lines: Vec::new(),
         };
         if let Some(shadow) = told.shadow.as_ref().filter(|it| it.differs.is_some()) {

@@ -2,7 +2,7 @@
 //! fit it is an error, and an error is a refusal.
 
 use crate::{config::headers::Headers as Limits, fields, words::Reason};
-use portcullis_rego::{EvalError, Value};
+use portcullis_rego::{EvalError, Value, value::member};
 
 /// The policy's word on a request, checked in every part that will be used.
 #[derive(Clone, Debug, PartialEq)]
@@ -256,12 +256,5 @@ fn text(result: &Value, key: &str) -> Result<Option<String>, Fault> {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.to_string())),
         Some(_) => Err(format!("`{key}` is no text")),
-    }
-}
-
-fn member<'v>(object: &'v Value, key: &str) -> Option<&'v Value> {
-    match object {
-        Value::Object(entries) => entries.get(&Value::from(key)),
-        _ => None,
     }
 }

@@ -120,6 +120,16 @@ pub struct Difference {
     pub interpreter: Reason,
 }
 
+impl Difference {
+    /// As it stands in logs.
+    pub fn to_json(self) -> serde_json::Value {
+        serde_json::json!({
+            "virtual_machine": self.machine.code(),
+            "interpreter": self.interpreter.code(),
+        })
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Difference {
@@ -183,11 +193,7 @@ impl Serialize for Record {
             object.serialize_entry("dynamic_metadata", &metadata)?;
         }
         if let Some(difference) = &self.self_check {
-            let both = serde_json::json!({
-                "virtual_machine": difference.machine.code(),
-                "interpreter": difference.interpreter.code(),
-            });
-            object.serialize_entry("self_check", &both)?;
+            object.serialize_entry("self_check", &difference.to_json())?;
         }
         object.end()
     }

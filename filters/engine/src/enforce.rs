@@ -16,6 +16,7 @@ pub fn enforce(pass: &Pass<'_>, question: Question<'_>) -> Decision {
     let settings = question.settings;
     let asked = &settings.entrypoint;
     let input = pass.keeps.then(|| question.input.clone());
+    let body = portcullis_rego::value::member(&question.input, "parsed_body").cloned();
     let Word {
         said,
         value,
@@ -45,7 +46,7 @@ pub fn enforce(pass: &Pass<'_>, question: Question<'_>) -> Decision {
         subject: question.subject.clone(),
         key_id: question.key_id.clone(),
         api_key: question.api_key.clone(),
-        detail: note.reason,
+        detail: note.reason.map(|it| pass.masked(&it, body.as_ref())),
         metadata: note.metadata,
         self_check: difference,
         revision,

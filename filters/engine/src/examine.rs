@@ -2,13 +2,11 @@
 //! decision depends on it.
 
 use crate::{
-    config::{jwt::DPOP, peer::Trust, source::Source},
-    credential::{Found, Refusal, api_key, find, jwt, peer, signature},
+    config::peer::Trust,
+    credential::{Refusal, api_key, jwt, peer, signature},
     gate::{Gate, Moment},
-    headers::Headers,
     hygiene,
     message_signature::Message,
-    query,
     request::Request,
     route,
     words::{Reason, check},
@@ -120,52 +118,6 @@ impl Gate {
         }
         found
     }
-
-    /// The texts that are credentials, wherever the configuration looks for one: what must be shown
-    /// to nobody. Of one in a query both what it is and how it is written there.
-    pub fn credential_texts(&self, request: &Request<'_>) -> Vec<String> {
-        let config = self.config();
-        let Ok(headers) = hygiene::check(&config.headers, request) else {
-            return Vec::new();
-        };
-        let tokens = config.providers.iter().flat_map(|it| &it.from);
-        let keys = config.api_keys.iter().flat_map(|keys| &keys.from);
-        let proofs = config
-            .providers
-            .iter()
-            .any(|it| it.binding.dpop.is_some())
-            .then(|| headers.values(DPOP).map(str::to_owned));
-        tokens
-            .chain(keys)
-            .flat_map(|source| {
-                let text = shown(source, &headers);
-                text.into_iter().chain(as_written(source, &headers))
-            })
-            .chain(proofs.into_iter().flatten())
-            .collect()
-    }
-}
-
-fn shown(source: &Source, headers: &Headers<'_>) -> Option<String> {
-    match find(source, headers) {
-        Found::One(text) if !text.is_empty() => Some(text),
-        _ => None,
-    }
-}
-
-/// The values of a parameter with their escapes.
-fn as_written(source: &Source, headers: &Headers<'_>) -> Vec<String> {
-    let Source::Query { name } = source else {
-        return Vec::new();
-    };
-    let query = query::split(headers.first(":path").unwrap_or("")).1;
-    let pieces = query.unwrap_or("").split('&');
-    let values = pieces.filter_map(|piece| {
-        let (key, value) = piece.split_once('=')?;
-        let is_it = query::lossy(&key.replace('+', " ")) == name.as_str();
-        (is_it && !value.is_empty()).then(|| value.to_owned())
-    });
-    values.collect()
 }
 
 fn add(found: &mut Vec<Credential>, check: &'static str, outcomes: Vec<CredentialOutcome>) {

@@ -87,7 +87,8 @@ impl Gate {
     }
 
     fn of(config: Config, start: Start) -> Result<Gate, LoadErrors> {
-        let load = |sources| Policy::load(sources, &config.entrypoints());
+        let optional = config.optional_entrypoints();
+        let load = |sources| Policy::load_with(sources, &config.entrypoints(), &optional);
         let policy = start.sources.map(load).transpose();
         let policy =
             policy.map_err(|errors| LoadErrors::all(errors.into_iter().map(LoadError::Rego)))?;
@@ -436,7 +437,7 @@ impl Gate {
     pub(crate) fn keeps_evidence(&self, decision_id: &str) -> bool {
         let tries =
             |it: &candidate::Candidate| it.enforce.is_some() || it.sample.takes(decision_id);
-        self.config.candidate.as_ref().is_some_and(tries)
+        self.has_decision_log() || self.config.candidate.as_ref().is_some_and(tries)
     }
 
     pub(crate) fn pass<'p>(

@@ -24,6 +24,7 @@ mod config;
 mod conformance;
 mod credential;
 pub mod decision;
+mod decision_log;
 mod document;
 mod enforce;
 mod error;
@@ -74,6 +75,7 @@ pub use crypto::{
     Algorithm, Material, NativeVerifier, Question, SigningKey, VerificationKey, Verifier, foreign,
 };
 pub use decision::{Allow, Decision, Deny, Difference, Effect, HeaderEdit, Record};
+pub use decision_log::{Facts, MASKED, Mask, Sent};
 pub use error::{LoadError, LoadErrors};
 pub use examine::{Credential, CredentialOutcome};
 pub use gate::{Gate, Moment, Secrets, host_failure};

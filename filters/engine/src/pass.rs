@@ -101,7 +101,7 @@ impl<'p> Pass<'p> {
         let refuse = |refused: Refused| {
             let record = Record {
                 api_key: api_key.get().cloned(),
-                detail: refused.detail,
+                detail: refused.detail.map(|it| self.masked(&it, None)),
                 ..self.record(refused.reason)
             };
             Box::new(self.refuse_told(settings, record, refused.challenge.as_ref()))
@@ -309,6 +309,15 @@ impl<'p> Pass<'p> {
             )),
             record,
         }
+    }
+
+    /// A text for logs without what is a secret of the request's; `body` is its parsed body, where the policy
+    /// saw one.
+    pub fn masked(&self, text: &str, body: Option<&Value>) -> String {
+        let body = body.map(portcullis_rego::value::to_json);
+        let seed = self.moment.decision_id;
+        let mask = self.config.mask(self.request, body.as_ref(), seed);
+        mask.text(text).into_owned()
     }
 
     pub fn client(&self) -> Client {

@@ -261,4 +261,20 @@ impl Gate {
         }
         counts
     }
+
+    /// The gate goes away, at `now_ns`. True where events of decisions wait for their upload: then
+    /// [`Gate::calls`] has it, and [`Gate::log_has_ended`] says when there is no more to wait for.
+    pub fn end_log(&self, now_ns: u64) -> bool {
+        self.knowledge().remote().end_log(now_ns)
+    }
+
+    /// Whether nothing is sent any more.
+    pub fn log_has_ended(&self, now_ns: u64) -> bool {
+        self.knowledge().remote().log_has_ended(now_ns)
+    }
+
+    /// The events that could not be sent, one JSON document each: somebody may find them in a log.
+    pub fn leave_log(&self) -> Vec<String> {
+        self.knowledge().remote().leave_log()
+    }
 }

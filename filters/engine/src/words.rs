@@ -192,6 +192,38 @@ pub mod counter {
     /// How often it erred too much, so that it decides no more.
     pub const SHADOW_RETURNS: &str = "portcullis.shadow.returns";
 
+    /// Of the decision log: events that were told, and those that were not.
+    pub const LOG_EVENTS: &str = "portcullis.decision_log.events";
+    pub const LOG_SAMPLED_OUT: &str = "portcullis.decision_log.sampled_out";
+    pub const LOG_DROPPED_BY_POLICY: &str = "portcullis.decision_log.dropped_by_policy";
+    /// Events whose mask is not known: they are told without what the policy was asked and said.
+    pub const LOG_MASK_FAILURES: &str = "portcullis.decision_log.mask_failures";
+    /// Events that a server has taken, in how many calls, and calls that came to nothing.
+    pub const LOG_UPLOADED: &str = "portcullis.decision_log.uploaded";
+    pub const LOG_UPLOADS: &str = "portcullis.decision_log.uploads";
+    pub const LOG_UPLOAD_FAILURES: &str = "portcullis.decision_log.upload_failures";
+    /// Events that no server has: the oldest where too many waited, those that are too large, those that
+    /// the server refused, and those that waited when the gate went away.
+    pub const LOG_DROPPED_BUFFER: &str = "portcullis.decision_log.dropped.cause.buffer";
+    pub const LOG_DROPPED_SIZE: &str = "portcullis.decision_log.dropped.cause.size";
+    pub const LOG_DROPPED_REFUSED: &str = "portcullis.decision_log.dropped.cause.refused";
+    pub const LOG_DROPPED_SHUTDOWN: &str = "portcullis.decision_log.dropped.cause.shutdown";
+
+    /// Of a gate that has a decision log.
+    pub const OF_LOG: [&str; 11] = [
+        LOG_EVENTS,
+        LOG_SAMPLED_OUT,
+        LOG_DROPPED_BY_POLICY,
+        LOG_MASK_FAILURES,
+        LOG_UPLOADED,
+        LOG_UPLOADS,
+        LOG_UPLOAD_FAILURES,
+        LOG_DROPPED_BUFFER,
+        LOG_DROPPED_SIZE,
+        LOG_DROPPED_REFUSED,
+        LOG_DROPPED_SHUTDOWN,
+    ];
+
     /// The counter of the candidate's bundle for one of a policy's, if there is one.
     pub fn of_candidate(name: &str) -> Option<&'static str> {
         match name {

@@ -38,6 +38,12 @@ impl Fetching {
         }
     }
 
+    /// In the root context, which goes away: makes the calls that are due, and has ticks come until then.
+    pub fn end(&self, live: &Live) {
+        self.make_calls(&live.current());
+        self.hurry(live);
+    }
+
     pub fn hold(&self, id: u32, exchange: &Rc<Exchange>) {
         let mut waiting = self.waiting.borrow_mut();
         waiting.retain(|_, exchange| exchange.strong_count() > 0);

@@ -88,6 +88,7 @@ unsafe extern "C" {
     fn proxy_record_metric(id: u32, value: u64) -> u32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_done() -> u32;
     fn proxy_continue_stream(stream: StreamType) -> u32;
     fn proxy_call_foreign_function(
         name: *const u8,
@@ -268,6 +269,12 @@ pub fn set_tick_period(milliseconds: u32) -> Result<(), Refused> {
 pub fn set_effective_context(context: u32) -> Result<(), Refused> {
     // SAFETY: nothing is pointed to.
     accepted(unsafe { proxy_set_effective_context(context) })
+}
+
+/// The root context may go, whose `on_done` had it wait.
+pub fn done() -> Result<(), Refused> {
+    // SAFETY: nothing is pointed to.
+    accepted(unsafe { proxy_done() })
 }
 
 /// Lets a request go on whose headers are held.

@@ -96,7 +96,14 @@ impl Metrics {
                 true => shadow(),
                 false => Vec::new(),
             },
-            counters: words::counter::ALL.map(|name| (name, define(name))).into(),
+            counters: match gate.has_decision_log() {
+                true => words::counter::OF_LOG.as_slice(),
+                false => &[],
+            }
+            .iter()
+            .chain(&words::counter::ALL)
+            .map(|name| (*name, define(name)))
+            .collect(),
             is_ready: gauge(words::gauge::POLICY_READY),
             is_waiting: gauge(words::gauge::POLICY_WAITING),
             is_deciding: gate

@@ -9,7 +9,7 @@ use proxy_wasm::{
     traits::{Context, HttpContext, RootContext},
     types::{BufferType, ContextType, LogLevel},
 };
-use std::{fmt::Display, rc::Rc, sync::Arc};
+use std::{cell::Cell, fmt::Display, rc::Rc, sync::Arc};
 
 pub struct Root {
     id: u32,
@@ -23,6 +23,15 @@ impl Root {
     }
 }
 
+/// What becomes of a context that the host has done with.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    NotYet,
+    /// The host was told to wait.
+    Waits,
+    Over,
+}
+
 /// A configuration that was accepted.
 pub struct Accepted {
     pub live: Live,
@@ -31,6 +40,7 @@ pub struct Accepted {
     /// For requests whose exchanges go on.
     pub room: Room,
     pub metrics: Metrics,
+    end: Cell<End>,
 }
 
 impl Accepted {
@@ -41,6 +51,7 @@ impl Accepted {
             bodies: Bodies::default(),
             room: Room::default(),
             live: Live::new(gate),
+            end: Cell::new(End::NotYet),
         }
     }
 
@@ -65,9 +76,45 @@ impl Accepted {
 }
 
 impl Accepted {
+    /// Goes, once what waited is sent, or cannot be.
+    fn end(&self) {
+        if self.end.get() == End::Waits && self.has_left() && host::done().is_err() {
+            host::log(
+                LogLevel::Error,
+                "portcullis: the host did not let a context go",
+            );
+        }
+    }
+
+    /// Whether there is nothing more to wait for. What could not be sent is in the log then.
+    fn has_left(&self) -> bool {
+        let gate = self.live.current();
+        let has_ended = host::now_ns().is_none_or(|now| gate.log_has_ended(now));
+        if !has_ended {
+            return false;
+        }
+        self.end.set(End::Over);
+        let left = gate.leave_log();
+        if !left.is_empty() {
+            let message = format!(
+                "portcullis: decision_log: {} events could not be uploaded before the end; they follow",
+                left.len()
+            );
+            host::log(LogLevel::Warn, &message);
+        }
+        for event in &left {
+            host::log(LogLevel::Warn, event);
+        }
+        self.metrics.count(&gate);
+        true
+    }
+
     /// Counts, and says in the log, what came of a decision afterwards.
     pub fn told(&self, told: &Told) {
         self.metrics.count_shadow(told.shadow.as_ref());
+        if let Some(event) = &told.event {
+            host::log(LogLevel::Info, event);
+        }
         for (is_warning, line) in &told.lines {
             let level = match is_warning {
                 true => LogLevel::Warn,
@@ -84,14 +131,29 @@ impl Context for Root {
             let (live, fetching) = (&accepted.live, &accepted.fetching);
             fetching.answered(self.id, live, token, headers, body_size);
             accepted.metrics.count(&live.current());
+            accepted.end();
         }
     }
 
+    /// Where events of decisions wait for their upload, so does this.
     fn on_done(&mut self) -> bool {
-        if let Some(accepted) = &self.accepted {
-            accepted.metrics.leave();
+        let Some(accepted) = &self.accepted else {
+            return true;
+        };
+        accepted.metrics.leave();
+        let gate = accepted.live.current();
+        let waits = host::now_ns().is_some_and(|now| gate.end_log(now));
+        accepted.end.set(match waits {
+            true => End::Waits,
+            false => End::Over,
+        });
+        if waits {
+            accepted.fetching.end(&accepted.live);
+            accepted.metrics.count(&gate);
         }
-        true
+        // Nobody could make the call.
+        let waits = waits && !accepted.has_left();
+        !waits
     }
 }
 
@@ -130,7 +192,10 @@ impl RootContext for Root {
             let event = accepted.fetching.tick(self.id, &accepted.live);
             let gate = accepted.live.current();
             accepted.metrics.count(&gate);
-            accepted.metrics.tell_state(&gate);
+            accepted.end();
+            if accepted.end.get() == End::NotYet {
+                accepted.metrics.tell_state(&gate);
+            }
             if let (Some(Event::Activated(active)), Some(now)) = (event, host::now_ns()) {
                 accepted.metrics.tell_activated(&active, now);
                 if let Some(packed) = &active.keep {

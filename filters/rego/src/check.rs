@@ -86,6 +86,12 @@ impl Rules {
             && paths.any(|path| path.starts_with(&below))
     }
 
+    /// Whether an entrypoint is a rule, and no function.
+    pub fn is_rule(&self, entrypoint: &Entrypoint) -> bool {
+        let mut sets = self.rules.iter().filter(|set| set.arity.is_none());
+        sets.any(|set| dotted(&set.path) == entrypoint.as_str())
+    }
+
     /// Whether an entrypoint is a rule that is not all there is to its path.
     pub fn is_shared(&self, entrypoint: &Entrypoint) -> bool {
         let path = entrypoint.as_str().split('.').skip(1);

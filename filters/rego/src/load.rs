@@ -25,9 +25,11 @@ use crate::{
     value::Value,
 };
 
+/// `optional`: entrypoints that count where there are rules for them.
 pub(crate) async fn load(
     sources: Sources,
     entrypoints: &[Entrypoint],
+    optional: &[Entrypoint],
 ) -> Result<Loaded, LoadErrors> {
     let version = sources.version;
     let data = sources.data.clone();
@@ -39,14 +41,15 @@ pub(crate) async fn load(
         mut rules,
         asked,
         packages,
-    } = prepare_read(read, entrypoints, &mut None, as_they_are).await?;
+        entrypoints: all,
+    } = prepare_read(read, (entrypoints, optional), &mut None, as_they_are).await?;
     let guarded = guard::modules(&modules, engine.get_modules()).await;
     for (path, form) in guarded.unfit {
         rules.leave(&path, form);
     }
     let mut machines = None;
     let mut routes = Vec::new();
-    for (entrypoint, asked) in entrypoints.iter().zip(asked) {
+    for (entrypoint, asked) in all.iter().zip(asked) {
         let machine = match rules.unfit(&asked) {
             Some(form) => Err(form.to_string()),
             None => {
@@ -72,7 +75,7 @@ pub(crate) async fn load(
     drop((machines, guarded.modules));
     steps::pause().await;
     Ok(Loaded {
-        reach: reach::of(engine.get_modules()).await,
+        reach: reach::of(engine.get_modules(), entrypoints).await,
         packages,
         interpreter: Interpreter::new(engine),
         routes,
@@ -86,6 +89,8 @@ pub(crate) struct Prepared {
     /// As the evaluators see them.
     modules: Vec<Module>,
     rules: Rules,
+    /// Those that must be there, and then those others that are.
+    entrypoints: Vec<Entrypoint>,
     /// For each entrypoint the rule that is asked.
     asked: Vec<Entrypoint>,
     /// Of the modules as they came.
@@ -93,7 +98,7 @@ pub(crate) struct Prepared {
 }
 
 /// Where rules of ours stand that have a document for their value: regorus asks rules only.
-const DOCUMENTS: &str = "__portcullis_documents";
+pub(crate) const DOCUMENTS: &str = "__portcullis_documents";
 
 /// For each entrypoint the rule to ask, and a module with those that are not there yet: an entrypoint
 /// may be an object that several rules make up, or a package.
@@ -180,17 +185,19 @@ pub(crate) fn prepare_plain(
     entrypoints: &[Entrypoint],
     query: &mut Option<Module>,
 ) -> Result<Prepared, LoadErrors> {
-    let prepared = prepare_read(sources, entrypoints, query, |modules, _| modules.to_vec());
+    let as_they_are = |modules: &[Module], _: &[Ref<ast::Module>]| modules.to_vec();
+    let prepared = prepare_read(sources, (entrypoints, &[]), query, as_they_are);
     steps::finish(prepared)
 }
 
-/// The same in steps; `last` may change what the interpreter sees.
+/// The same in steps; `last` may change what the interpreter sees. The second entrypoints count only where
+/// there are rules for them.
 ///
 /// # Errors
 /// As [`prepare`].
 pub(crate) async fn prepare_read(
     sources: Sources,
-    entrypoints: &[Entrypoint],
+    (entrypoints, optional): (&[Entrypoint], &[Entrypoint]),
     query: &mut Option<Module>,
     last: impl FnOnce(&[Module], &[Ref<ast::Module>]) -> Vec<Module>,
 ) -> Result<Prepared, LoadErrors> {
@@ -229,7 +236,12 @@ pub(crate) async fn prepare_read(
     if let Some(annotated) = metadata::modules(&parsed.modules, &parsed.trees).await? {
         is_changed |= parsed.take(annotated).await?;
     }
-    let (asked, documents) = asked(&Rules::inspected(&parsed.trees).await, entrypoints);
+    let inspected = Rules::inspected(&parsed.trees).await;
+    let others = optional.iter().filter(|it| {
+        !entrypoints.contains(it) && (inspected.is_rule(it) || inspected.is_document(it))
+    });
+    let entrypoints: Vec<Entrypoint> = entrypoints.iter().chain(others).cloned().collect();
+    let (asked, documents) = asked(&inspected, &entrypoints);
     if let Some(documents) = documents {
         parsed.push(documents)?;
         is_changed = true;
@@ -309,6 +321,7 @@ pub(crate) async fn prepare_read(
         engine,
         modules,
         rules,
+        entrypoints,
         asked,
         packages,
     })

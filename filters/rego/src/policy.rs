@@ -79,16 +79,34 @@ impl Policy {
     /// # Errors
     /// Everything found that is wrong with the sources, or missing from them.
     pub fn load(sources: Sources, entrypoints: &[Entrypoint]) -> Result<Policy, LoadErrors> {
-        steps::finish(Policy::loaded(sources, entrypoints))
+        Policy::load_with(sources, entrypoints, &[])
+    }
+
+    /// The same with entrypoints that may be there, such as those of decision logs: [`Policy::has`] tells.
+    ///
+    /// # Errors
+    /// As [`Policy::load`].
+    pub fn load_with(
+        sources: Sources,
+        entrypoints: &[Entrypoint],
+        optional: &[Entrypoint],
+    ) -> Result<Policy, LoadErrors> {
+        steps::finish(Policy::loaded(sources, entrypoints, optional))
     }
 
     /// The same in steps.
     pub(crate) async fn loaded(
         sources: Sources,
         entrypoints: &[Entrypoint],
+        optional: &[Entrypoint],
     ) -> Result<Policy, LoadErrors> {
-        let loaded = load::load(sources, entrypoints).await?;
+        let loaded = load::load(sources, entrypoints, optional).await?;
         Ok(Policy(Arc::new(loaded)))
+    }
+
+    /// Whether it can be asked by this entrypoint.
+    pub fn has(&self, entrypoint: &Entrypoint) -> bool {
+        self.route(entrypoint).is_some()
     }
 
     /// What of an input can make a difference, whichever entrypoint is asked.

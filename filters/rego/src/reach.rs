@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{self as ast, Expr, Import, Lexer, Ref, Span, Token, TokenKind};
 
-use crate::{parse::LENGTHS, steps, syntax, visit::Visitor, walk};
+use crate::{load, parse::LENGTHS, source::Entrypoint, steps, syntax, visit::Visitor, walk};
 
 /// A part of a document, as far as a policy can look at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,10 +60,17 @@ impl Reach {
 
 /// What modules look at of `input`. All of it, where it is named anywhere that no reference accounts
 /// for: a name that stands for something else there costs nothing but time.
-pub(crate) async fn of(modules: &[Ref<ast::Module>]) -> Reach {
+///
+/// What a policy says of decision logs, in the package `system.log`, is asked about events: its `input` is
+/// another one, and none of the `entrypoints` leads there unless somebody refers to it.
+pub(crate) async fn of(modules: &[Ref<ast::Module>], entrypoints: &[Entrypoint]) -> Reach {
     let mut reach = Reach::Members(BTreeMap::new());
+    let is_apart = is_log_apart(modules, entrypoints).await;
     for module in modules {
         steps::pause().await;
+        if is_apart && is_of_log(module) {
+            continue;
+        }
         let mut names = Names::of(module);
         for rule in &module.policy {
             walk::rule(rule, &mut names);
@@ -84,6 +91,59 @@ pub(crate) async fn of(modules: &[Ref<ast::Module>]) -> Reach {
         }
     }
     reach
+}
+
+/// Whether the module is one of those that a decision log asks.
+pub(crate) fn is_of_log(module: &ast::Module) -> bool {
+    syntax::package_path(module).starts_with(&["system".to_owned(), "log".to_owned()])
+}
+
+/// Whether nobody else can come by those modules: as far as can be told from what stands there.
+async fn is_log_apart(modules: &[Ref<ast::Module>], entrypoints: &[Entrypoint]) -> bool {
+    if !modules.iter().any(|module| is_of_log(module)) {
+        return false;
+    }
+    if entrypoints
+        .iter()
+        .any(|it| it.as_str().starts_with("data.system."))
+    {
+        return false;
+    }
+    let mut system = OfSystem(false);
+    let documents = [load::DOCUMENTS.to_owned()];
+    let others = modules
+        .iter()
+        .filter(|it| !is_of_log(it) && syntax::package_path(it) != documents);
+    for module in others {
+        steps::pause().await;
+        if syntax::package_path(module)
+            .first()
+            .is_some_and(|it| it == "system")
+        {
+            return false;
+        }
+        for import in &module.imports {
+            if let Some((root, path)) = syntax::reference(&import.refr) {
+                system.reference(&import.refr, &root, &path);
+            }
+        }
+        for rule in &module.policy {
+            walk::rule(rule, &mut system);
+        }
+    }
+    !system.0
+}
+
+/// Whether somebody refers to `data.system`, or may.
+struct OfSystem(bool);
+
+impl Visitor for OfSystem {
+    fn reference(&mut self, _: &Expr, root: &str, segments: &[Option<String>]) {
+        let other = segments
+            .first()
+            .is_some_and(|first| first.as_ref().is_some_and(|name| name != "system"));
+        self.0 |= root == "data" && !other;
+    }
 }
 
 /// A part of the input.

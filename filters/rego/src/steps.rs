@@ -21,8 +21,17 @@ type Work<T> = Pin<Box<dyn Future<Output = Result<T, LoadErrors>> + Send>>;
 impl Loading<Policy> {
     /// A policy, as [`Policy::load`] loads it.
     pub fn new(sources: Sources, entrypoints: &[Entrypoint]) -> Loading<Policy> {
-        let entrypoints = entrypoints.to_vec();
-        Loading::of(async move { Policy::loaded(sources, &entrypoints).await })
+        Loading::with(sources, entrypoints, &[])
+    }
+
+    /// The same, as [`Policy::load_with`] loads it.
+    pub fn with(
+        sources: Sources,
+        entrypoints: &[Entrypoint],
+        optional: &[Entrypoint],
+    ) -> Loading<Policy> {
+        let (entrypoints, optional) = (entrypoints.to_vec(), optional.to_vec());
+        Loading::of(async move { Policy::loaded(sources, &entrypoints, &optional).await })
     }
 }
 

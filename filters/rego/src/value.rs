@@ -49,6 +49,14 @@ pub fn object(entries: impl IntoIterator<Item = (Value, Value)>) -> Value {
     Value::from(entries.into_iter().collect::<BTreeMap<_, _>>())
 }
 
+/// A member of an object, where it is one and has it.
+pub fn member<'v>(object: &'v Value, name: &str) -> Option<&'v Value> {
+    match object {
+        Value::Object(entries) => entries.get(&Value::from(name)),
+        _ => None,
+    }
+}
+
 /// The way back, as OPA prints it: a set becomes a sorted array, a key that is no string its JSON
 /// text, and undefined is null.
 pub fn to_json(value: &Value) -> serde_json::Value {

@@ -98,13 +98,6 @@ impl HttpFile {
         (text(":method").into_owned(), path)
     }
 
-    /// The headers that are text.
-    pub fn text_headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.headers
-            .iter()
-            .filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)))
-    }
-
     pub fn has_header(&self, name: &str) -> bool {
         self.headers.get(name).is_some()
     }

@@ -25,7 +25,7 @@ fn bad_input_is_one_clear_line_and_exit_2() {
     folder.write("invalid.yaml", "policy: {a: [1, 2}\n");
     folder.write("unknown.yaml", "policy:\n  path: policies\njtw: {}\n");
     folder.write(
-        "not-yet.yaml",
+        "nowhere.yaml",
         "policy:\n  path: policies\ndecision_log: {}\n",
     );
     folder.write("no-policy.yaml", "jwt: {providers: {}}\n");
@@ -52,8 +52,8 @@ fn bad_input_is_one_clear_line_and_exit_2() {
         ("invalid.yaml", "error: invalid.yaml:1:18: invalid YAML"),
         ("unknown.yaml", "error: unknown.yaml:3:1: jtw: "),
         (
-            "not-yet.yaml",
-            "error: not-yet.yaml:3:1: decision_log: not supported yet",
+            "nowhere.yaml",
+            "error: nowhere.yaml:3:1: decision_log: tells nobody",
         ),
         ("no-policy.yaml", "error: no-policy.yaml:1:1: policy: "),
         ("bad-rego.yaml", "error: bad-rego.yaml:"),

@@ -90,9 +90,10 @@ impl Scenario {
     fn check_servers(&self) -> Result<(), Error> {
         let wrong = |message: String| Err(Error::Scenario(self.name.clone(), message));
         let cases = &self.file.cases;
-        let named = cases
-            .iter()
-            .flat_map(|case| case.before.keys().chain(case.expect.fetches.keys()));
+        let named = cases.iter().flat_map(|case| {
+            let expected = case.expect.fetches.keys().chain(case.expect.events.keys());
+            case.before.keys().chain(expected)
+        });
         for name in named {
             if !self.file.servers.contains_key(name) {
                 return wrong(format!("`{name}` is not among the `servers`"));

@@ -5,7 +5,7 @@ use crate::{
     envoy_process::{Envoy, Exit},
     error::Error,
     prepare::Prepared,
-    scenario::Fetches,
+    scenario::{Events, Fetches},
     servers::Servers,
     subject::{Exchange, Observation, Ran, Received, Subject},
     upstream::Upstream,
@@ -203,7 +203,7 @@ impl Behind<'_> {
         };
         Sent {
             line,
-            seen: self.servers.noted(prepared, number, seen),
+            seen: self.servers.noted(prepared, number, seen, idle),
         }
     }
 }
@@ -233,6 +233,7 @@ fn observation(answer: wire::Answer, upstream: Option<Received>) -> Observation 
             received
         }),
         fetches: Fetches::new(),
+        events: Events::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     callouts::{Call, Callouts},
     error::Error,
     prepare::Prepared,
-    scenario::Fetches,
+    scenario::{Events, Fetches},
     servers::{self, Servers},
     subject::{Exchange, Observation, Ran, Received, Subject, UPSTREAM_BODY, upstream_response},
 };
@@ -61,7 +61,8 @@ impl InWasmtime {
         };
         let case = |(case, exchange)| {
             servers.before(prepared, case, |time| gate.idle(time))?;
-            servers.noted(prepared, case, gate.exchange(exchange))
+            let seen = gate.exchange(exchange);
+            servers.noted(prepared, case, seen, |time| gate.idle(time))
         };
         let answers = prepared.exchanges.iter().enumerate().map(case);
         Ok(Ran::Cases(answers.collect()))
@@ -322,6 +323,7 @@ impl PluginGate {
             details,
             upstream,
             fetches: Fetches::new(),
+            events: Events::new(),
         }
     }
 }

@@ -192,7 +192,31 @@ pub fn against_expectation(case: &Case, seen: &Observation) -> Vec<String> {
             }
         }
     }
+    events(&mut faults, expect, seen);
     faults.0
+}
+
+fn events(faults: &mut Faults, expect: &Expect, seen: &Observation) {
+    for (server, paths) in &expect.events {
+        for (path, wanted) in paths {
+            let none = Vec::new();
+            let taken = seen.events.get(server).and_then(|paths| paths.get(path));
+            let taken = taken.unwrap_or(&none);
+            if taken.len() != wanted.len() {
+                faults.say(format!(
+                    "`{server}` took {} events at `{path}`: expected {}",
+                    taken.len(),
+                    wanted.len()
+                ));
+            }
+            for (event, wanted) in taken.iter().zip(wanted) {
+                for (pointer, wanted) in wanted {
+                    let found = event.pointer(pointer).unwrap_or(&Value::Null);
+                    faults.equal(&format!("event's `{pointer}`"), wanted, found);
+                }
+            }
+        }
+    }
 }
 
 /// A body reaches the upstream as it was sent, every byte of it, or not at all.

@@ -3,7 +3,7 @@
 use super::{against_each_other, against_expectation, against_silence, against_what_was_sent};
 use crate::{
     On,
-    scenario::{Case, Fetches},
+    scenario::{Case, Events, Fetches},
     subject::{Exchange, Framing, Observation, Received},
 };
 use portcullis_host::Headers;
@@ -45,6 +45,12 @@ fn each_expectation_can_fail() {
         ("fetches", json!({"idp": {"/jwks.json": {"at_least": 3}}})),
         ("fetches", json!({"idp": {"/other": 1}})),
         ("fetches", json!({"other": {"/jwks.json": 2}})),
+        ("events", json!({"logs": {"/logs": [{"/input/a": 2}]}})),
+        ("events", json!({"logs": {"/logs": [{"/input/a": null}]}})),
+        ("events", json!({"logs": {"/logs": [{"/input/b": 1}]}})),
+        ("events", json!({"logs": {"/logs": []}})),
+        ("events", json!({"logs": {"/logs": [{}, {}]}})),
+        ("events", json!({"logs": {"/other": [{}]}})),
     ] {
         let mut expect = allowed();
         expect[key] = value.clone();
@@ -163,6 +169,14 @@ fn seen() -> Observation {
             body: Vec::new(),
         }),
         fetches: Fetches::from([("idp".to_owned(), [("/jwks.json".to_owned(), 2)].into())]),
+        events: Events::from([(
+            "logs".to_owned(),
+            [(
+                "/logs".to_owned(),
+                vec![json!({"allowed": true, "input": {"a": 1}})],
+            )]
+            .into(),
+        )]),
     }
 }
 
@@ -175,5 +189,6 @@ fn refused() -> Observation {
         details: Some("portcullis{policy.denied}".into()),
         upstream: None,
         fetches: Fetches::new(),
+        events: Events::new(),
     }
 }

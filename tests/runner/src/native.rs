@@ -5,13 +5,13 @@ use crate::{
     callouts::{Call, Callouts},
     error::Error,
     prepare::Prepared,
-    scenario::Fetches,
+    scenario::{Events, Fetches},
     servers::{self, Servers},
     subject::{Exchange, Observation, Ran, Received, Subject, UPSTREAM_BODY, upstream_response},
 };
 use portcullis_engine::{
     Answer, Attributes, CallId, Decision, Deny, Effect, Gate, HeaderEdit, Incoming, Live, Moment,
-    PeerCertificate, Request, Step,
+    Over, PeerCertificate, Request, Step,
 };
 use portcullis_host::{Headers, LocalReply, Response};
 use std::{
@@ -36,7 +36,8 @@ fn run(prepared: &Prepared<'_>) -> Result<Ran, Error> {
     };
     let case = |(case, exchange)| {
         servers.before(prepared, case, |time| gate.idle(time))?;
-        servers.noted(prepared, case, gate.exchange(exchange))
+        let seen = gate.exchange(exchange);
+        servers.noted(prepared, case, seen, |time| gate.idle(time))
     };
     let answers = prepared.exchanges.iter().enumerate().map(case);
     Ok(Ran::Cases(answers.collect()))
@@ -64,10 +65,26 @@ impl Calling {
         self.go_on(Duration::ZERO)?;
         let headers = exchange.filter_headers()?;
         let decision = ask(exchange, &headers, |request, moment| {
-            self.decide(request, moment, exchange)
+            let decision = self.decide(request, moment, exchange)?;
+            self.look_back(request, &decision, moment.now_ns);
+            Ok::<_, String>(decision)
         })?;
         self.start_calls()?;
         Ok(enforced(decision, exchange, headers))
+    }
+
+    /// What a shell does once the answer is out.
+    fn look_back(&self, request: &Request<'_>, decision: &Decision, now_ns: u64) {
+        self.live.current().look_back(&Over {
+            request: Some(request),
+            record: &decision.record,
+            status: match &decision.effect {
+                Effect::Deny(deny) => Some(deny.status),
+                Effect::Allow(_) => Some(200),
+            },
+            took_ns: Some(1_000),
+            now_ns,
+        });
     }
 
     fn decide(
@@ -310,5 +327,6 @@ fn observe(
         details: Some(details),
         upstream,
         fetches: Fetches::new(),
+        events: Events::new(),
     }
 }

@@ -10,7 +10,8 @@ pub use request::{
     SignerName,
 };
 pub use servers::{
-    BundleSpec, Count, ExpectFetches, Fetches, ReplySpec, ServerSpec, SignedBundleSpec,
+    BundleSpec, Count, Events, ExpectEvents, ExpectFetches, Fetches, ReplySpec, ServerSpec,
+    SignedBundleSpec,
 };
 
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -273,6 +274,8 @@ pub struct Expect {
     pub upstream: ExpectUpstream,
     #[serde(default)]
     pub fetches: ExpectFetches,
+    #[serde(default)]
+    pub events: ExpectEvents,
 }
 
 fn ok() -> u16 {

@@ -5,16 +5,18 @@ use crate::{
     folder::Scenario,
     prepare::Prepared,
     scenario::{Count, ExpectFetches, Fetches, ReplySpec, ServerSpec},
-    server::{Reply, Server},
+    server::{Asked, Reply, Server},
     subject::{Observation, Ran},
     template::{self, Names as _},
     token::Purse,
 };
-use serde_json::json;
+use flate2::read::GzDecoder;
+use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     io,
     net::SocketAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -126,13 +128,29 @@ pub fn side_by_side(
 }
 
 /// The servers, started; they end when this is dropped.
-pub struct Servers(BTreeMap<String, Server>);
+pub struct Servers(BTreeMap<String, Server>, Mutex<Seen>);
+
+/// How many requests for which path of which server were looked at.
+type Seen = BTreeMap<(String, String), usize>;
 
 /// How long a fetch that nobody waits for may take to begin.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long asking may take that a case waits for.
 const LONG: Duration = Duration::from_secs(20);
 const STEP: Duration = Duration::from_millis(20);
+/// What an event may take at most, with an `interval` of 100 ms.
+const UNEXPECTED: Duration = Duration::from_millis(300);
+
+/// What an upload holds: a JSON array, compressed, and told as that.
+fn batch(asked: &Asked) -> Result<Vec<Value>, String> {
+    let header = |name| String::from_utf8_lossy(asked.headers.get(name).unwrap_or_default());
+    let told = (header("content-type"), header("content-encoding"));
+    if asked.method != "POST" || told != ("application/json".into(), "gzip".into()) {
+        return Err(format!("an upload is a {} of {told:?}", asked.method));
+    }
+    let unpacked = GzDecoder::new(asked.body.as_slice());
+    serde_json::from_reader(unpacked).map_err(|error| format!("an upload: {error}"))
+}
 
 impl Servers {
     pub fn start(prepared: &Prepared<'_>) -> Result<Servers, Error> {
@@ -140,7 +158,7 @@ impl Servers {
             let failed = |error: io::Error| Error::Server(name.clone(), error.to_string());
             Ok((name.clone(), Server::start().map_err(failed)?))
         });
-        let servers = Servers(started.collect::<Result<_, Error>>()?);
+        let servers = Servers(started.collect::<Result<_, Error>>()?, Mutex::default());
         servers.apply(&prepared.servers)?;
         Ok(servers)
     }
@@ -195,6 +213,7 @@ impl Servers {
             };
             for (path, reply) in &change.replies {
                 server.set(path, reply.clone());
+                self.seen().remove(&(change.server.clone(), path.clone()));
             }
             match change.dead {
                 Some(true) => server.kill().map_err(failed)?,
@@ -205,18 +224,58 @@ impl Servers {
         Ok(())
     }
 
-    /// What a case's answer lacks: how often they were asked.
+    /// What a case's answer lacks: how often they were asked, and what events they took. `idle` lets time
+    /// pass, in which a gate's calls go on.
     pub fn noted(
         &self,
         prepared: &Prepared<'_>,
         case: usize,
         seen: Result<Observation, String>,
+        mut idle: impl FnMut(Duration) -> Result<(), String>,
     ) -> Result<Observation, String> {
         let mut seen = seen?;
         if let Some(case) = prepared.cases.get(case) {
             seen.fetches = self.fetches(&case.expect.fetches);
+            for (name, paths) in &case.expect.events {
+                for (path, wanted) in paths {
+                    let taken = self.events((name, path), wanted.len(), &mut idle)?;
+                    let of_server = seen.events.entry(name.clone()).or_default();
+                    of_server.insert(path.clone(), taken);
+                }
+            }
         }
         Ok(seen)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The events that a path took since it was looked at last, once they are as many as expected.
+    fn events(
+        &self,
+        (name, path): (&String, &String),
+        wanted: usize,
+        idle: &mut impl FnMut(Duration) -> Result<(), String>,
+    ) -> Result<Vec<Value>, String> {
+        let Some(server) = self.0.get(name) else {
+            return Ok(Vec::new());
+        };
+        let key = (name.clone(), path.clone());
+        let from = self.seen().get(&key).copied().unwrap_or_default();
+        let since = Instant::now();
+        // One that is not expected has time to come.
+        idle(UNEXPECTED)?;
+        loop {
+            let asked = server.latest(path);
+            let batches = asked.iter().skip(from).map(batch);
+            let events: Vec<Value> = batches.collect::<Result<Vec<_>, _>>()?.concat();
+            if events.len() >= wanted || since.elapsed() > PATIENCE {
+                self.seen().insert(key, asked.len());
+                return Ok(events);
+            }
+            idle(STEP)?;
+        }
     }
 
     /// How often they were asked for each path that is named, once it is as often as expected.

@@ -1,6 +1,11 @@
 //! What every subject is given and what it must answer, whether it is a function call or a proxy.
 
-use crate::{certificates::Facts, error::Error, prepare::Prepared, scenario::Fetches};
+use crate::{
+    certificates::Facts,
+    error::Error,
+    prepare::Prepared,
+    scenario::{Events, Fetches},
+};
 use portcullis_host::Headers;
 use rustls::ClientConfig;
 use serde_json::Value;
@@ -88,6 +93,8 @@ pub struct Observation {
     pub upstream: Option<Received>,
     /// What the scenario's servers were asked so far, where the case expects something of it.
     pub fetches: Fetches,
+    /// The events of decisions that they took since the case before, where it expects something of them.
+    pub events: Events,
 }
 
 /// What the upstream got.

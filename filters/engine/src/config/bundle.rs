@@ -98,7 +98,7 @@ pub fn read(
     Bundle {
         name,
         endpoint,
-        token: token(raw.token.as_ref(), PATH, secrets, findings),
+        token: remote::token(raw.token.as_ref(), PATH, secrets, findings),
         poll: poll(&raw.poll, findings),
         timeout,
         rules: Arc::new(Rules {
@@ -229,25 +229,6 @@ fn status(raw: raw::Status, secrets: &dyn Secrets, findings: &mut Findings) -> S
     };
     Status {
         endpoint: endpoint.read(Some("/status"), &path, findings),
-        token: token(raw.token.as_ref(), &path, secrets, findings),
+        token: remote::token(raw.token.as_ref(), &path, secrets, findings),
     }
-}
-
-fn token(
-    raw: Option<&super::raw::Secret>,
-    path: &str,
-    secrets: &dyn Secrets,
-    findings: &mut Findings,
-) -> Option<Secret> {
-    let path = format!("{path}.token");
-    let token = Secret::resolve(raw?, secrets);
-    let token = token.map_err(|message| findings.add(&path, message)).ok()?;
-    let is_token = |byte: &u8| byte.is_ascii_graphic();
-    if !token.expose().iter().all(is_token) {
-        findings.add(
-            &path,
-            "has a character that no bearer token has (RFC 6750 section 2.1)",
-        );
-    }
-    Some(token)
 }

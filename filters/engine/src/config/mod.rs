@@ -4,6 +4,7 @@ pub mod api_keys;
 pub mod body;
 pub mod bundle;
 pub mod candidate;
+pub mod decision_log;
 pub mod headers;
 pub mod identity;
 pub mod introspection;
@@ -24,12 +25,14 @@ pub mod webhooks;
 
 use crate::gate::Secrets;
 use crate::{
+    decision_log::Places,
     error::{Findings, LoadError, LoadErrors},
     fields, json,
     sample::Share,
     words,
 };
 use portcullis_rego::{Entrypoint, Module, Moment, RegoVersion, Sources};
+use std::sync::Arc;
 
 /// What a document says of the policy to begin with.
 pub struct Start {
@@ -64,6 +67,9 @@ pub struct Config {
     pub settings: routes::Settings,
     pub reason_header: Option<String>,
     pub upstream: upstream::Upstream,
+    pub decision_log: Option<decision_log::DecisionLog>,
+    /// Where it looks for credentials.
+    pub places: Arc<Places>,
 }
 
 /// What a request may use up of its policy, where nothing else is said.
@@ -111,6 +117,14 @@ impl Config {
             }
         }
         entrypoints
+    }
+
+    /// Rules that are asked where the policy has them.
+    pub fn optional_entrypoints(&self) -> Vec<Entrypoint> {
+        match self.decision_log {
+            Some(_) => crate::decision_log::entrypoints(),
+            None => Vec::new(),
+        }
     }
 }
 
@@ -261,7 +275,12 @@ fn check(
         settings,
         reason_header: reason_header(raw.response.reason_header, findings),
         upstream,
+        decision_log: raw
+            .decision_log
+            .map(|raw| decision_log::read(raw, secrets, findings)),
+        places: Arc::default(),
     };
+    config.places = Arc::new(Places::of(&config));
     config.settings.check_digest("", findings);
     reserved::check(&config, findings);
     upstream::check(&config, findings);

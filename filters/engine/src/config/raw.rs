@@ -1,11 +1,8 @@
 //! The document as it is written: serde types that know every key of the contract, and refuse the
-//! others. What the keys mean is checked in `config`; what is not built yet refuses by itself.
-#![expect(
-    dead_code,
-    reason = "a key that is not supported yet is never read, only refused"
-)]
+//! others. What the keys mean is checked in `config`.
 
 pub mod bundle;
+pub mod decision_log;
 mod signatures;
 
 pub use signatures::*;
@@ -13,7 +10,7 @@ pub use signatures::*;
 use super::body::{Digest, Hold};
 use super::peer::Trust;
 pub use super::scalar::Span;
-use super::scalar::{Instant, NotYet, RegoVersion, Revoked, Size, given};
+use super::scalar::{Instant, RegoVersion, Revoked, Size, given};
 use crate::sample::Share;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
@@ -42,8 +39,8 @@ pub struct Document {
     pub upstream: super::upstream::raw::Upstream,
     #[serde(default)]
     pub response: Response,
-    #[serde(default)]
-    pub decision_log: NotYet,
+    #[serde(default, deserialize_with = "given")]
+    pub decision_log: Option<decision_log::DecisionLog>,
 }
 
 #[derive(Deserialize, Default)]

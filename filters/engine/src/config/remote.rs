@@ -1,7 +1,7 @@
 //! What is fetched from elsewhere: from where, how often, and how long what was fetched will do.
 
-use super::scalar::Span;
-use crate::{crypto, error::Findings, fields};
+use super::{raw, scalar::Span, secret::Secret};
+use crate::{crypto, error::Findings, fields, gate::Secrets};
 use std::time::Duration;
 
 /// A path at a host of a cluster of the proxy's.
@@ -166,4 +166,24 @@ pub fn between(
             ),
         );
     }
+}
+
+/// A bearer token for a server.
+pub fn token(
+    raw: Option<&raw::Secret>,
+    path: &str,
+    secrets: &dyn Secrets,
+    findings: &mut Findings,
+) -> Option<Secret> {
+    let path = format!("{path}.token");
+    let token = Secret::resolve(raw?, secrets);
+    let token = token.map_err(|message| findings.add(&path, message)).ok()?;
+    let is_token = |byte: &u8| byte.is_ascii_graphic();
+    if !token.expose().iter().all(is_token) {
+        findings.add(
+            &path,
+            "has a character that no bearer token has (RFC 6750 section 2.1)",
+        );
+    }
+    Some(token)
 }

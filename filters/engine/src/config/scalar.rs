@@ -1,5 +1,5 @@
-//! Values with a form of their own, and keys with none yet: what serde's own types would take too
-//! kindly, or refuse without saying what is right.
+//! Values with a form of their own: what serde's own types would take too kindly, or refuse without
+//! saying what is right.
 
 use crate::sample::Share;
 use serde::{Deserialize, Deserializer, de};
@@ -11,16 +11,6 @@ pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
-}
-
-/// A key of the contract that is not built yet: refused, never ignored.
-#[derive(Default)]
-pub struct NotYet;
-
-impl<'de> Deserialize<'de> for NotYet {
-    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(de::Error::custom("not supported yet; remove it"))
-    }
 }
 
 /// A length of time, such as `90s`, `5m` or `1h 30m`.

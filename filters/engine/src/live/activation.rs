@@ -329,7 +329,9 @@ fn base(active: &Manifest, delta: &Manifest, is_needed: bool) -> Result<(), Stri
 const TEST_INSTRUCTIONS: u32 = 200_000;
 
 fn compiling(gate: &Gate, loaded: Loaded, keys: Keys) -> Stage {
-    let loading = Loading::new(sources(&loaded), &gate.config().entrypoints());
+    let config = gate.config();
+    let (asked, optional) = (config.entrypoints(), config.optional_entrypoints());
+    let loading = Loading::with(sources(&loaded), &asked, &optional);
     Stage::Compiling(loaded, keys, loading)
 }
 

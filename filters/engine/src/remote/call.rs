@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Which call an answer is to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallId(pub(super) u64);
+pub struct CallId(pub(crate) u64);
 
 /// Set in the calls of a candidate, which counts them for itself.
 const OF_CANDIDATE: u64 = 1 << 63;

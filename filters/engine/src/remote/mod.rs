@@ -8,6 +8,7 @@ mod introspected;
 mod key_set;
 mod report;
 mod schedule;
+mod upload;
 
 pub use bundle::Arrived;
 pub use call::{Answer, Call, CallId};
@@ -16,7 +17,7 @@ pub use schedule::Outlook;
 
 use crate::{
     config::{
-        Config, candidate,
+        Config, candidate, decision_log,
         jwks::{KeySet, KeySource},
         jwt::{Proof, Provider},
     },
@@ -26,6 +27,7 @@ use bundle::{Came, FetchedBundle};
 use introspected::Introspected;
 use key_set::{FetchedKeys, Outcome};
 use std::{collections::BTreeMap, fmt, sync::Arc};
+use upload::Upload;
 
 /// How long a request waits for what is fetched.
 pub const MAX_WAIT_NS: u64 = 2_000_000_000;
@@ -35,6 +37,10 @@ pub struct Remote {
     /// Of each provider, in the order of the configuration.
     sources: Vec<Source>,
     bundle: Option<FetchedBundle>,
+    /// Where events of decisions go.
+    upload: Option<Upload>,
+    /// Names this worker's gate in them.
+    log_id: Option<String>,
     /// What went wrong between answers.
     faults: Vec<Fault>,
     /// The latest time there was.
@@ -122,6 +128,8 @@ impl Remote {
         Remote {
             sources: config.providers.iter().map(source).collect(),
             bundle: config.bundle.as_ref().map(FetchedBundle::new),
+            upload: log(config).map(Upload::new),
+            log_id: None,
             faults: Vec::new(),
             latest: 0,
             last_id: 0,
@@ -199,6 +207,9 @@ impl Remote {
             bundle.set_back(by);
             bundle.report.set_back(by);
         }
+        if let Some(upload) = &mut self.upload {
+            upload.set_back(by);
+        }
     }
 
     /// The calls that are due.
@@ -240,6 +251,12 @@ impl Remote {
             if let Some(to) = &config.status {
                 calls.extend(bundle.report.call(config, to, now, random, next_id()));
             }
+        }
+        if let (Some(upload), Some(config)) = (&mut self.upload, log(config)) {
+            let counts = &mut self.counts;
+            let (uploads, told) = upload.calls(config, now, random, &mut next_id, counts);
+            self.faults.extend(told.into_iter().map(of_log));
+            calls.extend(uploads);
         }
         calls
     }
@@ -319,10 +336,62 @@ impl Remote {
         random: u64,
     ) -> Option<Fault> {
         self.tell_time(now);
+        if let (Some(upload), Some(config)) = (&mut self.upload, log(config))
+            && let Some(told) =
+                upload.was_answered(config, id, &answer, now, random, &mut self.counts)
+        {
+            return told.map(of_log);
+        }
         match self.of_provider(config, id, &answer, now, random) {
             Some(settled) => settled,
             None => self.of_bundle(config, id, answer, now, random),
         }
+    }
+
+    /// Has an event wait for its upload, if there is one; `smaller` is the same with less in it. True where
+    /// there is one, but nothing is uploaded any more.
+    pub fn log(
+        &mut self,
+        config: &Config,
+        event: &str,
+        smaller: impl FnOnce() -> String,
+        now: u64,
+    ) -> bool {
+        let (Some(upload), Some(config)) = (&mut self.upload, log(config)) else {
+            return false;
+        };
+        let now = now.max(self.latest);
+        let waits = upload.push(config, event, smaller, now, &mut self.counts);
+        if !waits {
+            count(&mut self.counts, counter::LOG_DROPPED_SHUTDOWN, 1);
+        }
+        !waits
+    }
+
+    /// Names this worker's gate in events; the first `seed` decides.
+    pub fn log_id(&mut self, seed: &str) -> String {
+        let id = self.log_id.get_or_insert_with(|| upload::instance(seed));
+        id.clone()
+    }
+
+    /// The gate goes away. Whether events wait that are sent before.
+    pub fn end_log(&mut self, now: u64) -> bool {
+        self.tell_time(now);
+        self.upload.as_mut().is_some_and(|upload| upload.end(now))
+    }
+
+    /// Whether a gate that goes away waits for nothing more.
+    pub fn log_has_ended(&mut self, now: u64) -> bool {
+        let upload = self.upload.as_mut();
+        upload.is_none_or(|upload| upload.has_ended(now))
+    }
+
+    /// The events that could not be sent.
+    pub fn leave_log(&mut self) -> Vec<String> {
+        let left = self.upload.as_mut().map(Upload::leave).unwrap_or_default();
+        let number = u64::try_from(left.len()).unwrap_or(u64::MAX);
+        count(&mut self.counts, counter::LOG_DROPPED_SHUTDOWN, number);
+        left
     }
 
     /// `None` where it was no answer to a call for the bundle.
@@ -437,7 +506,9 @@ impl Remote {
         let bundle = bundle
             .flat_map(|it| [it.next(), it.report.next()])
             .flatten();
-        self.sources.iter().filter_map(next).chain(bundle).min()
+        let upload = self.upload.as_ref().and_then(Upload::next);
+        let sources = self.sources.iter().filter_map(next);
+        sources.chain(bundle).chain(upload).min()
     }
 
     /// What was fetched since it was asked last: when, in seconds since the Unix epoch, by the gauges' names.
@@ -463,6 +534,18 @@ fn of_bundle(what: String) -> Fault {
         path: BUNDLE.to_owned(),
         what,
     }
+}
+
+fn of_log(what: String) -> Fault {
+    Fault {
+        path: "decision_log".to_owned(),
+        what,
+    }
+}
+
+/// Where events are uploaded.
+fn log(config: &Config) -> Option<&decision_log::Upload> {
+    config.decision_log.as_ref()?.upload.as_ref()
 }
 
 fn count(counts: &mut BTreeMap<&'static str, u64>, name: &'static str, by: u64) {

@@ -104,7 +104,8 @@ impl Suite {
             let analyzed = find::rule(&read).await?;
             let as_they_are = |modules: &[_], _: &[_]| modules.to_vec();
             let prepared =
-                load::prepare_read(told, analyzed.as_slice(), &mut None, as_they_are).await?;
+                load::prepare_read(told, (analyzed.as_slice(), &[]), &mut None, as_they_are)
+                    .await?;
             Ok(Suite {
                 engine: prepared.engine,
                 tests,
@@ -128,7 +129,7 @@ impl Suite {
         let mut heads = None;
         let prepared = steps::finish(load::prepare_read(
             told,
-            analyzed.as_slice(),
+            (analyzed.as_slice(), &[]),
             &mut None,
             |modules, trees| {
                 if !covering {

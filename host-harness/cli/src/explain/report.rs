@@ -4,12 +4,11 @@ use super::{explainer, text};
 use crate::{
     failure::Failure,
     http_file::HttpFile,
-    mask::Mask,
-    moment, policy,
+    mask, moment, policy,
     terminal::{Colour, paint},
 };
 use portcullis_engine::{
-    Attributes, Credential, CredentialOutcome, Effect, Gate, Incoming, Reason, Request,
+    Attributes, Credential, CredentialOutcome, Effect, Gate, Incoming, Mask, Reason, Request,
 };
 use portcullis_gatefile::GateFile;
 use portcullis_rego::{
@@ -43,18 +42,20 @@ const INSTRUCTIONS: u32 = 50_000_000;
 
 impl Report {
     pub fn of_request(file: &GateFile, gate: &Gate, request: &HttpFile) -> Result<Report, Failure> {
-        let (decision, credentials, input, entrypoint, texts, now_ns) =
+        let (decision, credentials, input, entrypoint, mask, now_ns) =
             request.ask(gate, |request, moment| {
+                let input = gate.input(request, moment).ok();
+                let body = input.as_ref().and_then(|input| input.get("parsed_body"));
+                let mask = gate.mask(request, body, moment.decision_id);
                 (
                     gate.decide(request, moment),
                     gate.credentials(request, moment),
-                    gate.input(request, moment).ok(),
+                    input,
                     gate.entrypoint(request),
-                    gate.credential_texts(request),
+                    mask,
                     moment.now_ns,
                 )
             });
-        let mask = Mask::new(texts, request.text_headers());
         let policy = match (&input, entrypoint) {
             (Some(input), Some(rule)) => Some(explained(file, &rule, input, now_ns, &mask)?),
             _ => None,
@@ -70,7 +71,7 @@ impl Report {
                     Effect::Allow(_) => None,
                 },
                 reason: record.reason.code().to_owned(),
-                detail: record.detail.map(|detail| mask.text(&detail)),
+                detail: record.detail.map(|detail| mask.text(&detail).into_owned()),
             }),
             credentials,
             policy,
@@ -87,7 +88,7 @@ impl Report {
             Some(rule) if !rule.starts_with('/') => policy::rule(rule),
             _ => policy::entrypoint(file),
         };
-        let time = text("time").or(text("timestamp"));
+        let time = text("timestamp").or(text("time"));
         let now_ns = time
             .and_then(|time| humantime::parse_rfc3339(time).ok())
             .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
@@ -102,9 +103,14 @@ impl Report {
             let value = input.pointer(&pointer).and_then(Value::as_str);
             value.or(text(key)).unwrap_or_default().to_owned()
         };
+        // Refused before a policy was asked: `path` is a rule's, or in older logs the request's.
+        let path = match (http("path"), text("request_path")) {
+            (path, Some(own)) if !path.starts_with('/') => own.to_owned(),
+            (path, _) => path,
+        };
         Ok(Report {
             method: http("method"),
-            path: without_query(&http("path")),
+            path: mask.text(&without_query(&path)).into_owned(),
             decision: text("reason").map(|reason| Decided {
                 // The status of an allowed request is its upstream's.
                 status: event
@@ -113,7 +119,7 @@ impl Report {
                     .and_then(|status| u16::try_from(status).ok())
                     .filter(|_| !allows(reason)),
                 reason: reason.to_owned(),
-                detail: text("detail").map(|detail| mask.text(detail)),
+                detail: text("detail").map(|detail| mask.text(detail).into_owned()),
             }),
             credentials: Vec::new(),
             policy,
@@ -193,7 +199,7 @@ fn explained(
     };
     let input = policy::rego_value(input)?;
     let mut explanation = explainer(file)?.explain(rule, input, &moment);
-    mask.explanation(&mut explanation);
+    mask::explanation(mask, &mut explanation);
     based(&mut explanation, file.base());
     Ok(explanation)
 }
@@ -222,22 +228,6 @@ pub fn mask_of(gate: Option<&Gate>, input: &Value) -> Mask {
         .flatten()
         .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
         .collect();
-    let credentials = gate.map(|gate| shown_to(gate, input, &headers));
-    Mask::new(credentials.unwrap_or_default(), with_path(input, &headers))
-}
-
-/// The headers of a logged input, with its path.
-fn with_path<'a>(
-    input: &'a Value,
-    headers: &'a [(&'a str, &'a str)],
-) -> impl Iterator<Item = (&'a str, &'a str)> {
-    let path = input.pointer("/attributes/request/http/path");
-    let path = path.and_then(Value::as_str).map(|path| (":path", path));
-    headers.iter().copied().chain(path)
-}
-
-/// The credentials of a logged input, by the configuration.
-fn shown_to(gate: &Gate, input: &Value, headers: &[(&str, &str)]) -> Vec<String> {
     let http = |key: &str| {
         let value = input.pointer(&format!("/attributes/request/http/{key}"));
         value.and_then(Value::as_str).unwrap_or_default()
@@ -254,11 +244,16 @@ fn shown_to(gate: &Gate, input: &Value, headers: &[(&str, &str)]) -> Vec<String>
         .chain(own)
         .map(|(name, value)| (*name, value.as_bytes()))
         .collect();
-    gate.credential_texts(&Request {
+    let request = Request {
         headers: &all,
         attributes: Attributes::default(),
         body: Incoming::None,
-    })
+    };
+    let (body, seed) = (input.get("parsed_body"), moment::unique_id());
+    match gate {
+        Some(gate) => gate.mask(&request, body, &seed),
+        None => Mask::of(&request, body, &seed),
+    }
 }
 
 /// A query may hold a credential.

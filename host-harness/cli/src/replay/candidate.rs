@@ -4,11 +4,10 @@ use crate::{
     bundle::opened::Opened,
     explain::mask_of,
     failure::Failure,
-    mask::Mask,
     policy::{self, rego_value},
     secrets,
 };
-use portcullis_engine::{Gate, Judge, Reason, words::DEFAULT_ENTRYPOINT};
+use portcullis_engine::{Gate, Judge, Mask, Reason, words::DEFAULT_ENTRYPOINT};
 use portcullis_gatefile::{GateFile, Policies, Tests, policy_sources};
 use portcullis_rego::{
     Entrypoint, EvalError, Module, Moment, Policy, Reach, RegoVersion, Sources, Value,

@@ -150,7 +150,7 @@ fn segments(pointer: &str) -> Vec<String> {
 
 fn holds_mask(value: &Value) -> bool {
     match value {
-        Value::String(text) => text.contains(crate::mask::MASKED),
+        Value::String(text) => text.contains(portcullis_engine::MASKED),
         Value::Array(items) => items.iter().any(holds_mask),
         Value::Object(members) => members
             .iter()

@@ -71,7 +71,7 @@ fn flip(seen: &Seen, old: &Native, new: &Native, now_ns: u64) -> Option<String> 
     Some(format!(
         "\n  {} {} {} -> {} ({} -> {}{place})",
         method.escape_debug(),
-        new.mask(seen).text(&path).escape_debug(),
+        new.mask(seen, None).text(&path).escape_debug(),
         word(&before),
         word(&after),
         codes.0,

@@ -30,6 +30,8 @@ const MAX_CALLS: usize = 1024;
 /// As much of a body as the gate can be told to take, and a piece more, so that its configuration
 /// decides.
 const MAX_HELD: usize = 65 * 1024 * 1024;
+/// What a filter may take to send what it has at the end.
+const LAST: Duration = Duration::from_secs(6);
 const GONE: &str = "the VM of this request is gone";
 
 /// Owns the VM, and what a fresh one is made of.
@@ -105,6 +107,12 @@ impl Keeper {
                 }
             };
             match job {
+                Ok(Job::Stop { thread, done }) => {
+                    self.stop(jobs);
+                    let _ = done.send(());
+                    drop(thread);
+                    return;
+                }
                 Ok(job) => self.take(job),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -113,8 +121,36 @@ impl Keeper {
         }
     }
 
+    /// What a proxy does when a plugin goes: it is told, and may take its time for what it has to send.
+    fn stop(&mut self, jobs: &Receiver<Job>) {
+        let until = Instant::now().checked_add(LAST);
+        while let Some((vm, plugin)) = &mut self.running {
+            if vm.dead().is_some() {
+                return;
+            }
+            match vm.shutdown(*plugin) {
+                Ok(true) | Err(VmError::UnknownPlugin) => return,
+                Ok(false) => {}
+                Err(error) => return terminal::warn(&format!("at the end: {error}")),
+            }
+            self.follow();
+            let now = Instant::now();
+            let next = self.ticks.as_ref().map(|ticks| ticks.next);
+            let Some(left) = until.and_then(|until| until.checked_duration_since(now)) else {
+                return terminal::warn("the filter still had something to send at the end");
+            };
+            let wait = next.map_or(left, |next| next.saturating_duration_since(now).min(left));
+            if let Ok(job) = jobs.recv_timeout(wait) {
+                self.take(job);
+            }
+            self.tick();
+        }
+    }
+
     fn take(&mut self, job: Job) {
         match job {
+            // It has been told already.
+            Job::Stop { .. } => {}
             Job::Request {
                 id,
                 headers,

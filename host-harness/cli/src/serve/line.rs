@@ -1,14 +1,14 @@
 //! What is said of a decision: one line, JSON or text, and one in the decision log.
 
-use super::native::Told;
+use super::native::{Native, Seen, Told};
 use crate::{
     moment,
     terminal::{self, Colour},
 };
-use portcullis_engine::Reason;
-use serde_json::{Map, Value, json};
+use portcullis_engine::{Facts, Mask, Reason, Sent};
+use serde_json::{Map, Value};
 use std::{
-    net::SocketAddr,
+    collections::BTreeMap,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -31,7 +31,9 @@ impl Line {
         Line {
             at,
             method: method.to_owned(),
-            path: path.split('?').next().unwrap_or_default().to_owned(),
+            path: Mask::default()
+                .text(path.split('?').next().unwrap_or_default())
+                .into_owned(),
             id: moment::unique_id(),
             status: 0,
             record: None,
@@ -74,44 +76,78 @@ impl Line {
         self.record.as_ref()?.get("self_check")
     }
 
-    /// For machines.
-    pub fn json(&self) -> Value {
-        let time = humantime::format_rfc3339_millis(self.time()).to_string();
-        Value::Object(self.fields(time))
+    /// For machines. What the gate itself says, and who was proven, no client can have hidden.
+    pub fn json(&self, mask: &Mask) -> Value {
+        let mut line = self.fields();
+        for key in ["method", "path", "detail"] {
+            if let Some(text) = line.get_mut(key) {
+                mask.value(text, "", &mut Vec::new());
+            }
+        }
+        Value::Object(line)
     }
 
-    /// As OPA logs decisions, as far as that fits, with the fields of the line. `path` is the
-    /// request's; the rule's is `rule`.
-    pub fn event(&self, told: &Told, remote: Option<SocketAddr>) -> Value {
-        // The very moment, so that `explain` decides at it.
-        let time = humantime::format_rfc3339_nanos(self.time()).to_string();
-        let mut event = self.fields(time.clone());
-        for member in event.values_mut() {
-            told.mask.value(member);
+    /// As the engine tells of decisions; none where the policy drops it.
+    pub fn event(&self, told: &Told, request: Option<(&Seen, &Native)>) -> Option<Value> {
+        let record = self.record.as_ref();
+        let member = |key: &str| record.and_then(|record| record.get(key));
+        let (line, address);
+        let sent = match request {
+            Some((seen, _)) => {
+                address = seen.remote.ip().to_string();
+                let text = |name| std::str::from_utf8(seen.headers.get(name)?).ok();
+                Sent {
+                    method: text(":method"),
+                    host: text(":authority"),
+                    target: text(":path"),
+                    request_id: text("x-request-id"),
+                    traceparent: text("traceparent"),
+                    client: Some((&address, Some(seen.remote.port()))),
+                }
+            }
+            None => {
+                line = (self.method.as_str(), self.path.as_str());
+                Sent {
+                    method: Some(line.0),
+                    target: Some(line.1),
+                    ..Sent::default()
+                }
+            }
+        };
+        let facts = Facts {
+            decision_id: &self.id,
+            // The very moment, so that `explain` decides at it.
+            at_ns: moment::nanoseconds(self.at),
+            allowed: member("allowed").and_then(Value::as_bool) == Some(true),
+            reason: self.reason(),
+            rule: self.rule(),
+            subject: self.text("subject"),
+            key_id: self.text("key_id"),
+            revision: self.text("revision"),
+            bundle: None,
+            detail: self.text("detail"),
+            by_candidate: member("enforced_by").is_some(),
+            self_check: self.self_check().cloned(),
+            shadow: None,
+            sent,
+            status: (self.status > 0).then_some(self.status),
+            took_ns: u64::try_from(self.took.as_nanos()).ok(),
+            input: told.input.clone(),
+            result: told.why.result.clone(),
+            place: told.why.place.as_deref(),
+        };
+        match request {
+            Some((_, native)) => native.event(facts, &told.mask),
+            None => Some(facts.event(&told.mask, &BTreeMap::new()).into_json()),
         }
-        let mut put = |key: &str, value: Value| event.insert(key.to_owned(), value);
-        put("timestamp", time.into());
-        put("labels", json!({"version": env!("CARGO_PKG_VERSION")}));
-        if let Some(remote) = remote {
-            put("requested_by", remote.to_string().into());
-        }
-        if let Some(place) = &told.why.place {
-            put("place", place.clone().into());
-        }
-        if let Some(result) = &told.why.result {
-            put("result", result.clone());
-        }
-        if let Some(input) = &told.input {
-            put("input", input.clone());
-        }
-        event.into()
     }
 
     fn time(&self) -> SystemTime {
         UNIX_EPOCH.checked_add(self.at).unwrap_or(UNIX_EPOCH)
     }
 
-    fn fields(&self, time: String) -> Map<String, Value> {
+    fn fields(&self) -> Map<String, Value> {
+        let time = humantime::format_rfc3339_millis(self.time()).to_string();
         let mut line = Map::new();
         let mut put = |key: &str, value: Value| line.insert(key.to_owned(), value);
         put("decision_id", self.id.clone().into());
@@ -152,7 +188,8 @@ impl Line {
         let time = time.get(11..19).unwrap_or_default().to_owned();
         let decision = format!("{} {}", self.status, self.reason());
         // What a client or a token says must not steer the terminal.
-        let safe = |text: &str| told.mask.text(text).escape_debug().to_string();
+        let shown = |text: &str| text.escape_debug().to_string();
+        let safe = |text: &str| shown(&told.mask.text(text));
         let mut line = format!(
             "{time} {} {} {}",
             terminal::paint(colour, &decision, coloured),
@@ -164,7 +201,11 @@ impl Line {
         }
         for key in ["subject", "key_id", "revision", "detail"] {
             if let Some(text) = self.text(key) {
-                line.push_str(&format!(" {key}={}", safe(text)));
+                let text = match key {
+                    "detail" => safe(text),
+                    _ => shown(&told.mask.proven(text)),
+                };
+                line.push_str(&format!(" {key}={text}"));
             }
         }
         if let Some(difference) = self.self_check() {

@@ -132,8 +132,10 @@ impl Serve {
                 Some(history)
             }
         };
-        let proxy = Proxy::new(upstream, current, teller.clone(), history);
+        let proxy = Proxy::new(upstream, current.clone(), teller.clone(), history);
         let served = runtime.block_on(proxy.serve(listener));
+        // Its calls are made by the runtime.
+        current.get().filter.stop();
         // With it go the requests that still run, and each is told.
         drop(runtime);
         teller.finish();

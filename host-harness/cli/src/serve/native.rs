@@ -5,10 +5,9 @@
 use super::heard::Heard;
 use crate::{
     explain::{self, agrees, place},
-    mask::Mask,
     moment, policy, terminal,
 };
-use portcullis_engine::{Attributes, Call, Decision, Gate, Incoming, Live, Request};
+use portcullis_engine::{Attributes, Call, Decision, Facts, Gate, Incoming, Live, Mask, Request};
 use portcullis_gatefile::GateFile;
 use portcullis_host::Headers;
 use portcullis_rego::{Moment, tools::Explainer};
@@ -65,7 +64,7 @@ pub struct Seen {
 /// What there is to say of a decision.
 #[derive(Default)]
 pub struct Told {
-    /// What the policy was asked about; none where it was not asked. Masked.
+    /// What the policy was asked about; none where it was not asked. It holds what the client sent.
     pub input: Option<Value>,
     pub why: Why,
     pub mask: Mask,
@@ -76,7 +75,7 @@ pub struct Told {
 pub struct Why {
     /// `authz.rego:12`
     pub place: Option<String>,
-    /// Masked.
+    /// As the policy gave it.
     pub result: Option<Value>,
 }
 
@@ -142,21 +141,21 @@ impl Native {
     /// What the module's record leaves out. `rule` is the one that was asked; `explains` is for when
     /// there is time.
     pub fn tell(&self, seen: &Seen, rule: Option<&str>, reason: &str, explains: bool) -> Told {
-        let mask = self.mask(seen);
         let told = rule.and_then(|rule| {
             quietly(|| {
                 let at = moment::nanoseconds(seen.at);
                 self.learn(seen, at);
-                let mut input = self.input(seen, at)?;
+                let input = self.input(seen, at)?;
                 let why = match explains {
-                    true => self.why(rule, &input, at, reason, &mask),
+                    true => self.why(rule, &input, at, reason),
                     false => Why::default(),
                 };
-                mask.input(&mut input);
                 Some((input, why))
             })?
         });
         let (input, why) = told.unzip();
+        let body = input.as_ref().and_then(|input| input.get("parsed_body"));
+        let mask = self.mask(seen, body);
         Told {
             input,
             why: why.unwrap_or_default(),
@@ -182,22 +181,30 @@ impl Native {
         quietly(|| {
             let input = self.input(seen, now_ns)?;
             let reason = decision.record.reason.code();
-            self.why(rule, &input, now_ns, reason, &Mask::default())
-                .place
+            self.why(rule, &input, now_ns, reason).place
         })?
     }
 
-    /// What must not be shown of a request. Where the engine fails to say, no header is shown.
-    pub fn mask(&self, seen: &Seen) -> Mask {
-        let credentials = quietly(|| {
+    /// What must not be shown of a request.
+    pub fn mask(&self, seen: &Seen, body: Option<&Value>) -> Mask {
+        let mask = quietly(|| {
             let gate = self.live.current();
-            seen.ask(&gate, 0, |request, _| gate.credential_texts(request))
+            seen.ask(&gate, 0, |request, moment| {
+                gate.mask(request, body, moment.decision_id)
+            })
         });
-        let text = |(name, value)| Some((name, std::str::from_utf8(value).ok()?));
-        Mask::new(
-            credentials.unwrap_or_else(|| seen.all_values()),
-            seen.headers.iter().filter_map(text),
-        )
+        mask.unwrap_or_else(Mask::of_everything)
+    }
+
+    /// The event of a decision; none where the policy drops it.
+    pub fn event(&self, facts: Facts<'_>, mask: &Mask) -> Option<Value> {
+        let gate = self.live.current();
+        let bundle = gate.bundle_name(facts.by_candidate);
+        let facts = Facts {
+            bundle: bundle.as_deref(),
+            ..facts
+        };
+        gate.event_of(facts, mask)
     }
 
     fn input(&self, seen: &Seen, now_ns: u64) -> Option<Value> {
@@ -206,7 +213,7 @@ impl Native {
             .ok()
     }
 
-    fn why(&self, rule: &str, input: &Value, now_ns: u64, reason: &str, mask: &Mask) -> Why {
+    fn why(&self, rule: &str, input: &Value, now_ns: u64, reason: &str) -> Why {
         let moment = Moment {
             now_ns,
             instructions: INSTRUCTIONS,
@@ -225,10 +232,7 @@ impl Native {
             // Both were asked at nearly the same moment, but not quite.
             Some(explained) if agrees(&explained, reason) => Why {
                 place: place(&explained, reason),
-                result: explained.value.map(|mut value| {
-                    mask.value(&mut value);
-                    value
-                }),
+                result: explained.value,
             },
             _ => Why::default(),
         }
@@ -250,11 +254,6 @@ impl Seen {
         let body = self.body.get().map_or(0, Vec::len);
         let headers: usize = self.headers.iter().map(line).sum();
         headers.saturating_add(body)
-    }
-
-    fn all_values(&self) -> Vec<String> {
-        let text = |(_, value): (&str, &[u8])| String::from_utf8_lossy(value).into_owned();
-        self.headers.iter().map(text).collect()
     }
 
     /// Hands over the request with what the filter's host says of it.

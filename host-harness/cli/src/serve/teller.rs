@@ -7,6 +7,7 @@ use super::{
     native::{Native, STACK, Seen, Told},
 };
 use crate::{failure::Failure, terminal};
+use portcullis_engine::Mask;
 use serde_json::Value;
 use std::{
     io::{self, IsTerminal, Write},
@@ -114,7 +115,7 @@ impl Teller {
 
     fn tell(&self, mut line: Line, request: Option<Request>) {
         let Some(thread) = &self.thread else {
-            print(&line.json().to_string());
+            print(&line.json(&Mask::default()).to_string());
             return;
         };
         let full = self.waiting.bytes.load(Ordering::Relaxed) > FULL;
@@ -210,9 +211,7 @@ impl Desk {
         }
         match self.format {
             Format::Json => {
-                let mut json = line.json();
-                told.mask.value(&mut json);
-                print(&json.to_string());
+                print(&line.json(&told.mask).to_string());
             }
             Format::Text => {
                 let coloured = terminal::colourful(&io::stdout());
@@ -220,8 +219,11 @@ impl Desk {
             }
         }
         if let Some(log) = &mut self.log {
-            let remote = request.as_ref().map(|(seen, _)| seen.remote);
-            log.append(&line.event(&told, remote));
+            let request = request.as_ref();
+            let request = request.map(|(seen, native)| (&**seen, &**native));
+            if let Some(event) = line.event(&told, request) {
+                log.append(&event);
+            }
         }
     }
 }

@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What a client may take for all of a body that the filter waits for, however steadily it comes: a
 /// proxy's timeout of requests, which is Envoy's `request_timeout`.
 const WHOLE_BODY: Duration = Duration::from_secs(60);
+/// What a filter that is stopped may take to send what it has, and a little more.
+const LAST: Duration = Duration::from_secs(7);
 const GONE: &str = "the filter's thread is gone";
 
 /// Its thread ends when the last handle is gone.
@@ -98,6 +100,12 @@ pub enum Job {
         answer: oneshot::Sender<Answer>,
     },
     Close(u64),
+    /// Nothing is asked any more: the filter sends what it has, and its thread ends. With the other end of
+    /// the channel, so that answers of its calls still come.
+    Stop {
+        thread: Arc<Sender<Job>>,
+        done: Sender<()>,
+    },
     /// An HTTP call of the filter's own, made in this life of its VM, is back.
     Called {
         life: u64,
@@ -167,6 +175,15 @@ impl Filter {
         })
     }
 
+    /// Has the filter send what it still has, as a proxy that ends does, and waits for that.
+    pub fn stop(&self) {
+        let (done, stopped) = mpsc::channel();
+        let thread = Arc::clone(&self.thread);
+        if self.thread.send(Job::Stop { thread, done }).is_ok() {
+            let _ = stopped.recv_timeout(LAST);
+        }
+    }
+
     /// Where there is a `feed`, its body is shown to the filter as it comes, until that has decided.
     pub async fn request(
         &self,
@@ -200,6 +217,16 @@ impl Filter {
             took,
             exchange,
         }
+    }
+}
+
+/// Nobody waits for it: another configuration serves already, or the process ends.
+impl Drop for Filter {
+    fn drop(&mut self) {
+        let (done, _) = mpsc::channel();
+        let thread = Arc::clone(&self.thread);
+        // Where the thread is gone, so is all it had.
+        let _ = self.thread.send(Job::Stop { thread, done });
     }
 }
 

@@ -81,6 +81,13 @@ pub struct SignedBundleSpec {
 /// How often the paths of each server must have been asked for since they were last given an answer.
 pub type ExpectFetches = BTreeMap<String, BTreeMap<String, Count>>;
 
+/// The events of decisions that a path of a server must have taken since the case before, in order; each is
+/// what stands at some JSON pointers of it, `null` where nothing does.
+pub type ExpectEvents = BTreeMap<String, BTreeMap<String, Vec<BTreeMap<String, Value>>>>;
+
+/// The events that were taken.
+pub type Events = BTreeMap<String, BTreeMap<String, Vec<Value>>>;
+
 /// How often they were.
 pub type Fetches = BTreeMap<String, BTreeMap<String, u64>>;
 

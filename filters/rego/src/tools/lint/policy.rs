@@ -78,9 +78,13 @@ impl<'a> Policy<'a> {
         self.sets.get(&path).copied()
     }
 
-    /// The rules of all modules that are no tests.
+    /// The rules of all modules that are no tests, and whose input is the gate's: those of decision logs
+    /// are asked about events.
     pub fn placed(&self) -> impl Iterator<Item = Placed<'a>> {
-        self.modules().flat_map(|(module, tree)| {
+        let asked = self
+            .modules()
+            .filter(|(_, tree)| !crate::reach::is_of_log(tree));
+        asked.flat_map(|(module, tree)| {
             tree.policy.iter().map(move |rule| Placed {
                 module,
                 rule,

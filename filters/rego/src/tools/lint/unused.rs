@@ -35,6 +35,9 @@ fn rules(policy: &Policy<'_>, findings: &mut Vec<Finding>) {
     let annotated = annotated.flat_map(|path| reach::at(policy, path));
     let mut reached = reach::asked(policy);
     reached.extend(reach::from(policy, annotated));
+    // A decision log asks those.
+    let of_logs = reach::at(policy, &["system".to_owned(), "log".to_owned()]);
+    reached.extend(reach::from(policy, of_logs.into_iter()));
     let asked: BTreeSet<Vec<String>> = policy
         .entrypoints()
         .map(|path| {

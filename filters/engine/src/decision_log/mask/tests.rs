@@ -1,0 +1,308 @@
+//! What a client sends, what is made of it, and what may be shown of that.
+
+use super::{Keys, Mask, Places};
+use crate::request::{Attributes, Incoming, Request};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+fn mask(headers: &[(&str, &str)], body: Option<&Value>) -> Mask {
+    let headers: Vec<(&str, &[u8])> = headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect();
+    let request = Request {
+        headers: &headers,
+        attributes: Attributes::default(),
+        body: Incoming::None,
+    };
+    Mask::new(Arc::new(Places::default()), &request, body, "a decision")
+}
+
+const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.AAECAwQFBgcICQ";
+
+/// What a client sends as a header, what is made of it, and what may be shown of that.
+const CASES: &[(&str, &str, &str, &str)] = &[
+    (
+        "authorization",
+        "Bearer 0123456789abcdef",
+        "0123456789abcdef",
+        "***",
+    ),
+    (
+        "authorization",
+        "Bearer 0123456789ABCDEF",
+        "0123456789abcdef",
+        "***",
+    ),
+    (
+        "authorization",
+        "Bearer 0123456789abcdef",
+        "it was 3456789abcd there",
+        "it was *** there",
+    ),
+    ("authorization", "Bearer hunter2", "hunter2", "***"),
+    ("authorization", "Bearer hunter2", "no Hunter2!", "no ***!"),
+    ("authorization", "Bearer hunter2", "hunter22", "hunter22"),
+    ("authorization", "Acme hunter2", "acme", "acme"),
+    (
+        "authorization",
+        "Basic YWxpY2U6aHVudGVyMnBhc3N3b3Jk",
+        "alice:hunter2password",
+        "***",
+    ),
+    (
+        "authorization",
+        "Basic YWxpY2U6aHVudGVyMnBhc3N3b3Jk",
+        "hunter2password",
+        "***",
+    ),
+    (
+        "authorization",
+        "Basic YWxpY2U6aHVudGVyMnBhc3N3b3Jk",
+        "YWxpY2U6aHVudGVyMnBhc3N3b3Jk",
+        "***",
+    ),
+    (
+        "authorization",
+        "Bearer eyJh.eyJi.AAECAwQFBgcICQ",
+        "00010203040506070809",
+        "***",
+    ),
+    // As a host folds two lines.
+    (
+        "authorization",
+        "Bearer 01234567,Bearer 89abcdef",
+        "01234567 89abcdef",
+        "***",
+    ),
+    (
+        "cookie",
+        "a=1; session=0123456789abcdef",
+        "0123456789abcdef",
+        "***",
+    ),
+    ("cookie", "sid=abcd", "it is abcd", "it is ***"),
+    ("cookie", "theme=dark", "dark", "dark"),
+    ("x-vault-token", "hvs.0123456789", "hvs.0123456789", "***"),
+    (
+        "x-my-api-key",
+        "sk\"LIVE\\key-0123",
+        "sk\\\"LIVE\\\\key-0123",
+        "***",
+    ),
+    (
+        "x-api-key",
+        "0123456789+/=abc",
+        "/a?x=0123456789%2B%2F%3Dabc&y=1",
+        "/a?x=***&y=1",
+    ),
+    (
+        "x-api-key",
+        "0123456789",
+        "a0123456789b é 0123456789é",
+        "a***b é ***é",
+    ),
+    (
+        ":path",
+        "/a?x=1&access_token=0123456789",
+        "/a?x=1&access_token=0123456789",
+        "/a?x=1&access_token=***",
+    ),
+    (":path", "/a;token=0123456789/b", "0123456789", "***"),
+    (":path", "/a?access_token=01234%356789", "0123456789", "***"),
+    ("referer", "https://x/?sig=0123456789", "0123456789", "***"),
+    (
+        "referer",
+        "https://bob:hunter2pass@x/",
+        "https://bob:hunter2pass@x/",
+        "https://***@x/",
+    ),
+    (
+        "x-data",
+        "{\"password\": \"0123456789\"}",
+        "0123456789",
+        "***",
+    ),
+    ("x-other", TOKEN, TOKEN, "***"),
+    ("x-other", TOKEN, "00010203040506070809", "***"),
+    ("x-other", "nothing", TOKEN, "***"),
+    ("x-request-id", "0123456789", "0123456789", "0123456789"),
+    (
+        "authorization",
+        "Bearer 0123456789abcdef",
+        "Bearer",
+        "Bearer",
+    ),
+    (
+        "signature-input",
+        "sig1=(\"@method\" \"@authority\");created=1618884473",
+        "(\"@method\" \"@authority\")",
+        "(\"@method\" \"@authority\")",
+    ),
+    (
+        "authorization",
+        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830, SignedHeaders=host;x-amz-date, Signature=5d672d79",
+        "x-amz-date 5d672d79",
+        "x-amz-date ***",
+    ),
+];
+
+#[test]
+fn credentials_are_hidden_in_what_is_made_of_them() {
+    for (name, sent, made, shown) in CASES {
+        let mask = mask(&[(name, sent)], None);
+        assert_eq!(mask.text(made), *shown, "{name}: {sent}: {made}");
+    }
+}
+
+#[test]
+fn bodies_hide_what_their_names_tell() {
+    let body = json!({
+        "amount": 7, "login": [{"User_Password": "hunter2hunter2", "name": "a"}], "pin": 12345678,
+        TOKEN: 1,
+    });
+    let mut input = json!({
+        "parsed_body": body,
+        "attributes": {"request": {"http": {
+            "body": "password=hunter2", "rawBody": "cGFz", "headers": {"x-a": "hunter2hunter2"},
+        }}},
+        "verified": {"jwt": {"claims": {"sub": "hunter2hunter2", "raw": TOKEN}}},
+    });
+    let mask = mask(&[], Some(&body));
+    let mut masked = Vec::new();
+    mask.input(&mut input, "/input", &mut masked);
+    let hidden = json!({
+        "parsed_body": {
+            "amount": 7, "login": [{"User_Password": "***", "name": "a"}], "pin": "***", "***": 1,
+        },
+        "attributes": {"request": {"http": {
+            "body": "***", "rawBody": "***", "headers": {"x-a": "***"},
+        }}},
+        // Claims are no secrets; a token is one.
+        "verified": {"jwt": {"claims": {"sub": "hunter2hunter2", "raw": "***"}}},
+    });
+    assert_eq!(input, hidden);
+    masked.sort();
+    assert_eq!(
+        masked,
+        [
+            "/input/attributes/request/http/body",
+            "/input/attributes/request/http/headers/x-a",
+            "/input/attributes/request/http/rawBody",
+            "/input/parsed_body",
+            "/input/parsed_body/login/0/User_Password",
+            "/input/parsed_body/pin",
+            "/input/verified/jwt/claims/raw",
+        ]
+    );
+}
+
+#[test]
+fn numbers_are_texts_too() {
+    let mask = mask(&[("x-api-key", "1234567890123")], None);
+    let mut value = json!({"n": 1_234_567_890_123_i64, "m": 7});
+    mask.value(&mut value, "", &mut Vec::new());
+    assert_eq!(value, json!({"n": "***", "m": 7}));
+}
+
+/// A client that sends a name of the document as a credential does not take it apart, and cannot have
+/// hidden who it is.
+#[test]
+fn the_documents_own_names_and_who_was_proven_stay() {
+    let mask = mask(
+        &[(
+            "cookie",
+            "a=attributes; b=dynamic_metadata; c=alice@example.com",
+        )],
+        None,
+    );
+    let mut input = json!({
+        "attributes": {"request": {"http": {"headers": {}}}},
+        "verified": {"jwt": {"claims": {"sub": "alice@example.com"}}},
+    });
+    let before = input.clone();
+    mask.input(&mut input, "/input", &mut Vec::new());
+    assert_eq!(input, before);
+    let mut result = json!({"allowed": true, "dynamic_metadata": {"x": "alice@example.com"}});
+    mask.result(&mut result, "/result", &mut Vec::new());
+    assert_eq!(
+        result,
+        json!({"allowed": true, "dynamic_metadata": {"x": "***"}})
+    );
+    assert_eq!(mask.proven("alice@example.com"), "alice@example.com");
+    assert_eq!(mask.proven(TOKEN), "***");
+}
+
+#[test]
+fn more_than_can_be_looked_at_is_all_hidden() {
+    let long = "a1b2c3d4".repeat(40_000);
+    assert_eq!(mask(&[("x-api-key", &long)], None).text("hello"), "***");
+    let mask = mask(&[("x-api-key", "0123456789")], None);
+    assert_eq!(mask.text("hello"), "hello");
+    assert_eq!(mask.text(&"x".repeat(2 << 20)), "***");
+    assert_eq!(mask.text("hello"), "***");
+}
+
+/// Whatever a client sends: no panic, and what was sent as a credential is in nothing that is shown.
+#[test]
+fn any_request_can_be_masked() {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % u64::try_from(below).unwrap()).unwrap()
+    };
+    const PIECES: [&str; 24] = [
+        "a",
+        "é",
+        "%",
+        "%2",
+        "%2E",
+        "%c3",
+        "=",
+        ":",
+        "\"",
+        "\\",
+        "&",
+        ";",
+        ",",
+        " ",
+        "/",
+        "?",
+        ".",
+        "token",
+        "eyJ",
+        TOKEN,
+        "://",
+        "@",
+        "\u{0}",
+        "hunter2-hunter3",
+    ];
+    const NAMES: [&str; 6] = [
+        "authorization",
+        "cookie",
+        ":path",
+        "x-api-key",
+        "x-a",
+        "signature",
+    ];
+    for _ in 0..3000 {
+        let mut text = |most| -> String { (0..random(most)).map(|_| PIECES[random(24)]).collect() };
+        let (value, other, key) = (text(12), text(30), text(6));
+        let name = NAMES[random(6)];
+        let body = json!({&*key: [&other, {"password": &value}], "n": 7});
+        let secret = "s3cr3t-Pl4nted";
+        let mask = mask(&[(name, &value), ("x-api-key", secret)], Some(&body));
+        let mut shown = json!({&*key: format!("{other}{secret}"), "b": body});
+        mask.document(
+            &mut shown,
+            &mut String::new(),
+            &mut Vec::new(),
+            Keys::Clients,
+        );
+        let shown = shown.to_string().to_ascii_lowercase();
+        assert!(
+            !shown.contains("s3cr3t-p"),
+            "{name}: {value}: {other}: {shown}"
+        );
+        assert!(!shown.contains(TOKEN), "{name}: {value}: {other}: {shown}");
+    }
+}

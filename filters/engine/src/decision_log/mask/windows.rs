@@ -1,0 +1,108 @@
+//! Eight bytes in a row of a credential, in lower case: where they stand, they are hidden.
+
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, Hasher},
+};
+
+/// As much of a credential tells of it, in either case.
+pub const WINDOW: usize = 8;
+
+/// Every window of the texts that were added.
+pub struct Windows(HashSet<u64, Keyed>);
+
+impl Windows {
+    /// `seed`: what no client knows beforehand, so that none can choose windows that make the table slow.
+    pub fn new(seed: &str) -> Windows {
+        Windows(HashSet::with_hasher(Keyed::new(seed)))
+    }
+
+    pub fn add(&mut self, text: &str) {
+        self.0.extend(windows(text).map(|(_, window)| window));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Where one begins.
+    pub fn find<'t>(&'t self, text: &'t str) -> impl Iterator<Item = usize> + 't {
+        let found = windows(text).filter(|(_, window)| self.0.contains(window));
+        found.map(|(at, _)| at)
+    }
+}
+
+/// Each window with where it begins.
+fn windows(text: &str) -> impl Iterator<Item = (usize, u64)> + '_ {
+    let mut window = 0u64;
+    text.bytes().enumerate().filter_map(move |(at, byte)| {
+        window = window.wrapping_shl(8) | u64::from(byte.to_ascii_lowercase());
+        let begins = at.checked_sub(WINDOW.saturating_sub(1))?;
+        Some((begins, window))
+    })
+}
+
+/// A folded multiplication with keys: cheap, and no client knows them.
+#[derive(Clone, Copy)]
+struct Keyed(u64, u64);
+
+impl Keyed {
+    fn new(seed: &str) -> Keyed {
+        // FNV-1a spreads it over both.
+        let spread = |start: u64| {
+            seed.bytes().fold(start, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            })
+        };
+        Keyed(
+            spread(0xcbf2_9ce4_8422_2325),
+            spread(0x9e37_79b9_7f4a_7c15) | 1,
+        )
+    }
+}
+
+struct Folded(Keyed, u64);
+
+impl BuildHasher for Keyed {
+    type Hasher = Folded;
+
+    fn build_hasher(&self) -> Folded {
+        Folded(*self, 0)
+    }
+}
+
+impl Hasher for Folded {
+    fn finish(&self) -> u64 {
+        self.1
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(self.1.wrapping_shl(8) | u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, window: u64) {
+        let product = u128::from(window ^ self.0.0).wrapping_mul(u128::from(self.0.1));
+        let [a, b, c, d, e, f, g, h, rest @ ..] = product.to_le_bytes();
+        self.1 = u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ u64::from_le_bytes(rest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Windows;
+
+    #[test]
+    fn windows_are_found_in_either_case_and_nothing_else_is() {
+        let mut windows = Windows::new("a seed");
+        windows.add("Hunter2-Hunter3");
+        windows.add("short");
+        let found = |text| windows.find(text).collect::<Vec<usize>>();
+        assert_eq!(found("hunter2-"), [0]);
+        assert_eq!(found("xxHUNTER2-Hxx"), [2, 3]);
+        assert!(found("hunter2").is_empty());
+        assert!(found("short").is_empty());
+        assert!(found("").is_empty());
+    }
+}
