@@ -272,6 +272,7 @@ class Gate:
 
     def __init__(self, process, is_envoy, reason):
         self.port = None
+        self.admin = None  # Envoy's own address
         self.process = process
         self.is_envoy = is_envoy
         self.reason = reason
@@ -331,10 +332,12 @@ def start_serve(running, folder, credentials, upstream):
     return gate
 
 
-def start_envoy(running, folder, credentials, upstream):
+def start_envoy(running, folder, credentials, upstream, shape=None):
+    """With another bootstrap, where `shape` makes one of it."""
     envoy = find_envoy()
     config = folder / "envoy.yaml"
-    config.write_text(bootstrap(credentials, upstream))
+    text = bootstrap(credentials, upstream)
+    config.write_text(shape(text) if shape else text)
     admin = folder / "admin"
     version = subprocess.run([envoy, "--version"], capture_output=True, text=True).stdout
     # `... version: COMMIT/1.40.0/...`
@@ -357,6 +360,7 @@ def start_envoy(running, folder, credentials, upstream):
         return listeners[0]["local_address"]["socket_address"]["port_value"]
 
     gate.port = gate.wait(ready)
+    gate.admin = admin.read_text().strip()
     print(f"ready in {time.monotonic() - begun:.1f} s from the start of the process, at http://127.0.0.1:{gate.port}")
     return gate
 

@@ -97,10 +97,9 @@ fn they_name_metrics_and_labels_that_exist() {
 /// A histogram has three series.
 fn base<'n>(name: &'n str, table: &BTreeMap<String, metrics::Row>) -> &'n str {
     let parts = ["_bucket", "_sum", "_count"];
-    let histogram = parts.iter().filter_map(|part| name.strip_suffix(part));
-    histogram
-        .filter(|name| table.get(*name).is_some_and(|row| row.kind == "histogram"))
-        .last()
+    let mut bases = parts.iter().filter_map(|part| name.strip_suffix(part));
+    bases
+        .find(|name| table.get(*name).is_some_and(|row| row.kind == "histogram"))
         .unwrap_or(name)
 }
 
