@@ -356,13 +356,19 @@ def start_envoy(running, folder, credentials, upstream, shape=None):
         address = admin.read_text() if admin.is_file() else ""
         if ask(address, "/ready") != "LIVE":
             return None
-        listeners = json.loads(ask(address, "/listeners?format=json"))["listener_statuses"]
-        return listeners[0]["local_address"]["socket_address"]["port_value"]
+        return listener(address, "gate")
 
     gate.port = gate.wait(ready)
     gate.admin = admin.read_text().strip()
     print(f"ready in {time.monotonic() - begun:.1f} s from the start of the process, at http://127.0.0.1:{gate.port}")
     return gate
+
+
+def listener(admin, name):
+    """The port of one of Envoy's listeners."""
+    statuses = json.loads(ask(admin, "/listeners?format=json"))["listener_statuses"]
+    [found] = [status for status in statuses if status["name"] == name]
+    return found["local_address"]["socket_address"]["port_value"]
 
 
 def find_envoy():

@@ -26,7 +26,7 @@ struct Options<'o>(&'o Map<String, Value>);
 impl<'o> Options<'o> {
     fn of(kind: &str, options: &'o Value) -> Result<Options<'o>, String> {
         let known: &[&str] = match kind {
-            "date" => &["field", "formats", "target_field"],
+            "date" => &["field", "formats", "target_field", "output_format"],
             "set" => &["field", "value", "copy_from", "ignore_empty_value", "if"],
             "rename" => &["field", "target_field", "ignore_missing"],
             "gsub" => &["field", "pattern", "replacement", "ignore_missing"],
@@ -106,9 +106,15 @@ fn apply(kind: &str, options: &Options<'_>, event: &mut Value) -> Result<(), Str
         }
         "date" => {
             assert_eq!(options.0["formats"], json!(["ISO8601"]));
+            // Without it there would be milliseconds.
+            assert_eq!(
+                options.text("output_format")?,
+                "yyyy-MM-dd'T'HH:mm:ss.SSSSSSSSSXXX"
+            );
             let time = value.as_str().ok_or("a time is a text")?;
-            humantime::parse_rfc3339(time).map_err(|error| error.to_string())?;
-            put(event, options.text("target_field")?, value)
+            let time = humantime::parse_rfc3339(time).map_err(|error| error.to_string())?;
+            let time = humantime::format_rfc3339_nanos(time).to_string();
+            put(event, options.text("target_field")?, json!(time))
         }
         "gsub" => {
             let text = value.as_str().ok_or("gsub takes a text")?;

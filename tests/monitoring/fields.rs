@@ -217,6 +217,11 @@ fn what_is_made_of_values() {
         ),
         ("event.duration", json!(412_345), json!(90_000)),
         (
+            "@timestamp",
+            json!("2026-11-27T07:00:00.123456789Z"),
+            json!("2026-11-27T07:00:01.500000000Z"),
+        ),
+        (
             "url.domain",
             json!("api.example.com"),
             json!("api.example.com"),

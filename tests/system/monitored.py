@@ -1,10 +1,14 @@
-"""A gate that has everything a metric is of: a bundle with a signature, keys that are fetched, opaque tokens, signatures
-that are remembered, a candidate beside the policy, a decision log; and the servers that it asks, all on loopback."""
+"""A gate that has everything a metric is of: a bundle with a signature, keys that are fetched, opaque tokens,
+signatures that are remembered, a candidate beside the policy, a decision log; and the servers that it asks,
+all on loopback."""
 
 import http.server
 import json
 import pathlib
+import re
+import socket
 import subprocess
+import textwrap
 import threading
 
 import demo
@@ -21,10 +25,10 @@ default allow := false
 allow if input.attributes.request.http.method == "DELETE"
 """
 
-CLUSTER = """    - name: servers
+CLUSTER = """    - name: NAME
       connect_timeout: 1s
       load_assignment:
-        cluster_name: servers
+        cluster_name: NAME
         endpoints:
           - lb_endpoints:
               - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: PORT}}}
@@ -41,11 +45,14 @@ class Gates:
         self.credentials = demo.Credentials(folder)
         self.servers = running.enter_context(Servers())
         self.servers.answers["/jwks.json"] = json.dumps(self.credentials.jwks).encode()
-        self.servers.answers["/introspect"] = json.dumps({"active": True, "iss": OPAQUE, "aud": "orders", "sub": "bob"}).encode()
+        token = {"active": True, "iss": OPAQUE, "aud": "orders", "sub": "bob"}
+        self.servers.answers["/introspect"] = json.dumps(token).encode()
         self.publish("v1", 1)
         upstream = running.enter_context(demo.Upstream())
         self.gate = demo.start_envoy(running, folder, self.credentials, upstream.port, self.shape)
         self.admin = self.gate.admin
+        # What Prometheus may reach.
+        self.page = f"127.0.0.1:{demo.listener(self.admin, 'metrics')}"
         self.gate.wait(self.has_its_bundle)
         # What else is known to the last one: an expression, and its number.
         self.counted = {
@@ -67,9 +74,19 @@ class Gates:
         [at] = [at for at, line in enumerate(lines) if line.lstrip().startswith("{")]
         indent = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
         lines[at] = indent + json.dumps(self.configuration(json.loads(lines[at]))) + "\n"
-        return "".join(lines).replace("stats_config:\n", "stats_flush_interval: 1s\nstats_config:\n") + CLUSTER.replace(
-            "PORT", str(self.servers.port)
-        )
+        text = "".join(lines)
+        admin = free_port()
+        # The admin's address comes first.
+        text = text.replace("port_value: 0", f"port_value: {admin}", 1)
+        for found, put in (
+            ("stats_config:\n", "stats_flush_interval: 1s\nstats_config:\n"),
+            ("  clusters:\n", f"{page_for_prometheus()}\n  clusters:\n"),
+        ):
+            assert text.count(found) == 1, found
+            text = text.replace(found, put)
+        for name, port in (("servers", self.servers.port), ("admin", admin)):
+            text += CLUSTER.replace("NAME", name).replace("PORT", str(port))
+        return text
 
     def configuration(self, document):
         def server(path):
@@ -110,9 +127,11 @@ class Gates:
 
     def publish(self, revision, sequence, signed=True):
         bundle = self.folder / f"{revision}.tar.gz"
-        key = ["--signing-key", ROOT / "tests/bundles/ci.pem", "--key-id", "ci", "--scope", "write"] if signed else []
-        arguments = ["build", ROOT / "policies/rbac", "-o", bundle, "--revision", revision, "--sequence", str(sequence), *key]
-        subprocess.run([demo.COMMAND, "bundle", *arguments], check=True, capture_output=True)
+        options = ["-o", bundle, "--revision", revision, "--sequence", str(sequence)]
+        if signed:
+            options += ["--signing-key", ROOT / "tests/bundles/ci.pem", "--key-id", "ci", "--scope", "write"]
+        build = [demo.COMMAND, "bundle", "build", ROOT / "policies/rbac", *options]
+        subprocess.run(build, check=True, capture_output=True)
         self.servers.answers["/authz.tar.gz"] = bundle.read_bytes()
 
     def publish_unsigned(self):
@@ -120,10 +139,11 @@ class Gates:
 
     def cases(self):
         """The demonstration's, and one for each that is asked elsewhere."""
-        partner = demo.run("token", "--key", self.credentials.file, "--issuer", PARTNER, "--audience", "orders", "--subject", "alice")
+        claims = ["--issuer", PARTNER, "--audience", "orders", "--subject", "alice"]
+        partner = demo.bearer(demo.run("token", "--key", self.credentials.file, *claims).strip())
         return [
             *demo.cases(self.credentials, self.gate.port),
-            demo.Case("a partner's token", ("GET", "/orders/7", [demo.bearer(partner.strip())]), 403, "policy.denied"),
+            demo.Case("a partner's token", ("GET", "/orders/7", [partner]), 403, "policy.denied"),
             self.opaque("of-bob"),
         ]
 
@@ -135,6 +155,22 @@ class Gates:
         self.servers.answers["/introspect"] = None
         statuses = [send(self.gate.port, self.opaque(f"token-{number}")) for number in range(60)]
         return statuses.count(503)
+
+
+def page_for_prometheus():
+    """The listener of envoy/monitoring's page, on a free port of loopback."""
+    page = (ROOT / "envoy/monitoring/README.md").read_text()
+    [block] = re.findall(r" +```yaml\n( +name: metrics\n.*?)\n +```", page, re.DOTALL)
+    lines = textwrap.dedent(block).splitlines()
+    assert "0.0.0.0, port_value: 9902" in lines[1], lines[1]
+    lines[1] = lines[1].replace("0.0.0.0, port_value: 9902", "127.0.0.1, port_value: 0")
+    return "\n".join(("    - " if at == 0 else "      ") + line for at, line in enumerate(lines))
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 class Servers:

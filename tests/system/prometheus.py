@@ -11,7 +11,6 @@ import os
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -61,7 +60,11 @@ def the_rules_are_what_promtool_takes(_running, folder):
 
 def prometheus_sees_what_was_sent(running, folder):
     gates = monitored.start(running, folder)
-    prometheus = Prometheus(running, folder, gates.admin)
+    # The page, and nothing else of the admin's.
+    assert "portcullis_policy_ready" in demo.ask(gates.page, "/stats/prometheus")
+    for path in ("/", "/stats", "/config_dump", "/quitquitquit", "/stats/prometheus/../../config_dump"):
+        assert demo.ask(gates.page, path) == "", path
+    prometheus = Prometheus(running, folder, gates.page)
     sent = send(gates)
     total = sum(sent.values())
 
@@ -127,7 +130,8 @@ def the_dashboard_has_data(prometheus):
             if not result:
                 wrong.append(f"{panel['title']}: nothing from {expression}")
             for label in re.findall(r"{{(\w+)}}", target["legendFormat"]):
-                wrong += [f"{panel['title']}: no {label} in {series}" for series in result if label not in series["metric"]]
+                lack = [series for series in result if label not in series["metric"]]
+                wrong += [f"{panel['title']}: no {label} in {series}" for series in lack]
             asked += 1
     assert not wrong, "\n".join(wrong)
     assert asked > 40, asked
@@ -162,7 +166,7 @@ def alerts_come_of_what_happens(prometheus, gates):
     wait(lambda: ("PortcullisBundleUnverified", "firing") in alerts(), alerts)
     unverified = alerts()["PortcullisBundleUnverified", "firing"]
     assert unverified["labels"]["severity"] == "critical", unverified
-    assert unverified["annotations"]["summary"].startswith(f"{gates.admin} was given a bundle"), unverified
+    assert unverified["annotations"]["summary"].startswith(f"{gates.page} was given a bundle"), unverified
 
     # What cannot be decided is refused, which is something else than a surge.
     refused = gates.introspection_fails(demo.send)
@@ -177,9 +181,7 @@ class Prometheus:
     """One with envoy/monitoring's configuration, which scrapes every second."""
 
     def __init__(self, running, folder, target):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.address = f"127.0.0.1:{monitored.free_port()}"
         text = (MONITORING / "prometheus.yaml").read_text()
         for found, put in (("127.0.0.1:9901", target), ("_interval: 15s", "_interval: 1s")):
             assert found in text, found
