@@ -30,7 +30,7 @@ impl<'o> Options<'o> {
             "set" => &["field", "value", "copy_from", "ignore_empty_value", "if"],
             "rename" => &["field", "target_field", "ignore_missing"],
             "gsub" => &["field", "pattern", "replacement", "ignore_missing"],
-            "convert" => &["field", "type", "ignore_missing"],
+            "convert" => &["field", "type", "ignore_missing", "on_failure"],
             "json" => &["field", "add_to_root", "if"],
             "remove" => &["field", "ignore_missing"],
             _ => return Err(format!("the processor `{kind}` is not known here")),
@@ -69,8 +69,11 @@ impl<'o> Options<'o> {
 
 fn apply(kind: &str, options: &Options<'_>, event: &mut Value) -> Result<(), String> {
     if kind == "remove" {
-        for field in options.0["field"].as_array().ok_or("`field` is a list")? {
-            let field = field.as_str().unwrap();
+        let fields = match &options.0["field"] {
+            Value::Array(fields) => fields.iter().map(|it| it.as_str().unwrap()).collect(),
+            field => vec![field.as_str().unwrap()],
+        };
+        for field in fields {
             if take(event, field).is_none() && !options.is_set("ignore_missing") {
                 return Err(format!("there is no `{field}`"));
             }
@@ -125,8 +128,15 @@ fn apply(kind: &str, options: &Options<'_>, event: &mut Value) -> Result<(), Str
         "convert" => {
             assert_eq!(options.text("type")?, "long");
             let text = value.as_str().ok_or("convert takes a text here")?;
-            let number: i64 = text.parse().map_err(|_| format!("`{text}` is no long"))?;
-            put(event, field, json!(number))
+            match (text.parse::<i64>(), options.0.get("on_failure")) {
+                (Ok(number), _) => put(event, field, json!(number)),
+                (Err(_), Some(handler)) => {
+                    let handler = json!({"processors": handler});
+                    *event = run(&handler, event.take())?;
+                    Ok(())
+                }
+                (Err(_), None) => Err(format!("`{text}` is no long")),
+            }
         }
         "json" => {
             assert!(options.is_set("add_to_root"));

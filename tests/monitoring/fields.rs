@@ -98,7 +98,9 @@ fn in_cim(line: &str) -> splunk::Fields {
 
 /// The fields that there are of a document, down to those that are one for us.
 fn leaves(value: &Value, path: &str, found: &mut BTreeSet<String>) {
-    let is_whole = path == "labels" || path.starts_with("portcullis.");
+    // What a policy gives is of its own shape.
+    let is_whole =
+        path == "labels" || path.starts_with("portcullis.") && path != "portcullis.result";
     match value.as_object().filter(|_| !is_whole) {
         Some(members) => {
             for (name, value) in members {
@@ -255,6 +257,14 @@ fn what_is_made_of_values() {
     let mut denied = samples[1].clone();
     denied["status"] = json!(401);
     assert_eq!(in_cim(&denied.to_string())["action"], "failure");
+    // Of some clients the port is not known.
+    for address in ["192.0.2.7", "2001:db8::7"] {
+        denied["requested_by"] = json!(address);
+        let (ecs, cim) = (in_ecs(&denied), in_cim(&denied.to_string()));
+        assert_eq!(of(&ecs, "source.ip"), address);
+        assert_eq!(elastic::get(&ecs, "source.port"), None);
+        assert_eq!((&*cim["src_ip"], cim.get("src_port")), (address, None));
+    }
 }
 
 /// An event as it stands in the proxy's log is the same.
@@ -262,10 +272,13 @@ fn what_is_made_of_values() {
 fn what_envoy_writes_before_an_event_is_taken_away() {
     for event in samples() {
         let before = "[2026-11-27 07:00:00.123][17][info][wasm] [source/extensions/common/wasm/context.cc:1160] wasm log portcullis portcullis: ";
-        let line = format!("{before}{event}");
-        assert_eq!(in_ecs(&json!({"message": line})), in_ecs(&event));
-        assert_eq!(in_cim(&line), in_cim(&event.to_string()));
+        hold_the_line(&format!("{before}{event}"), &event);
     }
+}
+
+pub fn hold_the_line(line: &str, event: &Value) {
+    assert_eq!(in_ecs(&json!({"message": line})), in_ecs(event));
+    assert_eq!(in_cim(line), in_cim(&event.to_string()));
 }
 
 #[test]
@@ -279,6 +292,23 @@ fn splunk_finds_the_events_by_their_tags() {
     // Those that make the data models Authentication and Web take an event.
     for tag in ["authentication", "web"] {
         assert_eq!(tags[tag], "enabled");
+    }
+}
+
+/// What a gate told is of the shape that the samples have, so that they go on being of use.
+pub fn hold_the_samples(event: &Value) {
+    for (member, value) in event.as_object().unwrap() {
+        let samples = samples();
+        let sample = samples.iter().find_map(|sample| sample.get(member));
+        let sample = sample.unwrap_or_else(|| panic!("no sample has `{member}`: {value}"));
+        if member == "result" {
+            continue;
+        }
+        assert_eq!(
+            std::mem::discriminant(sample),
+            std::mem::discriminant(value),
+            "`{member}` is {value}, and in a sample {sample}"
+        );
     }
 }
 

@@ -1,8 +1,9 @@
 //! A real Envoy with the tags: what its page for Prometheus shows of the gate is what the table says.
 
-use super::{document, metrics};
+use super::{document, fields, metrics};
 use portcullis_tests::Listeners;
 use regex::Regex;
+use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{Read as _, Write as _},
@@ -15,26 +16,88 @@ const SCENARIO: &str = "tests/scenarios/api_keys/uses";
 const REFUSED: usize = 7;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-#[test]
-fn labels_are_labels() {
+/// The gate of a scenario with what else it may count and tell, and how many requests it refused.
+fn gates() -> Option<Listeners> {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
     let tags = document("stats-tags.yaml");
-    let tagged = |config: &mut serde_json::Value| {
+    let shape = |config: &mut Value| {
         config["stats_config"] = tags["stats_config"].clone();
         config["stats_flush_interval"] = "0.1s".into();
+        let listener = &mut config["static_resources"]["listeners"][0];
+        let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+        let configuration = &mut manager["http_filters"][0]["typed_config"]["config"];
+        let configuration = &mut configuration["configuration"]["value"];
+        let mut document: Value = serde_json::from_str(configuration.as_str().unwrap()).unwrap();
+        document["decision_log"] = json!({"proxy": true, "labels": {"stage": "test"}});
+        let candidate = "package envoy.authz\n\ndefault allow := false\n";
+        document["policy"]["candidate"] = json!({"modules": {"candidate.rego": candidate}});
+        *configuration = document.to_string().into();
     };
-    let Some(gates) = Listeners::start(SCENARIO, 1, nowhere, tagged).unwrap() else {
-        return;
-    };
+    let gates = Listeners::start(SCENARIO, 1, nowhere, shape).unwrap()?;
     for _ in 0..REFUSED {
-        let mut connection = TcpStream::connect(gates.address(0).unwrap()).unwrap();
-        let request =
-            b"GET / HTTP/1.1\r\nhost: gate.test\r\nx-api-key: guess\r\nconnection: close\r\n\r\n";
-        connection.write_all(request).unwrap();
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).unwrap();
+        let answer = ask(&gates, "x-api-key: guess\r\n");
         assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
     }
+    Some(gates)
+}
+
+fn ask(gates: &Listeners, headers: &str) -> String {
+    let mut connection = TcpStream::connect(gates.address(0).unwrap()).unwrap();
+    let request = format!(
+        "GET /orders?access_token=x HTTP/1.1\r\nhost: gate.test:8080\r\n{headers}connection: close\r\n\r\n"
+    );
+    connection.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// What a gate tells is what the tables say, as it stands in the proxy's log and by itself.
+#[test]
+fn events_are_what_the_tables_say() {
+    let Some(gates) = gates() else {
+        return;
+    };
+    let traced = "x-api-key: acme-key\r\ntraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n";
+    // Nobody is behind the gate.
+    assert!(ask(&gates, traced).starts_with("HTTP/1.1 503"));
+    let since = Instant::now();
+    let lines = loop {
+        let log = gates.envoy.log();
+        let lines: Vec<String> = log
+            .lines()
+            .filter(|line| line.contains("\"decision_id\""))
+            .map(str::to_owned)
+            .collect();
+        if lines.len() == REFUSED + 1 {
+            break lines;
+        }
+        assert!(since.elapsed() < PATIENCE, "{log}");
+        thread::sleep(Duration::from_millis(20));
+    };
+    for line in &lines {
+        let (_, event) = line.split_at(line.find('{').unwrap());
+        let event: Value = serde_json::from_str(event).unwrap();
+        fields::hold_the_samples(&event);
+        fields::hold(&event);
+        fields::hold_the_line(line, &event);
+    }
+    let told = lines.last().unwrap();
+    for wanted in [
+        "\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"",
+        "\"differs\":\"would_deny\"",
+        "\"stage\":\"test\"",
+        "\"input\":{",
+    ] {
+        assert!(told.contains(wanted), "{told}");
+    }
+}
+
+#[test]
+fn labels_are_labels() {
+    let Some(gates) = gates() else {
+        return;
+    };
     let table = metrics::table();
     let type_line = Regex::new(r"^# TYPE (portcullis_\w+) (\w+)$").unwrap();
     let sample = Regex::new(r"^(portcullis_\w+)\{(.*)\} (\S+)$").unwrap();
@@ -66,7 +129,7 @@ fn labels_are_labels() {
         assert!(since.elapsed() < PATIENCE, "{samples:?}");
         thread::sleep(Duration::from_millis(20));
     };
-    assert!(kinds.len() > 20);
+    assert!(kinds.len() > 30);
     for (name, kind) in &kinds {
         let row = table.get(name);
         let row = row.unwrap_or_else(|| panic!("the table lacks {name}"));

@@ -192,6 +192,15 @@ impl<'e> Reader<'e> {
         let is_true = |value: &Option<String>| value.as_deref() == Some("true");
         match (token, arguments.as_slice()) {
             ("true", []) => Ok(Some("true".into())),
+            ("null", []) => Ok(None),
+            ("if", [condition, then, otherwise]) => Ok(match is_true(condition) {
+                true => then.clone(),
+                false => otherwise.clone(),
+            }),
+            ("match", [text, Some(pattern)]) => {
+                let pattern = Regex::new(pattern).map_err(|error| error.to_string())?;
+                Ok(text.as_ref().map(|text| pattern.is_match(text).to_string()))
+            }
             ("coalesce", all) => Ok(all.iter().flatten().next().cloned()),
             ("case", all) => Ok(all
                 .chunks(2)

@@ -118,7 +118,7 @@ class Gates:
                 "client_secret": {"env": "PORTCULLIS_BILLING_KEY"},
             },
         }
-        #TODO document["decision_log"] = {**server("/logs"), "interval": "1s"}
+        document["decision_log"] = {**server("/logs"), "interval": "1s"}
         return document
 
     def has_its_bundle(self):
