@@ -2,6 +2,7 @@
 signatures that are remembered, a candidate beside the policy, a decision log; and the servers that it asks,
 all on loopback."""
 
+import gzip
 import http.server
 import json
 import pathlib
@@ -65,6 +66,7 @@ class Gates:
             "portcullis_introspection_calls": 1,
             "portcullis_introspection_failures": 0,
             "portcullis_requests_waiting": 0,
+            "sum(portcullis_decision_log_dropped)": 0,
         }
         self.differences = {"would_allow": 1, "would_deny": 6}
 
@@ -133,6 +135,11 @@ class Gates:
         build = [demo.COMMAND, "bundle", "build", ROOT / "policies/rbac", *options]
         subprocess.run(build, check=True, capture_output=True)
         self.servers.answers["/authz.tar.gz"] = bundle.read_bytes()
+
+    def events(self):
+        """What the collector has."""
+        batches = list(self.servers.batches)
+        return [event for batch in batches for event in json.loads(gzip.decompress(batch))]
 
     def publish_unsigned(self):
         self.publish("v2", 2, signed=False)

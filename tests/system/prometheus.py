@@ -79,6 +79,13 @@ def prometheus_sees_what_was_sent(running, folder):
     wait(lambda: prometheus.number("portcullis_decision_duration_us_count") == total)
     for expression, number in gates.counted.items():
         wait(lambda: prometheus.number(expression) == number, lambda: f"{expression}: {prometheus.query(expression)}")
+    # An event for each, which the collector has once.
+    for metric in ("events", "uploaded"):
+        wait(lambda: prometheus.number(f"portcullis_decision_log_{metric}") == total, lambda: f"{metric}: {total}")
+    events = gates.events()
+    assert len(events) == len({event["decision_id"] for event in events}) == total, (len(events), total)
+    assert collections.Counter(("allow" if it["allowed"] else "deny", it["reason"]) for it in events) == sent
+    no_secret_is_there(gates, events)
     # The candidate refuses everything but one method.
     differs = "sum by (direction) (portcullis_shadow_differences)"
     by_direction = {it["metric"]["direction"]: int(it["value"][1]) for it in prometheus.query(differs)}
@@ -87,6 +94,16 @@ def prometheus_sees_what_was_sent(running, folder):
     the_readme_is_right(prometheus, gates)
     the_dashboard_has_data(prometheus)
     alerts_come_of_what_happens(prometheus, gates)
+
+
+def no_secret_is_there(gates, events):
+    """Neither in a metric nor in what the collector got."""
+    shown = demo.ask(gates.page, "/stats/prometheus") + json.dumps(events)
+    have = gates.credentials
+    for secret in (have.key, have.next_key, have.old_key, "of-bob", *have.environment.values()):
+        assert secret not in shown, secret
+    # Nor a token, whose head is the same in all.
+    assert "eyJ" not in shown, shown[max(shown.find("eyJ") - 200, 0) :][:400]
 
 
 def send(gates):
