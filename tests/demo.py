@@ -272,6 +272,7 @@ class Gate:
 
     def __init__(self, process, is_envoy, reason):
         self.port = None
+        self.admin = None  # Envoy's own address
         self.process = process
         self.is_envoy = is_envoy
         self.reason = reason
@@ -331,10 +332,12 @@ def start_serve(running, folder, credentials, upstream):
     return gate
 
 
-def start_envoy(running, folder, credentials, upstream):
+def start_envoy(running, folder, credentials, upstream, shape=None):
+    """With another bootstrap, where `shape` makes one of it."""
     envoy = find_envoy()
     config = folder / "envoy.yaml"
-    config.write_text(bootstrap(credentials, upstream))
+    text = bootstrap(credentials, upstream)
+    config.write_text(shape(text) if shape else text)
     admin = folder / "admin"
     version = subprocess.run([envoy, "--version"], capture_output=True, text=True).stdout
     # `... version: COMMIT/1.40.0/...`
@@ -353,12 +356,19 @@ def start_envoy(running, folder, credentials, upstream):
         address = admin.read_text() if admin.is_file() else ""
         if ask(address, "/ready") != "LIVE":
             return None
-        listeners = json.loads(ask(address, "/listeners?format=json"))["listener_statuses"]
-        return listeners[0]["local_address"]["socket_address"]["port_value"]
+        return listener(address, "gate")
 
     gate.port = gate.wait(ready)
+    gate.admin = admin.read_text().strip()
     print(f"ready in {time.monotonic() - begun:.1f} s from the start of the process, at http://127.0.0.1:{gate.port}")
     return gate
+
+
+def listener(admin, name):
+    """The port of one of Envoy's listeners."""
+    statuses = json.loads(ask(admin, "/listeners?format=json"))["listener_statuses"]
+    [found] = [status for status in statuses if status["name"] == name]
+    return found["local_address"]["socket_address"]["port_value"]
 
 
 def find_envoy():

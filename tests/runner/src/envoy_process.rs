@@ -159,6 +159,12 @@ impl Envoy {
             .and_then(|(_, value)| value.parse().ok())
     }
 
+    /// A page of its admin port.
+    pub fn page(&self, path: &str) -> std::io::Result<String> {
+        let (_, body) = self.get(path)?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
     /// What it wrote to its log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("envoy.log")).unwrap_or_default()
