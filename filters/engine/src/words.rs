@@ -291,9 +291,11 @@ pub mod gauge {
 
 /// The counter of decisions of one outcome, for one reason.
 pub fn decisions(reason: Reason) -> String {
-    let outcome = match reason.allows() {
-        true => "allow",
-        false => "deny",
+    let outcome = match reason {
+        // What was asked of the gate itself.
+        Reason::GateServed => "served",
+        reason if reason.allows() => "allow",
+        _ => "deny",
     };
     format!("portcullis.decisions.outcome.{outcome}.reason.{reason}")
 }
