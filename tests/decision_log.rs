@@ -14,9 +14,7 @@ mod format;
 
 use collector::{Collector, Mood};
 use portcullis_engine::words::counter;
-use portcullis_runner::{
-    Envoy, Exit, Scenario, envoy_bootstrap, envoy_clusters, envoy_listener,
-};
+use portcullis_runner::{Envoy, Exit, Scenario, envoy_bootstrap, envoy_clusters, envoy_listener};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
@@ -81,7 +79,9 @@ impl Stage {
             request.push_str(&format!("{header}\r\n"));
         }
         let since = Instant::now();
-        stream.write_all(format!("{request}\r\n").as_bytes()).unwrap();
+        stream
+            .write_all(format!("{request}\r\n").as_bytes())
+            .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         (answer, since.elapsed())
@@ -126,12 +126,13 @@ fn whatever_the_server_does_no_request_waits_and_every_event_is_accounted_for() 
         Mood::Takes,
         Mood::Slow,
         Mood::Answers(500),
+        Mood::TakesAndTalks,
         Mood::Nonsense,
         Mood::Resets,
         Mood::Answers(429),
         Mood::Takes,
         Mood::Answers(403),
-        Mood::TakesAndTalks,
+        Mood::Takes,
     ];
     let mut sent = 0;
     let mut medians = Vec::new();
@@ -172,7 +173,12 @@ fn whatever_the_server_does_no_request_waits_and_every_event_is_accounted_for() 
         assert_eq!(format::faults(&event), Vec::<String>::new(), "{event:#}");
     }
     let log = stage.envoy.log();
-    for told in ["events were dropped: ", "status 500", "status 403", "uploaded again"] {
+    for told in [
+        "events were dropped: ",
+        "status 500",
+        "status 403",
+        "uploaded again",
+    ] {
         assert!(log.contains(told), "{told}: {log}");
     }
 
@@ -186,17 +192,29 @@ fn whatever_the_server_does_no_request_waits_and_every_event_is_accounted_for() 
         stage.ask(&format!("GET /last/{number}"), &[]);
     }
     let id = stage.envoy.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
     let since = Instant::now();
     let has_last = || {
         let taken = stage.collector.taken();
         let of_last = |event: &&Value| {
-            event["request_path"].as_str().is_some_and(|path| path.starts_with("/last/"))
+            event["request_path"]
+                .as_str()
+                .is_some_and(|path| path.starts_with("/last/"))
         };
         taken.iter().filter(of_last).count() == 3
     };
     while !has_last() {
-        assert!(since.elapsed() < PATIENCE, "{:?}", stage.collector.taken().last());
+        assert!(
+            since.elapsed() < PATIENCE,
+            "{:?}",
+            stage.collector.taken().last()
+        );
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -246,31 +264,52 @@ fn no_secret_is_anywhere() {
     let mut asked = 0;
     for header in headers {
         stage.ask("GET /a", &[header.to_owned()]);
-        stage.ask("POST /a", &[header.to_owned(), "content-length: 0".to_owned()]);
+        stage.ask(
+            "POST /a",
+            &[header.to_owned(), "content-length: 0".to_owned()],
+        );
         asked += 2;
     }
     for path in paths {
         stage.ask(&format!("GET {path}"), &[]);
         asked += 1;
     }
-    for header in [format!("x-any: {jws}"), format!("x-any: a {jws}, b"), format!("cookie: {jws}")] {
+    for header in [
+        format!("x-any: {jws}"),
+        format!("x-any: a {jws}, b"),
+        format!("cookie: {jws}"),
+    ] {
         stage.ask("GET /a", &[header]);
         asked += 1;
     }
-    stage.ask(&format!("GET /a/{jws}/b?x={}", jws.replace('.', "%2E")), &[]);
+    stage.ask(
+        &format!("GET /a/{jws}/b?x={}", jws.replace('.', "%2E")),
+        &[],
+    );
     asked += 1;
     // Under one name where it is looked for, and under another where nobody would.
     let one = ["x-acme: pl4nted-api-key-0", "x-other: pl4nted-api-key-0"];
-    stage.ask("GET /pl4nted-api-key-0?x=PL4NTED-API-KEY-0", &one.map(str::to_owned));
-    let two = ["authorization: Bearer pl4nted-first-00", "authorization: Bearer pl4nted-second-0"];
+    stage.ask(
+        "GET /pl4nted-api-key-0?x=PL4NTED-API-KEY-0",
+        &one.map(str::to_owned),
+    );
+    let two = [
+        "authorization: Bearer pl4nted-first-00",
+        "authorization: Bearer pl4nted-second-0",
+    ];
     stage.ask("GET /a", &two.map(str::to_owned));
     asked += 2;
-    stage.until("all events are there", || stage.collector.taken().len() >= asked);
+    stage.until("all events are there", || {
+        stage.collector.taken().len() >= asked
+    });
 
     let access = std::fs::read_to_string(stage.folder.path().join("access")).unwrap();
     let events = Value::from(stage.collector.seen()).to_string();
     let log = stage.envoy.log();
-    assert!(log.matches("\"decision_id\"").count() >= asked, "no lines in the log");
+    assert!(
+        log.matches("\"decision_id\"").count() >= asked,
+        "no lines in the log"
+    );
     let stats = stage.envoy.counter("none");
     assert_eq!(stats, None);
     for (place, text) in [("event", events), ("log", log), ("access log", access)] {

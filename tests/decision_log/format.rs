@@ -9,7 +9,14 @@ pub fn faults(event: &Value) -> Vec<String> {
         return vec!["it is no object".into()];
     };
     let mut faults = Vec::new();
-    for required in ["labels", "decision_id", "timestamp", "allowed", "reason", "time"] {
+    for required in [
+        "labels",
+        "decision_id",
+        "timestamp",
+        "allowed",
+        "reason",
+        "time",
+    ] {
         if !members.contains_key(required) {
             faults.push(format!("it has no `{required}`"));
         }
@@ -25,7 +32,9 @@ pub fn faults(event: &Value) -> Vec<String> {
             "bundles" => object_of(value, |bundle| object_of(bundle, Value::is_string)),
             "erased" | "masked" => value.as_array().is_some_and(|all| {
                 !all.is_empty()
-                    && all.iter().all(|it| it.as_str().is_some_and(|text| text.starts_with('/')))
+                    && all
+                        .iter()
+                        .all(|it| it.as_str().is_some_and(|text| text.starts_with('/')))
             }),
             "timestamp" | "time" => is_time(value),
             "metrics" => object_of(value, Value::is_u64),
@@ -46,7 +55,9 @@ pub fn faults(event: &Value) -> Vec<String> {
 }
 
 fn object_of(value: &Value, of: impl Fn(&Value) -> bool) -> bool {
-    value.as_object().is_some_and(|members: &Map<String, Value>| members.values().all(of))
+    value
+        .as_object()
+        .is_some_and(|members: &Map<String, Value>| members.values().all(of))
 }
 
 fn is_hex(value: &Value, length: usize) -> bool {
