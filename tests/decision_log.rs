@@ -82,9 +82,15 @@ impl Stage {
         stream
             .write_all(format!("{request}\r\n").as_bytes())
             .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        (answer, since.elapsed())
+        let mut answer = Vec::new();
+        let mut byte = [0];
+        // Envoy takes its time to close the connection.
+        while !answer.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
+        let took = since.elapsed();
+        (String::from_utf8(answer).unwrap(), took)
     }
 
     fn count(&self, name: &str) -> u64 {
@@ -105,6 +111,13 @@ impl Stage {
         (self.count(counter::LOG_EVENTS), gone)
     }
 
+    /// What the log says of the decision log, beside the events.
+    fn told(&self) -> String {
+        let log = self.envoy.log();
+        let told = log.lines().filter(|line| line.contains("portcullis: "));
+        told.collect::<Vec<_>>().join("\n")
+    }
+
     fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
         let since = Instant::now();
         while !holds() {
@@ -112,7 +125,7 @@ impl Stage {
                 since.elapsed() < PATIENCE,
                 "not within {PATIENCE:?}: {what}: {:?}\n{}",
                 self.balance(),
-                self.envoy.log()
+                self.told()
             );
             thread::sleep(Duration::from_millis(20));
         }
@@ -138,6 +151,7 @@ fn whatever_the_server_does_no_request_waits_and_every_event_is_accounted_for() 
     let mut medians = Vec::new();
     for mood in moods {
         stage.collector.is(mood);
+        let failures = stage.count(counter::LOG_UPLOAD_FAILURES);
         let mut times = Vec::new();
         for number in 0..60 {
             let (answer, took) = stage.ask(&format!("GET /{number}?a=1"), &[]);
@@ -154,7 +168,9 @@ fn whatever_the_server_does_no_request_waits_and_every_event_is_accounted_for() 
                     stage.balance() == (sent, sent)
                 });
             }
-            _ => {}
+            _ => stage.until("an upload has come to nothing", || {
+                stage.count(counter::LOG_UPLOAD_FAILURES) > failures
+            }),
         }
     }
     println!("requests' medians, by what the server does: {medians:?}");
