@@ -243,6 +243,7 @@ fn count(events: usize) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
 mod tests {
     use super::{Batch, Buffer, CallId, Pushed};
 

@@ -219,7 +219,8 @@ impl Mask {
         let left = self.fuel.get().checked_sub(text.len());
         self.fuel.set(left.unwrap_or_default());
         if (self.hides_all || left.is_none()) && !text.is_empty() {
-            return vec![0..text.len()];
+            let (start, end) = (0, text.len());
+            return vec![Range { start, end }];
         }
         let mut hidden = self.seen(text);
         hidden.extend(shape::named(text, &self.places));

@@ -44,8 +44,9 @@ impl<'p> Credentials<'p> {
 
     pub fn of_header(&mut self, name: &str, value: &str) {
         match name {
-            // They are shown to nobody by name; what they hold is no secret, and stands elsewhere too.
-            "signature-input" | "x-forwarded-client-cert" => {}
+            // They are shown to nobody by name; most of what they hold is no secret, and stands elsewhere too.
+            "signature-input" => self.of_parameters(value, &["nonce"]),
+            "x-forwarded-client-cert" => self.of_parameters(value, &["cert", "chain", "hash"]),
             "cookie" => self.of_cookies(value),
             _ if self.places.is_header(name) => self.of_credential(name, value),
             _ => {}
@@ -56,6 +57,17 @@ impl<'p> Credentials<'p> {
         if value.contains(['=', ':']) && name != "signature-input" {
             for range in shape::named(value, self.places) {
                 self.add(value.get(range).unwrap_or_default());
+            }
+        }
+    }
+
+    /// Only those of these names.
+    fn of_parameters(&mut self, value: &str, names: &[&str]) {
+        for parameter in value.split([';', ',']) {
+            if let Some((name, value)) = parameter.trim().split_once('=')
+                && names.iter().any(|it| name.eq_ignore_ascii_case(it))
+            {
+                self.add(value.trim_matches('"'));
             }
         }
     }

@@ -155,7 +155,7 @@ mod tests {
             assert_eq!(text.get(found[0].clone()), Some(TOKEN), "{around}");
         }
         let encoded = TOKEN.replace('.', "%2E");
-        assert_eq!(tokens(&encoded), [0..encoded.len()]);
+        assert_eq!(tokens(&encoded).first(), Some(&(0..encoded.len())));
         // Without a payload, and without a signature.
         assert_eq!(tokens("eyJhbGciOiJSUzI1NiJ9..c2ln").len(), 1);
         assert_eq!(tokens("eyJhbGciOiJSUzI1NiJ9.e30.").len(), 1);
