@@ -8,11 +8,11 @@ use crate::{
     secrets,
 };
 use portcullis_engine::{Gate, Judge, Mask, Reason, words::DEFAULT_ENTRYPOINT};
-use portcullis_gatefile::{GateFile, Policies, Tests, policy_sources};
+use portcullis_gatefile::{GateFile, Policies, Tests, sources_of};
 use portcullis_rego::{
     Entrypoint, EvalError, Module, Moment, Policy, Reach, RegoVersion, Sources, Value,
 };
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use std::{
     collections::BTreeMap,
     fs,
@@ -207,8 +207,8 @@ impl Candidate {
 
 /// Of `policy`, or of `policy.candidate`: the one that is tried.
 fn of_section(section: &Json) -> Result<Sources, Failure> {
-    let sources = policy_sources(&json!({ "policy": section }))
-        .map_err(|error| Failure::new(format!("the policy's data: {error}")))?;
+    let sources =
+        sources_of(section).map_err(|error| Failure::new(format!("the policy's data: {error}")))?;
     match sources.modules.is_empty() {
         true => Err(
             Failure::new("the policy of this configuration comes with a bundle")
