@@ -11,6 +11,8 @@
 mod collector;
 #[path = "decision_log/format.rs"]
 mod format;
+#[path = "decision_log/replayed.rs"]
+mod replayed;
 
 use collector::{Collector, Mood};
 use portcullis_engine::words::counter;
@@ -35,12 +37,13 @@ struct Stage {
 const PATIENCE: Duration = Duration::from_secs(90);
 
 impl Stage {
-    /// One worker, so that all of its events wait in one place. Nothing where there is no Envoy.
-    fn start() -> Option<Stage> {
+    /// One worker, so that all of its events wait in one place; `home` is the folder of its gate. Nothing where
+    /// there is no Envoy.
+    fn start(home: &str) -> Option<Stage> {
         let binary = portcullis_tests::envoy()?;
         let collector = Collector::start();
         let folder = tempfile::tempdir().unwrap();
-        let home = portcullis_tests::root().join("tests/decision_log");
+        let home = portcullis_tests::root().join(home);
         let scenario = Scenario::read(&home, &home).unwrap();
         let runner = portcullis_tests::runner(&[]).unwrap();
         let prepared = runner.prepare(&scenario).unwrap();
@@ -72,6 +75,10 @@ impl Stage {
 
     /// The head of the answer to a request with these lines, and how long it took.
     fn ask(&self, line: &str, headers: &[String]) -> (String, Duration) {
+        self.ask_with(line, headers, "")
+    }
+
+    fn ask_with(&self, line: &str, headers: &[String], body: &str) -> (String, Duration) {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut request = format!("{line} HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n");
@@ -80,7 +87,7 @@ impl Stage {
         }
         let since = Instant::now();
         stream
-            .write_all(format!("{request}\r\n").as_bytes())
+            .write_all(format!("{request}\r\n{body}").as_bytes())
             .unwrap();
         let mut answer = Vec::new();
         let mut byte = [0];
@@ -134,7 +141,9 @@ impl Stage {
 
 #[test]
 fn whatever_the_server_does_no_request_waits_and_every_event_is_accounted_for() {
-    let Some(stage) = Stage::start() else { return };
+    let Some(stage) = Stage::start("tests/decision_log") else {
+        return;
+    };
     let moods = [
         Mood::Takes,
         Mood::Slow,
@@ -238,7 +247,9 @@ fn whatever_the_server_does_no_request_waits_and_every_event_is_accounted_for() 
 /// Each secret is another, so that a failure says where it came from.
 #[test]
 fn no_secret_is_anywhere() {
-    let Some(stage) = Stage::start() else { return };
+    let Some(stage) = Stage::start("tests/decision_log") else {
+        return;
+    };
     let jws = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJwbDRudGVkIn0.cGw0bnRlZC1zaWduYXR1cmU";
     let headers = [
         "authorization: Bearer pl4nted-bearer-0",
