@@ -22,6 +22,7 @@ use std::{
     collections::BTreeSet,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    path::Path,
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -37,9 +38,14 @@ struct Stage {
 const PATIENCE: Duration = Duration::from_secs(90);
 
 impl Stage {
-    /// One worker, so that all of its events wait in one place; `home` is the folder of its gate. Nothing where
-    /// there is no Envoy.
+    /// Of the gate in this folder. Nothing where there is no Envoy.
     fn start(home: &str) -> Option<Stage> {
+        Stage::shaped(home, |_, _| ())
+    }
+
+    /// One worker, so that all of its events wait in one place. With changes to what Envoy is started
+    /// with, which has a folder for files.
+    fn shaped(home: &str, shape: impl FnOnce(&mut Value, &Path)) -> Option<Stage> {
         let binary = portcullis_tests::envoy()?;
         let collector = Collector::start();
         let folder = tempfile::tempdir().unwrap();
@@ -59,12 +65,20 @@ impl Stage {
             "match": {"prefix": "/"},
             "direct_response": {"status": 200, "body": {"inline_string": "ok"}},
         }]);
+        shape(&mut config, folder.path());
         let started = Envoy::start_with(&binary, &config, &Default::default(), 1).unwrap();
         let envoy = match started {
             Exit::Serving(envoy) => envoy,
             Exit::Ended { log, .. } => panic!("{log}"),
         };
-        let address = envoy.listeners().unwrap()[&envoy_listener(0)];
+        let since = Instant::now();
+        let address = loop {
+            match envoy.listeners().unwrap().get(&envoy_listener(0)) {
+                Some(address) => break *address,
+                None => assert!(since.elapsed() < PATIENCE, "{}", envoy.log()),
+            }
+            thread::sleep(Duration::from_millis(20));
+        };
         Some(Stage {
             envoy,
             collector,
@@ -242,6 +256,69 @@ fn whatever_the_server_does_no_request_waits_and_every_event_is_accounted_for() 
         );
         thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// A gate whose listener gets another configuration sends what waits, all of it, and then goes.
+#[test]
+fn a_change_of_configuration_loses_nothing() {
+    let mut shaped = None;
+    let by_file = |config: &mut Value, folder: &Path| {
+        let mut listener = config["static_resources"]["listeners"][0].take();
+        // Nothing goes before it has to.
+        change(&mut listener, |gate| {
+            gate["decision_log"]["interval"] = json!("1h");
+            gate["decision_log"]["max_upload"] = json!("1KiB");
+        });
+        let file = folder.join("listeners.json");
+        write(&file, &listener);
+        config["static_resources"]["listeners"] = json!([]);
+        config["node"] = json!({"id": "gate", "cluster": "gates"});
+        config["dynamic_resources"] = json!({"lds_config": {"path_config_source": {"path": file}}});
+        shaped = Some((file, listener));
+    };
+    let Some(stage) = Stage::shaped("tests/decision_log", by_file) else {
+        return;
+    };
+    let (file, mut listener) = shaped.unwrap();
+    // The first one is soon there; from then on they wait for an hour, or fill a batch and meet a server
+    // that is away.
+    stage.ask("GET /first", &[]);
+    stage.until("the first one", || stage.balance() == (1, 1));
+    stage.collector.is(Mood::Answers(500));
+    for number in 0..20 {
+        stage.ask(&format!("GET /{number}"), &[]);
+    }
+    stage.until("they wait", || {
+        let (told, gone) = stage.balance();
+        told == 21 && gone < 21
+    });
+    stage.collector.is(Mood::Takes);
+    change(&mut listener, |gate| {
+        gate["decision_log"]["labels"] = json!({"round": "two"});
+    });
+    write(&file, &listener);
+    stage.until("all of them are there", || stage.balance() == (21, 21));
+    assert_eq!(stage.count(counter::LOG_UPLOADED), 21);
+    assert_eq!(stage.collector.taken().len(), 21);
+}
+
+fn change(listener: &mut Value, edit: impl FnOnce(&mut Value)) {
+    let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+    let filter = &mut manager["http_filters"][0]["typed_config"];
+    let document = &mut filter["config"]["configuration"]["value"];
+    let mut gate: Value = serde_json::from_str(document.as_str().unwrap()).unwrap();
+    edit(&mut gate);
+    *document = json!(gate.to_string());
+}
+
+/// As Envoy watches files: moved into place.
+fn write(file: &Path, listener: &Value) {
+    let mut listener = listener.clone();
+    listener["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
+    let next = file.with_extension("next");
+    let all = json!({"resources": [listener]}).to_string();
+    std::fs::write(&next, all).unwrap();
+    std::fs::rename(next, file).unwrap();
 }
 
 /// Each secret is another, so that a failure says where it came from.
