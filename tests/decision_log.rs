@@ -11,6 +11,8 @@
 mod collector;
 #[path = "decision_log/format.rs"]
 mod format;
+#[path = "decision_log/passing.rs"]
+mod passing;
 #[path = "decision_log/replayed.rs"]
 mod replayed;
 

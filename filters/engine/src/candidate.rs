@@ -38,7 +38,11 @@ pub struct Outcome {
 struct Trial {
     /// When the window of errors began: nanoseconds since the Unix epoch.
     since: u64,
+    /// The latest time there was. Exchanges end in another order than they are decided in.
+    latest: u64,
     errors: u32,
+    /// The revision that they are of.
+    erred: Option<Arc<str>>,
     /// It decides nothing more, as this revision of it.
     returned: Option<Option<Arc<str>>>,
     /// That it was returned is not told yet.
@@ -186,10 +190,12 @@ impl Trial {
 
     fn erred(&mut self, enforce: &Enforce, now_ns: u64, of: Option<Arc<str>>) {
         let window = u64::try_from(enforce.window.as_nanos()).unwrap_or(u64::MAX);
-        // A clock that was set back begins another.
-        let is_over = now_ns < self.since || now_ns >= self.since.saturating_add(window);
-        if is_over {
-            (self.since, self.errors) = (now_ns, 0);
+        // Where the clock was set back, the window is as much longer: that can but return it sooner.
+        self.latest = self.latest.max(now_ns);
+        let is_over = self.latest >= self.since.saturating_add(window);
+        if is_over || self.erred != of {
+            (self.since, self.errors) = (self.latest, 0);
+            self.erred.clone_from(&of);
         }
         self.errors = self.errors.saturating_add(1);
         let is_returned = self.returned.as_ref() == Some(&of);

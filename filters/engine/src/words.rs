@@ -334,6 +334,9 @@ pub fn policy_workers(revision: Option<&str>) -> String {
     format!("portcullis.policy.workers.revision.{revision}")
 }
 
+/// The gauge of those whose revision has none of its own: there are a thousand at most.
+pub const POLICY_WORKERS_OF_OTHERS: &str = "portcullis.policy.workers.revision.__others";
+
 /// The gauge of when a provider's keys were fetched last, in seconds since the Unix epoch.
 pub fn jwks_fetched_at(provider: &str) -> String {
     let provider = metric_segment(provider);

@@ -284,3 +284,15 @@ fn with_too_many_errors_in_a_window_the_active_policy_decides_again() {
     assert_eq!(counts[counter::SHADOW_RETURNS], 1);
     assert_eq!(counts[counter::SHADOW_ERRORS], 1);
 }
+
+/// Exchanges end in another order than they are decided in, and each candidate has errors of its own.
+#[test]
+fn old_errors_begin_no_new_window() {
+    let enforce = json!({"enforce": {"share": 1, "max_errors": 3, "window": "10s"}});
+    let gate = gate(inline(CANDIDATE, &enforce));
+    let second = u64::try_from(Duration::from_secs(1).as_nanos()).unwrap();
+    for at in [100, 20, 101, 30, 102] {
+        ask(&gate, "/open/wrong", Some("key-a"), "id", NOW + at * second);
+    }
+    assert!(!gate.is_candidate_deciding());
+}

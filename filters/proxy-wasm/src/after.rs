@@ -14,22 +14,32 @@ pub struct After {
 
 /// What a worker holds of requests whose exchanges go on, in bytes. Beyond, what there is to do is done
 /// before the answer goes out.
-const MOST_HELD: usize = 32 << 20;
+const MOST_HELD: usize = 128 << 20;
 
-/// What a byte of a body becomes, at the worst, in the document that a policy is asked about.
-const OF_BODY: usize = 40;
+/// What a byte of a body, or of headers, becomes at the worst in the document that a policy is asked
+/// about: members of one letter.
+const OF_DOCUMENT: usize = 50;
 
 /// How much is held.
 #[derive(Clone, Default)]
 pub struct Room(Rc<Cell<usize>>);
 
 /// A part of it, given back when dropped.
-struct Place {
+pub struct Place {
     room: Room,
     taken: usize,
 }
 
 impl Room {
+    /// For what is kept of a request that was decided; `None` where there is no room for it.
+    pub fn of(&self, asked: &Asked, record: &Record) -> Option<Place> {
+        let shown = asked.body.shown().saturating_add(asked.size());
+        self.take(match record.evidence {
+            Some(_) => shown.saturating_mul(OF_DOCUMENT),
+            None => asked.size(),
+        })
+    }
+
     fn take(&self, bytes: usize) -> Option<Place> {
         let all = self.0.get().checked_add(bytes);
         self.0.set(all.filter(|all| *all <= MOST_HELD)?);
@@ -58,14 +68,15 @@ impl After {
             return None;
         }
         let mut asked = asked;
-        let mut weight = 0_usize;
+        let place = match &asked {
+            Some(asked) => accepted.room.of(asked, &record),
+            None => accepted.room.take(0),
+        };
         if let Some(asked) = &mut asked {
-            let shown = asked.body.shown();
-            weight = asked.size().saturating_add(shown.saturating_mul(OF_BODY));
             // Nothing else of it is looked at any more.
             asked.body = Held::None;
         }
-        match accepted.room.take(weight) {
+        match place {
             Some(place) => Some(After {
                 record,
                 asked,

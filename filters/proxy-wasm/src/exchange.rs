@@ -2,7 +2,7 @@
 //! then the root context brings it back.
 
 use crate::{
-    after::After,
+    after::{After, Place},
     asked::{Asked, Unknown, decision_id},
     body::{self, Held},
     host,
@@ -38,6 +38,7 @@ enum State {
         asked: Box<Asked>,
         /// Of the decision, which is told when the body has passed.
         record: Box<Record>,
+        place: Option<Place>,
         check: Box<BodyCheck>,
         response: Vec<HeaderEdit>,
     },
@@ -47,6 +48,7 @@ enum State {
     },
 }
 
+const UNFINISHED: &str = "the request ended before its body did";
 const NO_BODY: &str = "the host gave less of a body than it said";
 
 impl Exchange {
@@ -131,11 +133,25 @@ impl Exchange {
 
     /// Whether somebody wants to know how the response looks.
     pub fn looks_back(&self) -> bool {
-        self.after.borrow().is_some()
+        let is_passing = match &*self.state.borrow() {
+            State::Passing { asked, .. } => asked.gate.looks_back(),
+            _ => false,
+        };
+        is_passing || self.after.borrow().is_some()
     }
 
     /// The exchange is over; `status` is what the client got, where it got something.
     pub fn end(&self, status: Option<u16>) {
+        match self.state.replace(State::Undecided) {
+            // It went on, and its body never came to an end.
+            State::Passing {
+                asked, mut record, ..
+            } => {
+                record.detail.get_or_insert_with(|| UNFINISHED.to_owned());
+                self.tell(*record, Some(asked));
+            }
+            other => drop(self.state.replace(other)),
+        }
         if let (Some(after), Some(accepted)) = (self.after.take(), &self.accepted) {
             after.run(accepted, status);
             accepted.fetching.hurry(&accepted.live);
@@ -170,25 +186,27 @@ impl Exchange {
         match self.state.replace(State::Undecided) {
             State::Waiting(mut asked, waiting) => match self.take(&mut asked, size, is_end) {
                 Ok(()) => drop(self.state.replace(State::Waiting(asked, waiting))),
-                Err(host::Refused) => self.fail(NO_BODY),
+                Err(host::Refused) => self.fail_at_body(asked),
             },
             State::Reading(mut asked) => match self.take(&mut asked, size, is_end) {
                 Ok(()) => self.read(asked),
-                Err(host::Refused) => self.fail(NO_BODY),
+                Err(host::Refused) => self.fail_at_body(asked),
             },
             State::Passing {
                 asked,
                 record,
+                place,
                 mut check,
                 response,
             } => match body::pass(&mut check, size) {
-                Err(host::Refused) => self.fail(NO_BODY),
+                Err(host::Refused) => self.fail_at_body(asked),
                 Ok(Err(reason)) => self.refuse_body(asked, reason),
                 Ok(Ok(())) if is_end => self.passed(asked, *record, *check, response),
                 Ok(Ok(())) => {
                     self.state.replace(State::Passing {
                         asked,
                         record,
+                        place,
                         check,
                         response,
                     });
@@ -214,6 +232,7 @@ impl Exchange {
                 record,
                 check,
                 response,
+                ..
             } => self.passed(asked, *record, *check, response),
             other => drop(self.state.replace(other)),
         }
@@ -290,13 +309,20 @@ impl Exchange {
     }
 
     /// The request goes on, and its body is checked while it passes.
-    fn let_pass(&self, decision: Decision, asked: Box<Asked>, check: Box<BodyCheck>) {
+    fn let_pass(&self, mut decision: Decision, asked: Box<Asked>, check: Box<BodyCheck>) {
         record(&decision.record);
+        let room = self.accepted.as_ref().map(|accepted| &accepted.room);
+        let place = room.and_then(|room| room.of(&asked, &decision.record));
+        if place.is_none() {
+            // What it was decided by is held by nobody as long as its body takes.
+            decision.record.evidence = None;
+        }
         match self.carry_out(decision.effect, &decision.record) {
             Ok(State::Allowed { response }) => {
                 self.state.replace(State::Passing {
                     asked,
                     record: Box::new(decision.record),
+                    place,
                     check,
                     response,
                 });
@@ -351,6 +377,12 @@ impl Exchange {
         let asked = asked.or_else(|| self.after.take()?.into_asked());
         let after = After::keep(accepted, record, asked);
         self.after.replace(after);
+    }
+
+    /// The host gave less of a body than it said.
+    fn fail_at_body(&self, asked: Box<Asked>) {
+        let decision = host_failure(&asked.decision_id, NO_BODY);
+        self.enforce(decision, Some(asked));
     }
 
     /// The host does not let a request go on that was allowed.

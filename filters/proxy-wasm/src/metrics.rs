@@ -192,7 +192,8 @@ impl Metrics {
         if is_told(&self.told_revision.borrow()) {
             return;
         }
-        let gauge = revision.map(|it| self.gauge(words::policy_workers(it)));
+        let others = || self.gauge(words::POLICY_WORKERS_OF_OTHERS.to_owned());
+        let gauge = revision.map(|it| self.gauge(words::policy_workers(it)).or_else(others));
         self.at_revision.tell(gauge);
         let told = revision.map(|it| it.map(str::to_owned));
         self.told_revision.replace(told);
@@ -204,7 +205,7 @@ impl Metrics {
         if let Some(gauge) = others.get(&name) {
             return *gauge;
         }
-        if others.len() >= MOST_OTHERS {
+        if others.len() >= MOST_OTHERS && name != words::POLICY_WORKERS_OF_OTHERS {
             return None;
         }
         let gauge = defined(&name, Gauge::define(&name));

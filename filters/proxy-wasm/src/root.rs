@@ -59,7 +59,9 @@ impl Accepted {
     pub fn tell(&self, record: &Record, took_ns: Option<u64>) {
         let gate = self.live.current();
         self.metrics.count(&gate);
-        self.metrics.tell_state(&gate);
+        if self.end.get() == End::NotYet {
+            self.metrics.tell_state(&gate);
+        }
         self.metrics.count_decision(record, took_ns);
         if let Some(difference) = &record.self_check {
             let rule = record.rule.as_deref().unwrap_or_default();
@@ -149,8 +151,8 @@ impl Context for Root {
         });
         if waits {
             accepted.fetching.end(&accepted.live);
-            accepted.metrics.count(&gate);
         }
+        accepted.metrics.count(&gate);
         // Nobody could make the call.
         let waits = waits && !accepted.has_left();
         !waits

@@ -23,6 +23,8 @@ use std::{
 
 /// As many rules of a log are decided again: each is compiled.
 const MAX_RULES: usize = 64;
+/// As many names of rules are looked at, whether there is such a rule or not.
+const MAX_NAMES: usize = 1024;
 
 pub struct Candidate {
     pub sources: Sources,
@@ -141,24 +143,51 @@ impl Candidate {
         if let Some(known) = rules.get(logged) {
             return known.clone();
         }
-        if rules.len() >= MAX_RULES {
+        // Whoever has a rule asked that there is not takes no other's place.
+        let found = rules.values().flatten().filter(|rule| rule.asked.is_some());
+        let is_full = found.count() >= MAX_RULES || rules.len() >= MAX_NAMES;
+        let rule = match Entrypoint::parse(logged).ok() {
+            None => None,
+            Some(asked) if !self.may_have(&asked) && rules.len() >= MAX_RULES => {
+                return Some(Arc::new(Rule {
+                    name: asked.to_string(),
+                    asked: None,
+                }));
+            }
+            Some(_) if is_full => return None,
+            Some(asked) => {
+                let name = asked.to_string();
+                let known = rules.values().flatten().find(|rule| rule.name == name);
+                match known {
+                    Some(known) => Some(Arc::clone(known)),
+                    None => Some(Arc::new(self.compiled(name, asked))),
+                }
+            }
+        };
+        if rule.is_none() && rules.len() >= MAX_RULES {
             return None;
         }
-        let rule = Entrypoint::parse(logged).ok().map(|asked| {
-            let name = asked.to_string();
-            let known = rules.values().flatten().find(|rule| rule.name == name);
-            if let Some(known) = known {
-                return Arc::clone(known);
-            }
-            // The rest of it has loaded: what is wrong is that there is no such rule.
-            let policy = Policy::load(self.sources.clone(), std::slice::from_ref(&asked)).ok();
-            Arc::new(Rule {
-                name,
-                asked: policy.map(|policy| (asked, policy)),
-            })
-        });
         rules.insert(logged.to_owned(), rule.clone());
         rule
+    }
+
+    fn compiled(&self, name: String, asked: Entrypoint) -> Rule {
+        // The rest of it has loaded: what is wrong is that there is no such rule.
+        let load = || Policy::load(self.sources.clone(), std::slice::from_ref(&asked)).ok();
+        let policy = self.may_have(&asked).then(load).flatten();
+        Rule {
+            name,
+            asked: policy.map(|policy| (asked, policy)),
+        }
+    }
+
+    /// Whether a package of the policy is one that the rule could be in.
+    fn may_have(&self, asked: &Entrypoint) -> bool {
+        let path: Vec<&str> = asked.as_str().split('.').skip(1).collect();
+        let mut packages = self.whole.packages().iter();
+        packages.any(|package| {
+            package.path.len() < path.len() && package.path.iter().zip(&path).all(|(a, b)| a == b)
+        })
     }
 
     /// The rules that were logged and are not in the policy.
