@@ -280,6 +280,33 @@ fn as_many_kinds_are_kept_as_can_be_looked_at_and_all_are_counted() {
     assert_eq!(replayed(&folder, "log", &["--examples", "0"]), found);
 }
 
+/// OPA has any path asked, and logs it.
+#[test]
+fn rules_that_are_not_there_take_no_places() {
+    let folder = folder();
+    let mut log = String::new();
+    for index in 0..200 {
+        for path in [
+            format!("x{index}/y"),
+            format!("envoy/authz/x{index}"),
+            "no rule".to_owned(),
+        ] {
+            let event =
+                event(&json!({"path": path, "rule": null, "result": false, "allowed": null}));
+            log.push_str(&format!("{event}\n"));
+        }
+    }
+    let input = json!({"attributes": {"request": {"http": {"method": "PUT", "path": "/x"}}}});
+    for _ in 0..10 {
+        log.push_str(&format!("{}\n", event(&json!({"input": input}))));
+    }
+    folder.write("log", log);
+    let found = replayed(&folder, "log", &["--examples", "0"]);
+    let mut groups = found["groups"].as_array().unwrap().iter();
+    let flipped = groups.find(|group| group["method"] == "PUT");
+    assert_eq!(flipped.unwrap()["count"], 10, "{found:#}");
+}
+
 #[test]
 fn help_has_examples() {
     let ran = Folder::new().run(&["replay", "--help"]);
