@@ -14,7 +14,8 @@ use crate::{
 };
 use seek::Credentials;
 use serde_json::{Map, Value};
-use std::{borrow::Cow, cell::Cell, ops::Range, sync::Arc};
+use shape::Work;
+use std::{borrow::Cow, ops::Range, sync::Arc};
 use windows::Windows;
 
 /// What stands in a credential's place.
@@ -29,7 +30,7 @@ pub struct Mask {
     /// There is more to hide than is looked for: then all is.
     hides_all: bool,
     /// Bytes of text that are looked at; what comes after them is hidden.
-    fuel: Cell<usize>,
+    fuel: Work,
 }
 
 /// Of texts that are looked at for one request.
@@ -83,7 +84,7 @@ impl Mask {
             windows,
             short,
             hides_all,
-            fuel: Cell::new(FUEL),
+            fuel: Work::new(FUEL),
         }
     }
 
@@ -216,16 +217,17 @@ impl Mask {
 
     /// What is hidden of a text, in order, and apart.
     fn hidden(&self, text: &str) -> Vec<Range<usize>> {
-        let left = self.fuel.get().checked_sub(text.len());
-        self.fuel.set(left.unwrap_or_default());
-        if (self.hides_all || left.is_none()) && !text.is_empty() {
+        let is_seen = self.fuel.takes(text.len());
+        if (self.hides_all || !is_seen) && !text.is_empty() {
             let (start, end) = (0, text.len());
             return vec![Range { start, end }];
         }
         let mut hidden = self.seen(text);
-        hidden.extend(shape::named(text, &self.places));
+        hidden.extend(shape::named(text, &self.places, &self.fuel));
         if text.contains('%') {
             hidden.extend(self.encoded(text));
+            let named = shape::named_encoded(text, &self.places, &self.fuel);
+            hidden.extend(named.into_iter().map(|(_, range)| range));
         }
         hidden.sort_unstable_by_key(|range| range.start);
         hidden

@@ -2,7 +2,7 @@
 
 use super::{
     names::Places,
-    shape,
+    shape::{self, Work},
     windows::{WINDOW, Windows},
 };
 use base64::{
@@ -16,6 +16,7 @@ pub struct Credentials<'p> {
     windows: Windows,
     short: Vec<String>,
     bytes: usize,
+    work: Work,
 }
 
 /// One that is shorter is not looked for: too many texts hold it.
@@ -23,6 +24,8 @@ const LEAST: usize = 4;
 /// Of credentials that one request may show, in bytes and in short ones.
 const MOST: usize = 256 * 1024;
 const MOST_SHORT: usize = 64;
+/// Of names that are asked about, in bytes.
+const MOST_WORK: usize = 1 << 20;
 
 impl<'p> Credentials<'p> {
     pub fn new(places: &'p Places, seed: &str) -> Credentials<'p> {
@@ -31,6 +34,7 @@ impl<'p> Credentials<'p> {
             windows: Windows::new(seed),
             short: Vec::new(),
             bytes: 0,
+            work: Work::new(MOST_WORK),
         }
     }
 
@@ -38,7 +42,7 @@ impl<'p> Credentials<'p> {
     pub fn found(mut self) -> (Windows, Vec<String>, bool) {
         self.short.sort_unstable();
         self.short.dedup();
-        let hides_all = self.bytes > MOST || self.short.len() > MOST_SHORT;
+        let hides_all = self.bytes > MOST || self.short.len() > MOST_SHORT || self.work.is_done();
         (self.windows, self.short, hides_all)
     }
 
@@ -54,10 +58,18 @@ impl<'p> Credentials<'p> {
         for token in shape::tokens(value) {
             self.add(value.get(token).unwrap_or_default());
         }
-        if value.contains(['=', ':']) && name != "signature-input" {
-            for range in shape::named(value, self.places) {
-                self.add(value.get(range).unwrap_or_default());
-            }
+        if name != "signature-input" {
+            self.of_text(value);
+        }
+    }
+
+    /// What stands under a credential's name in it, as it is and once it is decoded.
+    fn of_text(&mut self, text: &str) {
+        for range in shape::named(text, self.places, &self.work) {
+            self.add(text.get(range).unwrap_or_default());
+        }
+        for (value, _) in shape::named_encoded(text, self.places, &self.work) {
+            self.add(&value);
         }
     }
 
@@ -135,6 +147,9 @@ impl<'p> Credentials<'p> {
         match value {
             Value::Object(members) => {
                 for (name, member) in members {
+                    if !self.work.takes_name(name) {
+                        return;
+                    }
                     match self.places.is_parameter(name) {
                         true => self.all(member),
                         false => self.of_document(member),

@@ -115,6 +115,30 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "https://***@x/",
     ),
     (
+        "referer",
+        "https://0123456789@x/",
+        "was 0123456789",
+        "was ***",
+    ),
+    (
+        ":path",
+        "/a?x=access_token%3Dopaque-123%26y",
+        "/a?x=access_token%3Dopaque-123%26y",
+        "/a?x=***",
+    ),
+    (
+        ":path",
+        "/a?x=access_token%3Dopaque-123",
+        "was opaque-123",
+        "was ***",
+    ),
+    (
+        "x-data",
+        "password=\"it, was (hunter2)\" x",
+        "was (hunter2)",
+        "***",
+    ),
+    (
         "x-data",
         "{\"password\": \"0123456789\"}",
         "0123456789",
@@ -305,4 +329,31 @@ fn any_request_can_be_masked() {
         );
         assert!(!shown.contains(TOKEN), "{name}: {value}: {other}: {shown}");
     }
+}
+
+/// However many signs there are, the work is bounded; where there are too many, all is hidden.
+#[test]
+fn signs_without_end_are_little_work() {
+    for (sign, is_too_much) in [
+        ("=", false),
+        (":", false),
+        ("\"=", false),
+        ("%3D", false),
+        ("a=", true),
+        ("a%3D", true),
+    ] {
+        let long = sign.repeat(60_000);
+        for name in [":path", "x-a"] {
+            let mask = mask(&[(name, &long)], None);
+            assert_eq!(mask.hides_all, is_too_much, "{sign}");
+            let shown = mask.text(&long);
+            assert_eq!(shown == "***", is_too_much, "{sign}");
+        }
+        let mask = mask(&[], None);
+        assert_eq!(mask.text(&long) == "***", is_too_much, "{sign}");
+        assert_eq!(mask.text("hello") == "***", is_too_much, "{sign}");
+    }
+    let many: Vec<(String, Value)> = (0..60_000).map(|n| (n.to_string(), n.into())).collect();
+    let many = Value::Object(many.into_iter().collect());
+    assert!(mask(&[], Some(&many)).hides_all);
 }
