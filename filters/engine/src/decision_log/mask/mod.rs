@@ -31,6 +31,8 @@ pub struct Mask {
     hides_all: bool,
     /// Bytes of text that are looked at; what comes after them is hidden.
     fuel: Work,
+    /// There was a body that nobody has looked at.
+    is_without_body: bool,
 }
 
 /// Of texts that are looked at for one request.
@@ -65,6 +67,18 @@ impl Mask {
         }
     }
 
+    /// The same of a request whose body nobody has looked at: what may quote it is shown to nobody.
+    pub fn without_body(self) -> Mask {
+        Mask {
+            is_without_body: true,
+            ..self
+        }
+    }
+
+    pub fn is_without_body(&self) -> bool {
+        self.is_without_body
+    }
+
     /// Of a request that no configuration says anything of: what anybody takes for a credential.
     pub fn of(request: &Request<'_>, body: Option<&Value>, seed: &str) -> Mask {
         Mask::new(Arc::default(), request, body, seed)
@@ -85,6 +99,7 @@ impl Mask {
             short,
             hides_all,
             fuel: Work::new(FUEL),
+            is_without_body: false,
         }
     }
 

@@ -52,7 +52,8 @@ impl<'p> Credentials<'p> {
             "signature-input" => self.of_parameters(value, &["nonce"]),
             "x-forwarded-client-cert" => self.of_parameters(value, &["cert", "chain", "hash"]),
             "cookie" => self.of_cookies(value),
-            _ if self.places.is_header(name) => self.of_credential(name, value),
+            ":authority" | "host" => self.of_authority(value),
+            _ if self.places.is_header(name) => self.of_credential(value),
             _ => {}
         }
         for token in shape::tokens(value) {
@@ -70,6 +71,16 @@ impl<'p> Credentials<'p> {
         }
         for (value, _) in shape::named_encoded(text, self.places, &self.work) {
             self.add(&value);
+        }
+    }
+
+    /// Who stands before its `@`.
+    fn of_authority(&mut self, value: &str) {
+        if let Some((user, _)) = value.rsplit_once('@') {
+            self.add(user);
+            if let Some((_, password)) = user.split_once(':') {
+                self.add(password);
+            }
         }
     }
 
@@ -96,10 +107,10 @@ impl<'p> Credentials<'p> {
     }
 
     /// The credential without its scheme, and the parts that it is made of.
-    fn of_credential(&mut self, name: &str, value: &str) {
+    fn of_credential(&mut self, value: &str) {
         let (first, rest) = value.split_once(' ').unwrap_or(("", value));
-        // Whatever the scheme is called there.
-        let value = match is_scheme(first) || name.ends_with("authorization") {
+        // A word that is no scheme is a credential, too.
+        let value = match is_scheme(first) {
             true => rest,
             false => value,
         };
@@ -227,12 +238,13 @@ const PLAIN: [&str; 13] = [
 
 /// A scheme is a word (RFC 9110 section 11.1), and these are those that there are.
 fn is_scheme(word: &str) -> bool {
-    const SCHEMES: [&str; 16] = [
+    const SCHEMES: [&str; 21] = [
         "apikey",
         "api-key",
         "aws4-hmac-sha256",
         "basic",
         "bearer",
+        "concealed",
         "digest",
         "dpop",
         "gnap",
@@ -240,10 +252,14 @@ fn is_scheme(word: &str) -> bool {
         "hoba",
         "mutual",
         "negotiate",
+        "ntlm",
+        "oauth",
         "privatetoken",
+        "scram-sha-1",
         "scram-sha-256",
         "signature",
         "token",
+        "vapid",
     ];
     SCHEMES
         .iter()

@@ -40,7 +40,10 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("authorization", "Bearer hunter2", "hunter2", "***"),
     ("authorization", "Bearer hunter2", "no Hunter2!", "no ***!"),
     ("authorization", "Bearer hunter2", "hunter22", "hunter22"),
-    ("authorization", "Acme hunter2", "acme", "acme"),
+    ("authorization", "hunter2 Acme", "hunter2", "***"),
+    ("authorization", "Acme hunter2", "hunter2", "***"),
+    ("authorization", "NTLM hunter2", "ntlm", "ntlm"),
+    (":authority", "alice:hunter2@a", "was hunter2", "was ***"),
     (
         "authorization",
         "Basic YWxpY2U6aHVudGVyMnBhc3N3b3Jk",
