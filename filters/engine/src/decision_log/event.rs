@@ -449,7 +449,12 @@ mod tests {
             .collect();
         let path = format!("/é{long}");
         let body: Vec<(String, Value)> = (0..500)
-            .map(|n| (format!("{n}{}", &long[..100]), json!({"pin": n})))
+            .map(|n| {
+                (
+                    format!("{n}{}", long.get(..100).unwrap()),
+                    json!({"pin": n}),
+                )
+            })
             .collect();
         let mut event = Facts {
             detail: Some(&long),

@@ -172,6 +172,7 @@ impl<'p> Credentials<'p> {
                 for token in shape::tokens(text) {
                     self.add(text.get(token).unwrap_or_default());
                 }
+                self.of_text(text);
             }
             _ => {}
         }

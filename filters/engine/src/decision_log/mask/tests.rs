@@ -475,3 +475,24 @@ fn answers_hide_what_their_names_tell() {
     assert_eq!(input, shown);
     assert_eq!(masked.len(), 4);
 }
+
+/// What stands under a credential's name in a text of a body is hidden wherever else it stands.
+#[test]
+fn texts_of_bodies_are_looked_at() {
+    let body = json!({"callback": "https://x/?access_token=opaque-123&u=token%3Dencoded-123"});
+    let mask = mask(&[], Some(&body));
+    assert_eq!(mask.text("was opaque-123 encoded-123"), "was *** ***");
+}
+
+/// As many names as a client likes are asked about no longer than there is work.
+#[test]
+fn names_without_end_are_little_work() {
+    let many: serde_json::Map<_, _> = (0..60_000).map(|n| (n.to_string(), true.into())).collect();
+    let mask = mask(&[], None);
+    let mut input = json!({"parsed_query": many, "a": "hello"});
+    mask.input(&mut input, "/input", &mut Vec::new());
+    assert_eq!(mask.text("hello"), "***");
+    let mut result = json!({"allowed": true, "body": "hello"});
+    mask.result(&mut result, "/result", &mut Vec::new());
+    assert_eq!(result, json!({"allowed": true, "body": "***"}));
+}
