@@ -1,9 +1,10 @@
 //! What is told of each decision: OPA's events with what a gate knows beside them, without anything that
 //! is a secret, as lines of the proxy's log and in batches to a server.
 //!
-//! The way of an event: [`event`] is made of a decision and [`mask`]ed → what the configuration takes out
-//! goes ([`pointer`]) → the policy's `data.system.log.drop` and `data.system.log.mask` have a say
-//! ([`rules`]) → it is a line, and waits in a [`buffer`] until `remote` uploads it.
+//! The way of an event: [`event`] is made of a decision → what the configuration takes out goes
+//! ([`pointer`]) → the rest is [`mask`]ed → the policy's `data.system.log.drop` and
+//! `data.system.log.mask` have a say ([`rules`]) → it is a line, and waits in a [`buffer`] until `remote`
+//! uploads it.
 
 pub(crate) mod buffer;
 mod event;

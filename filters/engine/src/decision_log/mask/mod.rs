@@ -270,7 +270,10 @@ impl Mask {
             Keys::Ours => false,
             Keys::Headers => self.places.is_header(name),
             Keys::Answer | Keys::Parameters | Keys::Extensions => self.places.is_parameter(name),
-            Keys::AnswersHeaders => self.places.is_header(name) || self.places.is_parameter(name),
+            Keys::AnswersHeaders => {
+                let is_header = self.places.is_header(&name.to_ascii_lowercase());
+                is_header || self.places.is_parameter(name)
+            }
         }
     }
 

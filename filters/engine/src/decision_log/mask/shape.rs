@@ -163,7 +163,16 @@ fn value(after: &str, sign: &str) -> Range<usize> {
     if let Some(quote) = bare.chars().next().filter(|it| ['"', '\''].contains(it)) {
         let start = start.saturating_add(1);
         let quoted = after.get(start..).unwrap_or_default();
-        return start..start.saturating_add(closed(quoted, quote, slashes));
+        let length = closed(quoted, quote, slashes);
+        let rest = quoted.get(length..).unwrap_or_default();
+        let behind = rest.trim_start_matches('\\').strip_prefix(quote);
+        // Where it goes on behind its quotes, they are a part of it: queries and forms know none.
+        let goes_on = behind.is_some_and(|it| !it.is_empty() && !it.starts_with(BEHIND_QUOTE));
+        let more = match sign == "=" && goes_on {
+            true => rest.find(AFTER_VALUE).unwrap_or(rest.len()),
+            false => 0,
+        };
+        return start..start.saturating_add(length).saturating_add(more);
     }
     let start = after.len().saturating_sub(own.len());
     let length = match sign {
@@ -248,6 +257,9 @@ const BEFORE_NAME: [char; 16] = [
 ];
 /// A value holds whatever else there is: a password has brackets and commas.
 const AFTER_VALUE: [char; 7] = ['&', '#', ';', ' ', '\n', '\r', '\t'];
+const BEHIND_QUOTE: [char; 15] = [
+    '&', '#', ';', ',', ' ', '"', '\'', '\\', ')', ']', '}', '>', '\n', '\r', '\t',
+];
 const AFTER_JSON: [char; 6] = [',', '}', ']', ' ', '\n', '\t'];
 
 /// How long `user:password` or `user` is, at the start of a URL's authority.
@@ -315,6 +327,8 @@ mod tests {
             ("{\"tokens\": [\"abc\"]}", "[\"abc\"]}"),
             ("{\"pin\": 1234, \"x\": 1}", "1234"),
             ("x=token=abc", "abc"),
+            ("password='a'hunter2&x", "a'hunter2"),
+            ("password=''hunter2&x", "'hunter2"),
             ("https://alice:hunter2@x/a", "alice:hunter2"),
             ("/a?%61pi_key=abc", "abc"),
             ("api_key=\"abc\"", "abc"),
