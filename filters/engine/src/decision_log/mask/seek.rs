@@ -100,6 +100,9 @@ impl<'p> Credentials<'p> {
         for cookie in value.split([';', ',']) {
             let (name, value) = cookie.trim().split_once('=').unwrap_or(("", cookie.trim()));
             let value = value.trim_matches('"');
+            if !self.work.takes_name(name) {
+                return;
+            }
             if value.len() >= WINDOW || self.places.is_cookie(name) {
                 self.add(value);
             }
@@ -117,6 +120,9 @@ impl<'p> Credentials<'p> {
         let mut is_whole = true;
         for parameter in value.split([' ', ',']) {
             let parameter = parameter.trim();
+            if !self.work.takes_name("") {
+                return;
+            }
             if is_scheme(parameter) {
                 continue;
             }
