@@ -69,6 +69,17 @@ pub struct Event {
 impl Facts<'_> {
     /// The event, without anything that nobody may see. `labels` are the gate's.
     pub fn event(self, mask: &Mask, labels: &BTreeMap<String, String>) -> Event {
+        self.event_without(&[], mask, labels)
+    }
+
+    /// The same without what a configuration names. That goes first: a client that has a name hidden as a
+    /// credential does not save what stands under it.
+    pub fn event_without(
+        self,
+        erased: &[Pointer],
+        mask: &Mask,
+        labels: &BTreeMap<String, String>,
+    ) -> Event {
         let at = UNIX_EPOCH.checked_add(Duration::from_nanos(self.at_ns));
         let at = at.unwrap_or(UNIX_EPOCH);
         let mut event = Event::new();
@@ -98,9 +109,12 @@ impl Facts<'_> {
         }
         event.some("self_check", self.self_check);
         event.some("place", self.place.map(Value::from));
+        // Nobody has looked for secrets in a body that is not told, and both may quote it.
+        let everything = mask.is_without_body().then(Mask::of_everything);
+        let of_policy = everything.as_ref().unwrap_or(mask);
         if let Some(shadow) = self.shadow {
             event.put("shadow", shadow);
-            event.mask_at("/shadow/detail", mask);
+            event.mask_at("/shadow/detail", of_policy);
         }
         event.text("detail", self.detail, mask);
         event.of_request(self.sent, mask);
@@ -109,13 +123,16 @@ impl Facts<'_> {
             event.put("metrics", json!({"timer_server_handler_ns": took}));
             event.put("duration_us", took.checked_div(1_000).unwrap_or_default());
         }
-        if let Some(mut input) = self.input {
-            mask.input(&mut input, "/input", &mut event.masked);
-            event.put("input", input);
+        event.some("input", self.input);
+        event.some("result", self.result);
+        for pointer in erased {
+            event.erase(pointer);
         }
-        if let Some(mut result) = self.result {
-            mask.result(&mut result, "/result", &mut event.masked);
-            event.put("result", result);
+        if let Some(input) = event.members.get_mut("input") {
+            mask.input(input, "/input", &mut event.masked);
+        }
+        if let Some(result) = event.members.get_mut("result") {
+            of_policy.result(result, "/result", &mut event.masked);
         }
         event
     }
@@ -157,7 +174,11 @@ impl Event {
             here = here.and_then(|value| value.get_mut(segment));
         }
         if let Some(value) = here {
-            mask.value(value, pointer, &mut self.masked);
+            match pointer {
+                "/host" => mask.authority(value, pointer, &mut self.masked),
+                _ => mask.value(value, pointer, &mut self.masked),
+            }
+            cut(value);
         }
     }
 
@@ -192,7 +213,7 @@ impl Event {
     }
 
     /// Takes out what a configuration names.
-    pub fn erase(&mut self, pointer: &Pointer) {
+    fn erase(&mut self, pointer: &Pointer) {
         if pointer.remove(&mut self.members) {
             self.erased.push(pointer.as_str().to_owned());
         }
@@ -209,8 +230,17 @@ impl Event {
     /// mask is not known.
     pub fn erase_all(&mut self) {
         for name in ["input", "result"] {
-            if self.members.remove(name).is_some() {
-                self.erased.push(format!("/{name}"));
+            let at = format!("/{name}");
+            let is_in = |pointer: &String| {
+                let rest = pointer.strip_prefix(&at);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            // What was taken out of it, or changed in it, is gone with it.
+            let was_there = self.members.remove(name).is_some() || self.erased.iter().any(is_in);
+            self.masked.retain(|pointer| !is_in(pointer));
+            self.erased.retain(|pointer| !is_in(pointer));
+            if was_there {
+                self.erased.push(at);
             }
         }
     }
@@ -218,9 +248,10 @@ impl Event {
     /// As it stands now: what a policy's rules about logs are asked about.
     pub fn value(&mut self) -> &Map<String, Value> {
         for (key, pointers) in [("erased", &self.erased), ("masked", &self.masked)] {
-            if !pointers.is_empty() {
-                self.members.insert(key.to_owned(), json!(pointers));
-            }
+            match pointers.is_empty() {
+                true => self.members.remove(key),
+                false => self.members.insert(key.to_owned(), json!(pointers)),
+            };
         }
         &self.members
     }
@@ -234,6 +265,22 @@ impl Event {
     /// The same as text, in one line.
     pub fn line(&mut self) -> String {
         serde_json::to_string(self.value()).unwrap_or_default()
+    }
+}
+
+/// Of a text that a client may have made as long as it likes.
+const LONGEST: usize = 2048;
+
+/// Cuts what is too long, and shows that it is.
+fn cut(value: &mut Value) {
+    const CUT: char = '…';
+    if let Value::String(text) = value
+        && text.len() > LONGEST
+    {
+        let most = LONGEST.saturating_sub(CUT.len_utf8());
+        let end = (0..=most).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or_default());
+        text.push(CUT);
     }
 }
 
@@ -265,7 +312,8 @@ fn trace(traceparent: &str) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, Mask, Sent, trace};
+    use super::{Facts, LONGEST, Mask, Pointer, Sent, trace};
+    use crate::request::{Attributes, Incoming, Request};
     use serde_json::{Value, json};
     use std::collections::BTreeMap;
 
@@ -335,20 +383,158 @@ mod tests {
 
     #[test]
     fn what_is_erased_is_listed() {
+        let pointers = ["/input/a/b", "/input/a/c"].map(|it| Pointer::of_event(it).unwrap());
         let mut event = Facts {
             input: Some(json!({"a": {"b": 1}})),
             result: Some(json!(false)),
             ..facts()
         }
-        .event(&Mask::default(), &BTreeMap::new());
-        event.erase(&super::Pointer::of_event("/input/a/b").unwrap());
-        event.erase(&super::Pointer::of_event("/input/a/c").unwrap());
+        .event_without(&pointers, &Mask::default(), &BTreeMap::new());
         assert_eq!(event.value()["input"], json!({"a": {}}));
+        assert_eq!(event.value()["erased"], json!(["/input/a/b"]));
         event.erase_all();
         let json = event.into_json();
-        assert_eq!(json["erased"], json!(["/input/a/b", "/input", "/result"]));
+        assert_eq!(json["erased"], json!(["/input", "/result"]));
         assert_eq!(json.get("input"), None);
         assert_eq!(json.get("result"), None::<&Value>);
+    }
+
+    /// The mask of a request with these headers, and with no body that was looked at.
+    fn mask(headers: &[(&str, &[u8])]) -> Mask {
+        let request = Request {
+            headers,
+            attributes: Attributes::default(),
+            body: Incoming::None,
+        };
+        Mask::of(&request, None, "a decision")
+    }
+
+    #[test]
+    fn what_is_named_goes_before_names_are_hidden() {
+        let mask = mask(&[("cookie", b"a=social_security; sid=pers")]);
+        let mut input =
+            json!({"parsed_body": {"social_security": "1", "pers": {"x": "2"}, "c": "3"}});
+        let mut result = json!({"m": {"social_security": "1", "c": "3"}});
+        let pointers = [
+            "/input/parsed_body/social_security",
+            "/input/parsed_body/pers/x",
+            "/result/m/social_security",
+        ];
+        let event = Facts {
+            input: Some(input.take()),
+            result: Some(result.take()),
+            ..facts()
+        };
+        let named = pointers.map(|it| Pointer::of_event(it).unwrap());
+        let event = event
+            .event_without(&named, &mask, &BTreeMap::new())
+            .into_json();
+        assert_eq!(
+            event["input"],
+            json!({"parsed_body": {"***": "***", "c": "3"}})
+        );
+        assert_eq!(event["result"], json!({"m": {"c": "3"}}));
+        assert_eq!(event["erased"], json!(pointers));
+    }
+
+    #[test]
+    fn no_client_makes_its_event_too_large() {
+        let long: String = (0..50 * 1024_u32)
+            .map(|n| {
+                char::from(
+                    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef"
+                        [(n.wrapping_mul(2_654_435_761) >> 27) as usize],
+                )
+            })
+            .collect();
+        let path = format!("/é{long}");
+        let body: Vec<(String, Value)> = (0..500)
+            .map(|n| {
+                (
+                    format!("{n}{}", long.get(..100).unwrap()),
+                    json!({"pin": n}),
+                )
+            })
+            .collect();
+        let mut event = Facts {
+            detail: Some(&long),
+            shadow: Some(json!({"detail": long})),
+            sent: Sent {
+                method: Some(&long),
+                host: Some(&long),
+                target: Some(&path),
+                request_id: Some(&long),
+                traceparent: Some(&long),
+                client: None,
+            },
+            input: Some(json!({"parsed_body": serde_json::Map::from_iter(body)})),
+            result: Some(json!(false)),
+            ..facts()
+        }
+        .event(&Mask::default(), &BTreeMap::new());
+        for key in [
+            "detail",
+            "method",
+            "host",
+            "request_path",
+            "request_id",
+            "traceparent",
+        ] {
+            let text = event.value()[key].as_str().unwrap();
+            assert!(text.len() <= LONGEST && text.ends_with('…'), "{key}");
+        }
+        assert!(event.value()["shadow"]["detail"].as_str().unwrap().len() <= LONGEST);
+        assert_eq!(event.value()["masked"], json!(["/input/parsed_body"]));
+        event.erase_all();
+        assert!(event.line().len() < 16 * 1024);
+        let json = event.into_json();
+        assert_eq!(json["erased"], json!(["/input", "/result"]));
+        assert_eq!(json.get("masked"), None);
+    }
+
+    #[test]
+    fn a_body_that_was_not_looked_at_is_quoted_by_nothing() {
+        let mask = mask(&[]).without_body();
+        for (result, shown) in [
+            (json!(false), json!(false)),
+            (
+                json!({"allowed": true, "body": "a", "headers": {"x": "a"}, "http_status": 403}),
+                json!({"allowed": true, "body": "***", "headers": {"***": "***"}, "http_status": "***"}),
+            ),
+        ] {
+            let event = Facts {
+                detail: Some("because"),
+                shadow: Some(json!({"allowed": true, "detail": "because of a"})),
+                input: Some(json!({"parsed_body": "***", "a": "b"})),
+                result: Some(result),
+                ..facts()
+            };
+            let event = event.event(&mask, &BTreeMap::new()).into_json();
+            assert_eq!(event["result"], shown);
+            assert_eq!(event["shadow"], json!({"allowed": true, "detail": "***"}));
+            assert_eq!(event["input"], json!({"parsed_body": "***", "a": "b"}));
+            assert_eq!(event["detail"], "because");
+        }
+    }
+
+    #[test]
+    fn who_stands_before_a_host_is_hidden() {
+        for (host, shown) in [
+            ("a:b@c", "***@c"),
+            ("a@b@c", "***@c"),
+            ("c", "c"),
+            ("c:1", "c:1"),
+        ] {
+            let event = Facts {
+                sent: Sent {
+                    host: Some(host),
+                    ..Sent::default()
+                },
+                ..facts()
+            };
+            let event = event.event(&Mask::default(), &BTreeMap::new()).into_json();
+            assert_eq!(event["host"], shown);
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What is told of each decision: OPA's events with what a gate knows beside them, without anything that
 //! is a secret, as lines of the proxy's log and in batches to a server.
 //!
-//! The way of an event: [`event`] is made of a decision and [`mask`]ed → what the configuration takes out
-//! goes ([`pointer`]) → the policy's `data.system.log.drop` and `data.system.log.mask` have a say
-//! ([`rules`]) → it is a line, and waits in a [`buffer`] until `remote` uploads it.
+//! The way of an event: [`event`] is made of a decision → what the configuration takes out goes
+//! ([`pointer`]) → the rest is [`mask`]ed → the policy's `data.system.log.drop` and
+//! `data.system.log.mask` have a say ([`rules`]) → it is a line, and waits in a [`buffer`] until `remote`
+//! uploads it.
 
 pub(crate) mod buffer;
 mod event;
@@ -77,21 +78,24 @@ impl Gate {
     /// have it, without sampling; `None` where the policy drops it.
     pub fn event_of(&self, facts: Facts<'_>, mask: &Mask) -> Option<Value> {
         let (at_ns, labels) = (facts.at_ns, self.labels(facts.decision_id));
-        let mut event = facts.event(mask, &labels);
+        let mut event = facts.event_without(self.erased(), mask, &labels);
         match self.cut(&mut event, at_ns) {
             Said::Told | Said::Unmasked => Some(event.into_json()),
             Said::Dropped => None,
         }
     }
 
-    /// Has the configuration and the policy take out what they want nobody to see. Where the policy's mask
-    /// is not known, all that it could be about is taken out.
+    /// What the configuration has taken out of events.
+    fn erased(&self) -> &[Pointer] {
+        let config = self.config().decision_log.as_ref();
+        config.map_or(&[], |config| &config.mask)
+    }
+
+    /// Has the policy take out what it wants nobody to see. Where its mask is not known, all that it could
+    /// be about is taken out.
     fn cut(&self, event: &mut Event, now_ns: u64) -> Said {
-        let Some(config) = &self.config().decision_log else {
+        if self.config().decision_log.is_none() {
             return Said::Told;
-        };
-        for pointer in &config.mask {
-            event.erase(pointer);
         }
         let said = self.said_of(event, now_ns);
         if said == Said::Unmasked {
@@ -108,9 +112,13 @@ impl Gate {
         };
         let request = over.request.unwrap_or(&none);
         let record = over.record;
-        let input = record.evidence.as_ref().map(input);
+        let is_large = record.evidence.as_ref().is_some_and(is_large);
+        let input = record.evidence.as_ref().map(|it| input(it, is_large));
         let body = input.as_ref().and_then(|input| input.get("parsed_body"));
-        let mask = self.mask(request, body, &record.decision_id);
+        let mut mask = self.mask(request, body, &record.decision_id);
+        if is_large {
+            mask = mask.without_body();
+        }
         let labels = self.labels(&record.decision_id);
         let result = record.evidence.as_ref().and_then(|it| it.result.as_ref());
         let bundle = self.bundle_name(record.by_candidate);
@@ -124,7 +132,7 @@ impl Gate {
             at_ns: over.now_ns,
             ..Facts::of(record)
         };
-        Facts { input, ..facts }.event(&mask, &labels)
+        Facts { input, ..facts }.event_without(self.erased(), &mask, &labels)
     }
 
     fn labels(&self, seed: &str) -> BTreeMap<String, String> {
@@ -150,16 +158,20 @@ impl Gate {
     }
 }
 
-/// What the policy was asked about, but for a body that is too large.
-fn input(evidence: &Evidence) -> Value {
-    let portcullis_rego::Value::Object(members) = &evidence.input else {
-        return to_json(&evidence.input);
-    };
+/// Whether there is a body that is too large.
+fn is_large(evidence: &Evidence) -> bool {
     let raw = ["attributes", "request", "http", "rawBody"];
     let body = raw
         .iter()
         .fold(&evidence.input, |value, name| &value[*name]);
-    let is_large = body.as_string().is_ok_and(|body| body.len() > MOST_BODY);
+    body.as_string().is_ok_and(|body| body.len() > MOST_BODY)
+}
+
+/// What the policy was asked about, but for a body that is too large.
+fn input(evidence: &Evidence, is_large: bool) -> Value {
+    let portcullis_rego::Value::Object(members) = &evidence.input else {
+        return to_json(&evidence.input);
+    };
     let members = members.iter().filter_map(|(key, member)| {
         let key = key.as_string().ok()?;
         let shown = match is_large && &**key == "parsed_body" {

@@ -58,24 +58,9 @@ impl Pointer {
         let Some((first, path)) = path.split_first() else {
             return event.remove(last).is_some();
         };
-        let mut here = event.get_mut(first);
-        for segment in path {
-            here = here.and_then(|value| member(value, segment));
-        }
-        match here {
-            Some(Value::Object(members)) => match known(members, last) {
-                Some(key) => members.remove(&key).is_some(),
-                None => false,
-            },
-            Some(Value::Array(items)) => match index(last).filter(|at| *at < items.len()) {
-                Some(at) => {
-                    items.remove(at);
-                    true
-                }
-                None => false,
-            },
-            _ => false,
-        }
+        event
+            .get_mut(first)
+            .is_some_and(|value| remove(value, path, last))
     }
 
     /// Puts a value there, and the objects that lead to it; false where something else stands in the way.
@@ -91,7 +76,8 @@ impl Pointer {
         for segment in segments {
             let next = match here {
                 Value::Object(members) => {
-                    let key = known(members, segment).unwrap_or_else(|| plain(segment).into());
+                    let key = known(members, segment).into_iter().next();
+                    let key = key.unwrap_or_else(|| plain(segment).into());
                     Some(members.entry(key).or_insert_with(|| Map::new().into()))
                 }
                 Value::Array(items) => index(segment).and_then(|at| items.get_mut(at)),
@@ -182,27 +168,65 @@ fn pointer(text: &str) -> Result<Pointer, NoRule> {
     })
 }
 
-fn member<'v>(value: &'v mut Value, segment: &str) -> Option<&'v mut Value> {
-    match value {
-        Value::Object(members) => {
-            let key = known(members, segment)?;
-            members.get_mut(&key)
+/// In every reading of the path.
+fn remove(value: &mut Value, path: &[String], last: &str) -> bool {
+    let next = path.split_first();
+    let segment = next.map_or(last, |(segment, _)| segment.as_str());
+    let mut is_done = false;
+    match (value, next) {
+        (Value::Object(members), None) => {
+            for key in known(members, segment) {
+                is_done |= members.remove(&key).is_some();
+            }
         }
-        Value::Array(items) => items.get_mut(index(segment)?),
-        _ => None,
+        (Value::Object(members), Some((_, path))) => {
+            for key in known(members, segment) {
+                let member = members.get_mut(&key);
+                is_done |= member.is_some_and(|member| remove(member, path, last));
+            }
+        }
+        (Value::Array(items), next) => {
+            let at = index(segment).filter(|at| *at < items.len());
+            match (at, next) {
+                (Some(at), None) => {
+                    items.remove(at);
+                    is_done = true;
+                }
+                (Some(at), Some((_, path))) => {
+                    let item = items.get_mut(at);
+                    is_done = item.is_some_and(|item| remove(item, path, last));
+                }
+                (None, _) => {}
+            }
+        }
+        _ => {}
     }
+    is_done
 }
 
-/// The member that a segment names: as it is written, as RFC 6901 section 4 reads it, or as a part of a
-/// URL, which is how OPA's checks read it. Who meant any of the three has it taken out.
-fn known(members: &Map<String, Value>, segment: &str) -> Option<String> {
-    let written = Cow::Borrowed(segment);
-    let encoded = percent_encoding::percent_decode_str(segment).decode_utf8_lossy();
-    let readings = [written, plain(segment), encoded];
-    let mut readings = readings.into_iter();
-    readings
-        .find(|key| members.contains_key(&**key))
-        .map(Cow::into_owned)
+/// The members that a segment names: as it is written, as RFC 6901 section 4 reads it, or as a part of a
+/// URL, which is how OPA's checks read it. Who meant any of them has it taken out, and a client that sends
+/// one does not save another.
+fn known(members: &Map<String, Value>, segment: &str) -> Vec<String> {
+    let url = |text: &str| -> String {
+        let text = percent_encoding::percent_decode_str(text);
+        text.decode_utf8_lossy().into_owned()
+    };
+    let (decoded, encoded) = (plain(segment), url(segment));
+    let readings = [
+        segment.to_owned(),
+        url(&decoded),
+        plain(&encoded).into_owned(),
+        decoded.into_owned(),
+        encoded,
+    ];
+    let mut found: Vec<String> = Vec::new();
+    for key in readings {
+        if members.contains_key(&key) && !found.contains(&key) {
+            found.push(key);
+        }
+    }
+    found
 }
 
 fn plain(segment: &str) -> Cow<'_, str> {
@@ -264,6 +288,29 @@ mod tests {
                 !Pointer::of_event(text).unwrap().remove(&mut event),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn every_reading_of_a_pointer_is_removed() {
+        for text in ["/input/a/ssn~1no%41/b", "/input/ssn~1no%41"] {
+            let mut event = json!({"input": {}});
+            let keys = ["ssn~1no%41", "ssn/no%41", "ssn~1noA", "ssn/noA"];
+            let of = |value: Value| -> Value {
+                let members = keys.map(|key| (key.to_owned(), value.clone()));
+                Value::Object(members.into_iter().collect())
+            };
+            event["input"] = of(json!("1234"));
+            event["input"]["a"] = of(json!({"b": "1234", "c": [1, 2]}));
+            let mut event = event.as_object().unwrap().clone();
+            assert!(Pointer::of_event(text).unwrap().remove(&mut event));
+            let mut left = event["input"].clone();
+            if text.contains("/a/") {
+                left = left["a"].clone();
+            } else {
+                left.as_object_mut().unwrap().remove("a");
+            }
+            assert!(!left.to_string().contains("1234"), "{text}: {left}");
         }
     }
 

@@ -14,7 +14,8 @@ use crate::{
 };
 use seek::Credentials;
 use serde_json::{Map, Value};
-use std::{borrow::Cow, cell::Cell, ops::Range, sync::Arc};
+use shape::Work;
+use std::{borrow::Cow, ops::Range, sync::Arc};
 use windows::Windows;
 
 /// What stands in a credential's place.
@@ -29,7 +30,9 @@ pub struct Mask {
     /// There is more to hide than is looked for: then all is.
     hides_all: bool,
     /// Bytes of text that are looked at; what comes after them is hidden.
-    fuel: Cell<usize>,
+    fuel: Work,
+    /// There was a body that nobody has looked at.
+    is_without_body: bool,
 }
 
 /// Of texts that are looked at for one request.
@@ -64,6 +67,18 @@ impl Mask {
         }
     }
 
+    /// The same of a request whose body nobody has looked at: what may quote it is shown to nobody.
+    pub fn without_body(self) -> Mask {
+        Mask {
+            is_without_body: true,
+            ..self
+        }
+    }
+
+    pub fn is_without_body(&self) -> bool {
+        self.is_without_body
+    }
+
     /// Of a request that no configuration says anything of: what anybody takes for a credential.
     pub fn of(request: &Request<'_>, body: Option<&Value>, seed: &str) -> Mask {
         Mask::new(Arc::default(), request, body, seed)
@@ -83,7 +98,8 @@ impl Mask {
             windows,
             short,
             hides_all,
-            fuel: Cell::new(FUEL),
+            fuel: Work::new(FUEL),
+            is_without_body: false,
         }
     }
 
@@ -109,6 +125,18 @@ impl Mask {
         self.document(value, &mut at.to_owned(), masked, Keys::Ours);
     }
 
+    /// The same of whom a request is for: what stands before its `@` is a credential, however short.
+    pub fn authority(&self, value: &mut Value, at: &str, masked: &mut Vec<String>) {
+        if let Value::String(text) = value
+            && let Some((user, host)) = text.rsplit_once('@')
+            && user != MASKED
+        {
+            *text = format!("{MASKED}@{host}");
+            tell(at, masked);
+        }
+        self.value(value, at, masked);
+    }
+
     /// A policy's input.
     pub fn input(&self, input: &mut Value, at: &str, masked: &mut Vec<String>) {
         let Value::Object(members) = input else {
@@ -121,13 +149,20 @@ impl Mask {
                 // Claims are no secrets, and what was proven nobody may hide.
                 "verified" => proven(self, member, at, masked),
                 "attributes" => self.attributes(member, at, masked),
-                "parsed_body" | "parsed_query" => self.named(member, at, masked),
+                "parsed_body" | "parsed_query" => {
+                    self.document(member, at, masked, Keys::Parameters);
+                }
                 _ => self.document(member, at, masked, Keys::Ours),
             }
         }
     }
 
     fn attributes(&self, attributes: &mut Value, at: &mut String, masked: &mut Vec<String>) {
+        if let Some(extensions) = attributes.get_mut("contextExtensions") {
+            let at = &mut format!("{at}/contextExtensions");
+            self.document(extensions, at, masked, Keys::Extensions);
+        }
+        let mut apart = None;
         if let Some(http) = attributes
             .pointer_mut("/request/http")
             .and_then(Value::as_object_mut)
@@ -138,34 +173,31 @@ impl Mask {
                     hide(body, &format!("{at}/request/http/{name}"), masked);
                 }
             }
-            if let Some(Value::Object(headers)) = http.get_mut("headers") {
-                let at = format!("{at}/request/http/headers");
-                for (name, value) in headers.iter_mut() {
-                    if self.places.is_header(name) {
-                        hide(value, &format!("{at}/{}", escaped(name)), masked);
+            if let Some(host) = http.get_mut("host") {
+                self.authority(host, &format!("{at}/request/http/host"), masked);
+            }
+            if let Some(headers) = http.get_mut("headers") {
+                let at = &mut format!("{at}/request/http/headers");
+                for name in [":authority", "host"] {
+                    if let Some(host) = headers.get_mut(name) {
+                        self.authority(host, &format!("{at}/{name}"), masked);
                     }
                 }
-                let mut headers = Value::Object(std::mem::take(headers));
-                self.document(&mut headers, &mut at.clone(), masked, Keys::Clients);
-                http.insert("headers".to_owned(), headers);
+                self.document(headers, at, masked, Keys::Headers);
+                apart = Some(headers.take());
             }
         }
         self.document(attributes, at, masked, Keys::Ours);
-    }
-
-    /// What a client has named: also what stands under a credential's name, however deep.
-    fn named(&self, value: &mut Value, at: &mut String, masked: &mut Vec<String>) {
-        self.hide_named(value, at, masked);
-        self.document(value, at, masked, Keys::Clients);
-    }
-
-    fn hide_named(&self, value: &mut Value, at: &mut String, masked: &mut Vec<String>) {
-        each(value, at, &mut |name, member, at| match name
-            .is_some_and(|name| self.places.is_parameter(name))
+        if let Some(headers) = apart
+            && let Some(place) = attributes.pointer_mut("/request/http/headers")
         {
-            true => hide(member, at, masked),
-            false => self.hide_named(member, at, masked),
-        });
+            *place = headers;
+        }
+    }
+
+    /// A policy's answer.
+    pub fn result(&self, result: &mut Value, at: &str, masked: &mut Vec<String>) {
+        self.document(result, &mut at.to_owned(), masked, Keys::Answer);
     }
 
     fn document(&self, value: &mut Value, at: &mut String, masked: &mut Vec<String>, keys: Keys) {
@@ -183,49 +215,81 @@ impl Mask {
             Value::Array(_) => each(value, at, &mut |_, member, at| {
                 self.document(member, at, masked, keys);
             }),
-            Value::Object(members) => {
-                if keys == Keys::Clients {
-                    self.keys(members, at, masked);
-                }
-                // Names that stand at the top of an answer are the contract's.
-                let inner = Keys::Clients;
-                let keys = if keys == Keys::Answer { inner } else { keys };
-                each(value, at, &mut |_, member, at| {
-                    self.document(member, at, masked, keys);
-                });
+            Value::Object(members) if keys.are_anybodys() => {
+                self.members(members, at, masked, keys);
             }
+            Value::Object(_) => each(value, at, &mut |name, member, at| match name
+                .is_some_and(|name| self.is_credential(name, keys))
+            {
+                true => hide(member, at, masked),
+                false => self.document(member, at, masked, keys.inner(name)),
+            }),
             _ => {}
         }
     }
 
-    /// A policy's answer.
-    pub fn result(&self, result: &mut Value, at: &str, masked: &mut Vec<String>) {
-        self.document(result, &mut at.to_owned(), masked, Keys::Answer);
+    /// Members whose names may be credentials, too. What stands under one that is hidden is hidden as well:
+    /// no mask that a policy has would find it.
+    fn members(
+        &self,
+        members: &mut Map<String, Value>,
+        at: &mut String,
+        masked: &mut Vec<String>,
+        keys: Keys,
+    ) {
+        let all: Vec<(String, Value)> = std::mem::take(members).into_iter().collect();
+        let shown: Vec<Option<String>> = all
+            .iter()
+            .map(|(name, _)| match self.text(name) {
+                Cow::Owned(shown) => Some(shown),
+                Cow::Borrowed(_) => None,
+            })
+            .collect();
+        if shown.iter().any(Option::is_some) {
+            tell(at, masked);
+        }
+        let length = at.len();
+        for ((name, mut member), shown) in all.into_iter().zip(shown) {
+            at.push('/');
+            at.push_str(&escaped(shown.as_deref().unwrap_or(&name)));
+            match shown.is_some() || self.is_credential(&name, keys) {
+                true => hide(&mut member, at, masked),
+                false => self.document(&mut member, at, masked, keys),
+            }
+            at.truncate(length);
+            members.insert(shown.unwrap_or(name), member);
+        }
     }
 
-    fn keys(&self, members: &mut Map<String, Value>, at: &str, masked: &mut Vec<String>) {
-        let is_plain = |key: &String| key.len() < windows::WINDOW || self.hidden(key).is_empty();
-        if members.keys().all(is_plain) {
-            return;
+    fn is_credential(&self, name: &str, keys: Keys) -> bool {
+        // The document's own are few, and an answer stays usable.
+        if keys.are_anybodys() && !self.fuel.takes_name(name) {
+            return true;
         }
-        for (key, member) in std::mem::take(members) {
-            members.insert(self.text(&key).into_owned(), member);
+        match keys {
+            Keys::Ours => false,
+            Keys::Headers => self.places.is_header(name),
+            Keys::Answer | Keys::Parameters | Keys::Extensions => self.places.is_parameter(name),
+            Keys::AnswersHeaders => {
+                let is_header = self.places.is_header(&name.to_ascii_lowercase());
+                is_header || self.places.is_parameter(name)
+            }
         }
-        tell(at, masked);
     }
 
     /// What is hidden of a text, in order, and apart.
     fn hidden(&self, text: &str) -> Vec<Range<usize>> {
-        let left = self.fuel.get().checked_sub(text.len());
-        self.fuel.set(left.unwrap_or_default());
-        if (self.hides_all || left.is_none()) && !text.is_empty() {
+        let is_seen = self.fuel.takes(text.len());
+        if (self.hides_all || !is_seen) && !text.is_empty() {
             let (start, end) = (0, text.len());
             return vec![Range { start, end }];
         }
         let mut hidden = self.seen(text);
-        hidden.extend(shape::named(text, &self.places));
+        hidden.extend(shape::named(text, &self.places, &self.fuel));
         if text.contains('%') {
             hidden.extend(self.encoded(text));
+            let named = shape::named_encoded(text, &self.places, &self.fuel);
+            hidden.extend(named.into_iter().map(|(_, range)| range));
         }
         hidden.sort_unstable_by_key(|range| range.start);
         hidden
@@ -270,15 +334,45 @@ impl Mask {
     }
 }
 
-/// Whose names the members of a document have.
+/// Whose names the members of a document have, and of what.
 #[derive(Clone, Copy, PartialEq)]
 enum Keys {
     /// Nobody can make them something else: a client that sent one as a credential would take the
     /// document apart.
     Ours,
+    /// The same, but some may be those of credentials.
+    Extensions,
     /// The first are the contract's, the others the policy's.
     Answer,
-    Clients,
+    AnswersHeaders,
+    /// The client's.
+    Headers,
+    Parameters,
+}
+
+impl Keys {
+    fn are_anybodys(self) -> bool {
+        match self {
+            Keys::Ours | Keys::Extensions | Keys::Answer => false,
+            Keys::AnswersHeaders | Keys::Headers | Keys::Parameters => true,
+        }
+    }
+
+    /// Those of what stands under the name.
+    fn inner(self, name: Option<&str>) -> Keys {
+        const HEADERS: [&str; 3] = [
+            "headers",
+            "request_headers_to_remove",
+            "response_headers_to_add",
+        ];
+        match self {
+            Keys::Answer if name.is_some_and(|name| HEADERS.contains(&name)) => {
+                Keys::AnswersHeaders
+            }
+            Keys::Answer => Keys::Parameters,
+            other => other,
+        }
+    }
 }
 
 fn proven(mask: &Mask, value: &mut Value, at: &mut String, masked: &mut Vec<String>) {
@@ -334,13 +428,64 @@ fn hide(value: &mut Value, at: &str, masked: &mut Vec<String>) {
     tell(at, masked);
 }
 
-/// Of pointers that an event lists: a client makes as many places as it likes.
+/// Of pointers that an event lists, and of their bytes: a client makes as many places as it likes, and as
+/// long as it likes.
 const MOST_TOLD: usize = 64;
+const MOST_TOLD_BYTES: usize = 8 * 1024;
+const LONGEST_TOLD: usize = 512;
 
+/// Lists the pointer, or one that it is below.
 fn tell(at: &str, masked: &mut Vec<String>) {
-    if masked.len() < MOST_TOLD && masked.last().is_none_or(|last| last != at) {
-        masked.push(at.to_owned());
+    let mut at = at;
+    while at.len() > LONGEST_TOLD {
+        at = parent(at).unwrap_or_default();
     }
+    let is_known = |known: &String| is_below(at, known);
+    if masked.last().is_some_and(is_known) || masked.iter().any(is_known) {
+        return;
+    }
+    masked.retain(|known| !is_below(known, at));
+    masked.push(at.to_owned());
+    while masked.len() > MOST_TOLD
+        || masked.iter().map(String::len).sum::<usize>() > MOST_TOLD_BYTES
+    {
+        if !is_shorter(masked) {
+            return;
+        }
+    }
+}
+
+/// Whether the pointer is the other one, or one below.
+fn is_below(at: &str, other: &str) -> bool {
+    let rest = at.strip_prefix(other);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn parent(at: &str) -> Option<&str> {
+    let (parent, _) = at.rsplit_once('/')?;
+    (!parent.is_empty()).then_some(parent)
+}
+
+/// Puts their parents in the deepest pointers' place, so that nothing that is altered lies outside of what
+/// is listed; false where there are none.
+fn is_shorter(masked: &mut Vec<String>) -> bool {
+    let depth = |at: &str| at.matches('/').count();
+    let deepest = masked.iter().map(|at| depth(at)).max().unwrap_or_default();
+    if deepest < 2 {
+        return false;
+    }
+    let mut shorter: Vec<String> = Vec::new();
+    for at in masked.drain(..) {
+        let at = match parent(&at).filter(|_| depth(&at) == deepest) {
+            Some(parent) => parent.to_owned(),
+            None => at,
+        };
+        if !shorter.contains(&at) {
+            shorter.push(at);
+        }
+    }
+    *masked = shorter;
+    true
 }
 
 fn is_word(text: &str, range: &Range<usize>) -> bool {

@@ -47,27 +47,33 @@ impl Places {
 }
 
 /// A header whose name holds one of these is a credential.
-const HEADERS: [&str; 17] = [
+const HEADERS: [&str; 22] = [
     "api-key",
     "apikey",
     "assertion",
     "auth-",
     "authorization",
+    "bearer",
     "client-cert",
     "cookie",
     "credential",
     "csrf",
     "dpop",
     "jwt",
+    "passcod",
+    "passphr",
     "passw",
+    // Where a browser has no other place for one.
+    "sec-websocket-protocol",
     "secret",
+    "sessid",
     "session",
     "signature",
     "token",
     "xsrf",
 ];
 /// And one of which a word is one of these.
-const HEADER_WORDS: [&str; 6] = ["auth", "key", "otp", "pin", "pwd", "sid"];
+const HEADER_WORDS: [&str; 8] = ["auth", "key", "otp", "pin", "pwd", "saml", "sid", "totp"];
 /// Not these: they are keys of other kinds.
 const PLAIN_KEYS: [&str; 6] = [
     "cache-key",
@@ -88,32 +94,50 @@ fn is_credential_header(name: &str) -> bool {
 }
 
 /// A parameter, cookie or member whose name holds one of these is a credential.
-const PARTS: [&str; 15] = [
+const PARTS: [&str; 23] = [
     "apikey",
     "api-key",
     "assertion",
     "authorization",
+    "bearer",
     "clientcert",
     "client-cert",
+    // RFC 7636 section 4.5.
+    "codeverifier",
+    "code-verifier",
     "cookie",
     "credential",
     "csrf",
+    "passcod",
+    "passphr",
     "passw",
+    "samlart",
+    "samlre",
     "secret",
+    "sessid",
     "session",
     "signature",
     "token",
     "xsrf",
 ];
 /// And one of which a word is one of these.
-const WORDS: [&str; 10] = [
-    "auth", "dpop", "jwt", "key", "otp", "pass", "pin", "pwd", "sid", "sig",
+const WORDS: [&str; 12] = [
+    "auth", "dpop", "jwt", "key", "otp", "pass", "pin", "pwd", "saml", "sid", "sig", "totp",
+];
+/// And one that is one of these: an authorization code (RFC 6749 section 4.1.2), but no country's; those of
+/// a device (RFC 8628 section 3.2); a ticket for a service, but no help desk's.
+const WHOLE: [&str; 6] = [
+    "code",
+    "device-code",
+    "devicecode",
+    "ticket",
+    "user-code",
+    "usercode",
 ];
 
 fn is_credential_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase().replace(['_', '.'], "-");
-    // An authorization code (RFC 6749 section 4.1.2); a country's is none.
-    lower == "code"
+    WHOLE.contains(&lower.as_str())
         || PARTS.iter().any(|part| lower.contains(part))
         || words(name).any(|word| WORDS.contains(&word.as_str()))
 }
@@ -164,6 +188,11 @@ mod tests {
             "ocp-apim-subscription-key",
             "x-auth",
             "x-session-id",
+            "sec-websocket-protocol",
+            "x-passphrase",
+            "x-bearer",
+            "x-totp",
+            "x-saml-response",
         ] {
             assert!(is_credential_header(name), "{name}");
         }
@@ -173,6 +202,7 @@ mod tests {
             "x-request-id",
             "idempotency-key",
             "sec-websocket-key",
+            "sec-websocket-version",
             "keep-alive",
             "x-author",
             "x-keyword",
@@ -202,6 +232,21 @@ mod tests {
             "jwt",
             "authKey",
             "client_assertion",
+            "passphrase",
+            "passCode",
+            "passcode",
+            "bearer",
+            "totp_code",
+            "SAMLResponse",
+            "SAMLart",
+            "saml_request",
+            "PHPSESSID",
+            "ticket",
+            "code_verifier",
+            "codeVerifier",
+            "device_code",
+            "deviceCode",
+            "user_code",
         ] {
             assert!(is_credential_name(name), "{name}");
         }
@@ -214,6 +259,12 @@ mod tests {
             "signup",
             "page",
             "monkey",
+            "ticket_id",
+            "tickets",
+            "passenger",
+            "bypasscache",
+            "samle",
+            "device",
             "",
         ] {
             assert!(!is_credential_name(name), "{name}");

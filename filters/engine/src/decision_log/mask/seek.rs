@@ -2,7 +2,7 @@
 
 use super::{
     names::Places,
-    shape,
+    shape::{self, Work},
     windows::{WINDOW, Windows},
 };
 use base64::{
@@ -16,6 +16,7 @@ pub struct Credentials<'p> {
     windows: Windows,
     short: Vec<String>,
     bytes: usize,
+    work: Work,
 }
 
 /// One that is shorter is not looked for: too many texts hold it.
@@ -23,6 +24,8 @@ const LEAST: usize = 4;
 /// Of credentials that one request may show, in bytes and in short ones.
 const MOST: usize = 256 * 1024;
 const MOST_SHORT: usize = 64;
+/// Of names that are asked about, in bytes.
+const MOST_WORK: usize = 1 << 20;
 
 impl<'p> Credentials<'p> {
     pub fn new(places: &'p Places, seed: &str) -> Credentials<'p> {
@@ -31,6 +34,7 @@ impl<'p> Credentials<'p> {
             windows: Windows::new(seed),
             short: Vec::new(),
             bytes: 0,
+            work: Work::new(MOST_WORK),
         }
     }
 
@@ -38,7 +42,7 @@ impl<'p> Credentials<'p> {
     pub fn found(mut self) -> (Windows, Vec<String>, bool) {
         self.short.sort_unstable();
         self.short.dedup();
-        let hides_all = self.bytes > MOST || self.short.len() > MOST_SHORT;
+        let hides_all = self.bytes > MOST || self.short.len() > MOST_SHORT || self.work.is_done();
         (self.windows, self.short, hides_all)
     }
 
@@ -48,15 +52,34 @@ impl<'p> Credentials<'p> {
             "signature-input" => self.of_parameters(value, &["nonce"]),
             "x-forwarded-client-cert" => self.of_parameters(value, &["cert", "chain", "hash"]),
             "cookie" => self.of_cookies(value),
-            _ if self.places.is_header(name) => self.of_credential(name, value),
+            ":authority" | "host" => self.of_authority(value),
+            _ if self.places.is_header(name) => self.of_credential(value),
             _ => {}
         }
         for token in shape::tokens(value) {
             self.add(value.get(token).unwrap_or_default());
         }
-        if value.contains(['=', ':']) && name != "signature-input" {
-            for range in shape::named(value, self.places) {
-                self.add(value.get(range).unwrap_or_default());
+        if name != "signature-input" {
+            self.of_text(value);
+        }
+    }
+
+    /// What stands under a credential's name in it, as it is and once it is decoded.
+    fn of_text(&mut self, text: &str) {
+        for range in shape::named(text, self.places, &self.work) {
+            self.add(text.get(range).unwrap_or_default());
+        }
+        for (value, _) in shape::named_encoded(text, self.places, &self.work) {
+            self.add(&value);
+        }
+    }
+
+    /// Who stands before its `@`.
+    fn of_authority(&mut self, value: &str) {
+        if let Some((user, _)) = value.rsplit_once('@') {
+            self.add(user);
+            if let Some((_, password)) = user.split_once(':') {
+                self.add(password);
             }
         }
     }
@@ -77,6 +100,9 @@ impl<'p> Credentials<'p> {
         for cookie in value.split([';', ',']) {
             let (name, value) = cookie.trim().split_once('=').unwrap_or(("", cookie.trim()));
             let value = value.trim_matches('"');
+            if !self.work.takes_name(name) {
+                return;
+            }
             if value.len() >= WINDOW || self.places.is_cookie(name) {
                 self.add(value);
             }
@@ -84,16 +110,19 @@ impl<'p> Credentials<'p> {
     }
 
     /// The credential without its scheme, and the parts that it is made of.
-    fn of_credential(&mut self, name: &str, value: &str) {
+    fn of_credential(&mut self, value: &str) {
         let (first, rest) = value.split_once(' ').unwrap_or(("", value));
-        // Whatever the scheme is called there.
-        let value = match is_scheme(first) || name.ends_with("authorization") {
+        // A word that is no scheme is a credential, too.
+        let value = match is_scheme(first) {
             true => rest,
             false => value,
         };
         let mut is_whole = true;
         for parameter in value.split([' ', ',']) {
             let parameter = parameter.trim();
+            if !self.work.takes_name("") {
+                return;
+            }
             if is_scheme(parameter) {
                 continue;
             }
@@ -135,6 +164,9 @@ impl<'p> Credentials<'p> {
         match value {
             Value::Object(members) => {
                 for (name, member) in members {
+                    if !self.work.takes_name(name) {
+                        return;
+                    }
                     match self.places.is_parameter(name) {
                         true => self.all(member),
                         false => self.of_document(member),
@@ -146,6 +178,7 @@ impl<'p> Credentials<'p> {
                 for token in shape::tokens(text) {
                     self.add(text.get(token).unwrap_or_default());
                 }
+                self.of_text(text);
             }
             _ => {}
         }
@@ -212,12 +245,13 @@ const PLAIN: [&str; 13] = [
 
 /// A scheme is a word (RFC 9110 section 11.1), and these are those that there are.
 fn is_scheme(word: &str) -> bool {
-    const SCHEMES: [&str; 16] = [
+    const SCHEMES: [&str; 21] = [
         "apikey",
         "api-key",
         "aws4-hmac-sha256",
         "basic",
         "bearer",
+        "concealed",
         "digest",
         "dpop",
         "gnap",
@@ -225,10 +259,14 @@ fn is_scheme(word: &str) -> bool {
         "hoba",
         "mutual",
         "negotiate",
+        "ntlm",
+        "oauth",
         "privatetoken",
+        "scram-sha-1",
         "scram-sha-256",
         "signature",
         "token",
+        "vapid",
     ];
     SCHEMES
         .iter()

@@ -40,7 +40,10 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("authorization", "Bearer hunter2", "hunter2", "***"),
     ("authorization", "Bearer hunter2", "no Hunter2!", "no ***!"),
     ("authorization", "Bearer hunter2", "hunter22", "hunter22"),
-    ("authorization", "Acme hunter2", "acme", "acme"),
+    ("authorization", "hunter2 Acme", "hunter2", "***"),
+    ("authorization", "Acme hunter2", "hunter2", "***"),
+    ("authorization", "NTLM hunter2", "ntlm", "ntlm"),
+    (":authority", "alice:hunter2@a", "was hunter2", "was ***"),
     (
         "authorization",
         "Basic YWxpY2U6aHVudGVyMnBhc3N3b3Jk",
@@ -115,6 +118,30 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "https://***@x/",
     ),
     (
+        "referer",
+        "https://0123456789@x/",
+        "was 0123456789",
+        "was ***",
+    ),
+    (
+        ":path",
+        "/a?x=access_token%3Dopaque-123%26y",
+        "/a?x=access_token%3Dopaque-123%26y",
+        "/a?x=***",
+    ),
+    (
+        ":path",
+        "/a?x=access_token%3Dopaque-123",
+        "was opaque-123",
+        "was ***",
+    ),
+    (
+        "x-data",
+        "password=\"it, was (hunter2)\" x",
+        "was (hunter2)",
+        "***",
+    ),
+    (
         "x-data",
         "{\"password\": \"0123456789\"}",
         "0123456789",
@@ -170,7 +197,7 @@ fn bodies_hide_what_their_names_tell() {
     mask.input(&mut input, "/input", &mut masked);
     let hidden = json!({
         "parsed_body": {
-            "amount": 7, "login": [{"User_Password": "***", "name": "a"}], "pin": "***", "***": 1,
+            "amount": 7, "login": [{"User_Password": "***", "name": "a"}], "pin": "***", "***": "***",
         },
         "attributes": {"request": {"http": {
             "body": "***", "rawBody": "***", "headers": {"x-a": "***"},
@@ -187,8 +214,6 @@ fn bodies_hide_what_their_names_tell() {
             "/input/attributes/request/http/headers/x-a",
             "/input/attributes/request/http/rawBody",
             "/input/parsed_body",
-            "/input/parsed_body/login/0/User_Password",
-            "/input/parsed_body/pin",
             "/input/verified/jwt/claims/raw",
         ]
     );
@@ -296,7 +321,7 @@ fn any_request_can_be_masked() {
             &mut shown,
             &mut String::new(),
             &mut Vec::new(),
-            Keys::Clients,
+            Keys::Parameters,
         );
         let shown = shown.to_string().to_ascii_lowercase();
         assert!(
@@ -305,4 +330,173 @@ fn any_request_can_be_masked() {
         );
         assert!(!shown.contains(TOKEN), "{name}: {value}: {other}: {shown}");
     }
+}
+
+/// However many signs there are, the work is bounded; where there are too many, all is hidden.
+#[test]
+fn signs_without_end_are_little_work() {
+    for (sign, is_too_much) in [
+        ("=", false),
+        (":", false),
+        ("\"=", false),
+        ("%3D", false),
+        ("a=", true),
+        ("a%3D", true),
+    ] {
+        let long = sign.repeat(60_000);
+        for name in [":path", "x-a"] {
+            let mask = mask(&[(name, &long)], None);
+            assert_eq!(mask.hides_all, is_too_much, "{sign}");
+            let shown = mask.text(&long);
+            assert_eq!(shown == "***", is_too_much, "{sign}");
+        }
+        let mask = mask(&[], None);
+        assert_eq!(mask.text(&long) == "***", is_too_much, "{sign}");
+        assert_eq!(mask.text("hello") == "***", is_too_much, "{sign}");
+    }
+    for (name, sign) in [("cookie", "a;"), ("cookie", "a=,"), ("authorization", "a ")] {
+        let long = sign.repeat(60_000);
+        assert!(mask(&[(name, &long)], None).hides_all, "{name}: {sign}");
+    }
+    let many: Vec<(String, Value)> = (0..60_000).map(|n| (n.to_string(), n.into())).collect();
+    let many = Value::Object(many.into_iter().collect());
+    assert!(mask(&[], Some(&many)).hides_all);
+}
+
+/// What is listed tells no more than what is shown.
+#[test]
+fn pointers_hold_no_credential() {
+    let sent = [
+        ("authorization", "Bearer hunter2-hunter3"),
+        ("cookie", "sid=abcd"),
+    ];
+    let mask = mask(&sent, None);
+    for name in [
+        "hunter2-hunter3",
+        "abcd",
+        "x abcd",
+        TOKEN,
+        "access_token=xyz",
+        "a/hunter2-hunter3~",
+    ] {
+        let mut input = json!({
+            "parsed_body": {"a": {name: {"password": "x", "b": "hunter2-hunter3"}}},
+            "parsed_query": {name: ["abcd"]},
+            "attributes": {"request": {"http": {"headers": {name: "abcd"}}}},
+        });
+        let mut masked = Vec::new();
+        mask.input(&mut input, "/input", &mut masked);
+        let mut result = json!({"allowed": true, "headers": {name: "a"}});
+        mask.result(&mut result, "/result", &mut masked);
+        let shown = json!([input, result, masked]).to_string();
+        for secret in ["hunter2-", "abcd", TOKEN, "xyz"] {
+            assert!(!shown.contains(secret), "{name}: {shown}");
+        }
+        let lists = |at: &str| masked.iter().any(|it| it == at);
+        assert!(lists("/input/parsed_body/a"), "{name}: {masked:?}");
+        assert!(
+            lists("/input/attributes/request/http/headers"),
+            "{name}: {masked:?}"
+        );
+        assert!(lists("/result/headers"), "{name}: {masked:?}");
+        assert_eq!(result["allowed"], true);
+    }
+}
+
+/// Nothing that is altered lies outside of what is listed, however much that is.
+#[test]
+fn pointers_are_few_and_short() {
+    let mask = mask(&[], None);
+    let long = "x".repeat(600);
+    let many = |at: &str| -> Value {
+        (0..100)
+            .map(|n| (format!("{at}{n}"), json!({"pin": n})))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    for (body, listed) in [
+        (json!({"a": {"pin": 1}}), "/input/parsed_body/a/pin"),
+        (json!({"a": many(""), "b": 1}), "/input/parsed_body/a"),
+        (json!({"a": {&*long: {"pin": 1}}}), "/input/parsed_body/a"),
+        (json!({"a": many(&"x".repeat(300))}), "/input/parsed_body/a"),
+        (many(""), "/input/parsed_body"),
+    ] {
+        let mut input = json!({"parsed_body": body});
+        let mut masked = Vec::new();
+        mask.input(&mut input, "/input", &mut masked);
+        assert!(!input.to_string().contains("pin\":1"));
+        assert_eq!(masked, [listed]);
+    }
+}
+
+/// What a policy answers is looked at by its names, too, and so is what a route says of itself.
+#[test]
+fn answers_hide_what_their_names_tell() {
+    let mask = mask(&[], None);
+    let mut result = json!({
+        "allowed": true,
+        "http_status": 403,
+        "headers": {"x-auth": "a", "set-cookie": ["a=b"], "x-a": "b"},
+        "response_headers_to_add": {"x_api_key": "a", "x-user": "b"},
+        "request_headers_to_remove": ["x-auth"],
+        "query_parameters_to_set": {"access_token": "a", "page": "2"},
+        "dynamic_metadata": {"a": {"client_secret": "a"}},
+        "password": "a",
+    });
+    let mut masked = Vec::new();
+    mask.result(&mut result, "/result", &mut masked);
+    let shown = json!({
+        "allowed": true,
+        "http_status": 403,
+        "headers": {"x-auth": "***", "set-cookie": "***", "x-a": "b"},
+        "response_headers_to_add": {"x_api_key": "***", "x-user": "b"},
+        "request_headers_to_remove": ["x-auth"],
+        "query_parameters_to_set": {"access_token": "***", "page": "2"},
+        "dynamic_metadata": {"a": {"client_secret": "***"}},
+        "password": "***",
+    });
+    assert_eq!(result, shown);
+    assert_eq!(masked.len(), 6);
+    for answer in [json!(true), json!([true]), json!(null)] {
+        let mut shown = answer.clone();
+        mask.result(&mut shown, "/result", &mut Vec::new());
+        assert_eq!(shown, answer);
+    }
+    let mut input = json!({"attributes": {
+        "contextExtensions": {"api_key": "a", "tier": "b"},
+        "request": {"http": {
+            "host": "bob@a", "headers": {":authority": "b:c@a", "host": "a", "x-auth": "a"},
+        }},
+    }});
+    let mut masked = Vec::new();
+    mask.input(&mut input, "/input", &mut masked);
+    let shown = json!({"attributes": {
+        "contextExtensions": {"api_key": "***", "tier": "b"},
+        "request": {"http": {
+            "host": "***@a", "headers": {":authority": "***@a", "host": "a", "x-auth": "***"},
+        }},
+    }});
+    assert_eq!(input, shown);
+    assert_eq!(masked.len(), 4);
+}
+
+/// What stands under a credential's name in a text of a body is hidden wherever else it stands.
+#[test]
+fn texts_of_bodies_are_looked_at() {
+    let body = json!({"callback": "https://x/?access_token=opaque-123&u=token%3Dencoded-123"});
+    let mask = mask(&[], Some(&body));
+    assert_eq!(mask.text("was opaque-123 encoded-123"), "was *** ***");
+}
+
+/// As many names as a client likes are asked about no longer than there is work.
+#[test]
+fn names_without_end_are_little_work() {
+    let many: serde_json::Map<_, _> = (0..60_000).map(|n| (n.to_string(), true.into())).collect();
+    let mask = mask(&[], None);
+    let mut input = json!({"parsed_query": many, "a": "hello"});
+    mask.input(&mut input, "/input", &mut Vec::new());
+    assert_eq!(mask.text("hello"), "***");
+    let mut result = json!({"allowed": true, "body": "hello"});
+    mask.result(&mut result, "/result", &mut Vec::new());
+    assert_eq!(result, json!({"allowed": true, "body": "***"}));
 }
