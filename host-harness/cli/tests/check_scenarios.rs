@@ -56,6 +56,11 @@ const ON_PURPOSE: &[(&str, &str, &str)] = &[
         "who signed it is not what it is about",
     ),
     (
+        "bundles/candidate",
+        "unsigned-bundle",
+        "who signed it is not what it is about",
+    ),
+    (
         "bundles/cold",
         "unsigned-bundle",
         "who signed it is not what it is about",
@@ -110,6 +115,16 @@ const ON_PURPOSE: &[(&str, &str, &str)] = &[
     ("body/required", "default-allow", "only the body may refuse"),
     ("body/shapes", "default-allow", "only the body may refuse"),
     ("body/streamed", "default-allow", "only the body may refuse"),
+    (
+        "decision_log/away",
+        "default-allow",
+        "nothing refuses: the server is what changes",
+    ),
+    (
+        "decision_log/events",
+        "authorization-header",
+        "it repeats a token in its reason, to see it hidden",
+    ),
     (
         "headers/default_limits",
         "default-allow",
