@@ -11,7 +11,7 @@ const EACH: u64 = 400;
 /// A request that is like no other, but for its kind: the line, its headers and its body.
 fn request(number: u64) -> (String, Vec<String>, String) {
     let keys = ["reader-key", "writer-key", "nobody's key", ""];
-    let pick = |of: u64| (number.wrapping_mul(0x9e37_79b9) >> 7) % of;
+    let pick = |of: u64| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % of;
     let mut headers = vec![
         format!("x-request-id: request-{number}"),
         format!("traceparent: 00-{number:032x}-{:016x}-01", number + 1),

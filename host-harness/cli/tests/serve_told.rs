@@ -263,7 +263,7 @@ fn a_logged_decision_is_explained_by_its_id() {
     let gate = Gate::serve(&folder, &upstream(), &more);
     let token = folder.token(&["--claim", READER]);
     let secrets = format!(
-        "{}cookie: session=c-is-for-cookie\r\nx-other: {token}\r\n",
+        "{}cookie: session=crumbs\r\nx-other: {token}\r\n",
         bearer(&token)
     );
     gate.get("/orders/7?key=pass%77ord&x=1", &secrets);
@@ -279,14 +279,12 @@ fn a_logged_decision_is_explained_by_its_id() {
     for secret in [
         &token,
         token.split('.').next_back().unwrap(),
-        "cookie",
+        "crumbs",
         "opaque",
         "tiny",
         "pass%77ord",
         "password",
     ] {
-        // The cookie's header has that name.
-        let log = log.replace("\"cookie\":\"***\"", "");
         for text in [&log, &allowed, &denied, &refused] {
             assert!(!text.contains(secret), "{secret} is in {text}");
         }
@@ -305,7 +303,7 @@ fn a_logged_decision_is_explained_by_its_id() {
     let [first, second, third] = &events[..] else {
         panic!()
     };
-    assert_eq!(first["path"], "/orders/7");
+    assert_eq!(first["request_path"], "/orders/7");
     assert_eq!(first["status"], 200);
     assert_eq!(first["rule"], "data.envoy.authz.allow");
     assert_eq!(first["subject"], "alice");
