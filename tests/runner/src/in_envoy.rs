@@ -5,7 +5,7 @@ use crate::{
     envoy_process::{Envoy, Exit},
     error::Error,
     prepare::Prepared,
-    scenario::{Events, Fetches},
+    scenario::{Case, Events, Fetches},
     servers::Servers,
     subject::{Exchange, Observation, Ran, Received, Subject},
     upstream::Upstream,
@@ -14,7 +14,7 @@ use crate::{
 use portcullis_host::Headers;
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     path::{Path, PathBuf},
     thread,
@@ -28,6 +28,9 @@ pub struct InEnvoy {
 
 /// Where a request's line in the access log is found: its listener and the client's port.
 type Line = (usize, u16);
+
+/// In the order of the requests: a port is given out again.
+type Log = BTreeMap<Line, VecDeque<Logged>>;
 
 /// What the access log says of a request.
 struct Logged {
@@ -126,7 +129,7 @@ impl InEnvoy {
         // First those whose servers Envoy asks from its start on: what they count is nearer to it. Last
         // those that wait for what their servers are asked: what others show would grow old meanwhile.
         let turn = |prepared: &Prepared<'_>| {
-            let waits = prepared.cases.iter().any(|case| !case.asked.is_empty());
+            let waits = prepared.scenario.file.cases.iter().any(Case::waits);
             match (waits, prepared.scenario.file.servers.is_empty()) {
                 (true, _) => 2,
                 (false, true) => 1,
@@ -155,10 +158,10 @@ impl InEnvoy {
         ran.sort_by_key(|(index, _)| *index);
         let all = ran.iter().flat_map(|(_, sent)| sent);
         let wanted: Vec<Line> = all.filter_map(|sent| sent.line).collect();
-        let log = access_lines(&access_log, &wanted);
+        let mut log = access_lines(&access_log, &wanted);
         let answers = ran
             .into_iter()
-            .map(|(_, sent)| sent.into_iter().map(|sent| sent.logged(&log)).collect());
+            .map(|(_, sent)| sent.into_iter().map(|sent| sent.logged(&mut log)).collect());
         Ok(answers.collect())
     }
 }
@@ -210,12 +213,12 @@ impl Behind<'_> {
 
 impl Sent {
     /// With what the access log says of it.
-    fn logged(self, log: &BTreeMap<Line, Logged>) -> Result<Observation, String> {
+    fn logged(self, log: &mut Log) -> Result<Observation, String> {
+        let logged = self.line.and_then(|line| log.get_mut(&line)?.pop_front());
         let mut seen = self.seen?;
-        let logged = self.line.and_then(|line| log.get(&line));
         let logged = logged.ok_or("no line in the access log")?;
-        seen.record.clone_from(&logged.record);
-        seen.details.clone_from(&logged.details);
+        seen.record = logged.record;
+        seen.details = logged.details;
         Ok(seen)
     }
 }
@@ -270,13 +273,21 @@ fn environment(scenarios: &[&Prepared<'_>]) -> Result<BTreeMap<String, String>, 
 }
 
 /// The records and details by listener and client port, once all lines are flushed.
-fn access_lines(file: &Path, wanted: &[Line]) -> BTreeMap<Line, Logged> {
+fn access_lines(file: &Path, wanted: &[Line]) -> Log {
     let patience = Instant::now();
+    let mut counts: BTreeMap<Line, usize> = BTreeMap::new();
+    for line in wanted {
+        *counts.entry(*line).or_default() += 1;
+    }
     loop {
         let text = std::fs::read_to_string(file).unwrap_or_default();
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        let lines: BTreeMap<Line, _> = whole.lines().filter_map(access_line).collect();
-        let all = wanted.iter().all(|line| lines.contains_key(line));
+        let mut lines = Log::new();
+        for (line, logged) in whole.lines().filter_map(access_line) {
+            lines.entry(line).or_default().push_back(logged);
+        }
+        let there = |line| lines.get(line).map_or(0, VecDeque::len);
+        let all = counts.iter().all(|(line, count)| there(line) >= *count);
         if all || patience.elapsed() > LOG_PATIENCE {
             return lines;
         }

@@ -180,7 +180,7 @@ impl Runner {
             self.keyring.key(name, spec)?;
         }
         // What waits for its servers has a run of its own, for the same reason.
-        let waits = |it: &&Scenario| it.file.cases.iter().any(|case| !case.asked.is_empty());
+        let waits = |it: &&Scenario| it.file.cases.iter().any(Case::waits);
         let (last, first): (Vec<_>, Vec<_>) = scenarios.iter().partition(waits);
         if first.is_empty() || last.is_empty() {
             return self.run_part(&[first, last].concat());

@@ -246,6 +246,13 @@ pub struct Case {
     pub skip: BTreeMap<String, String>,
 }
 
+impl Case {
+    /// For its servers, so that the tokens of others would grow old meanwhile.
+    pub fn waits(&self) -> bool {
+        !self.asked.is_empty() || !self.expect.events.is_empty()
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
