@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 const FIELDS: &[&[&str]] = &[
     &["policy", "bundle", "cluster"],
     &["policy", "bundle", "status", "cluster"],
+    &["policy", "candidate", "bundle", "cluster"],
+    &["policy", "candidate", "bundle", "status", "cluster"],
+    &["decision_log", "cluster"],
     &["jwt", "providers", "*", "jwks", "cluster"],
     &["jwt", "providers", "*", "jwks", "discovery", "cluster"],
     &["jwt", "providers", "*", "jwks", "jwks_cluster"],
@@ -48,7 +51,12 @@ mod tests {
     #[test]
     fn finds_each_cluster_and_the_first_field_that_names_it() {
         let document = json!({
-            "policy": {"data": {"cluster": "no"}},
+            "policy": {
+                "data": {"cluster": "no"},
+                "bundle": {"cluster": "bundles"},
+                "candidate": {"bundle": {"cluster": "next", "status": {"cluster": "told"}}},
+            },
+            "decision_log": {"cluster": "logs", "labels": {"cluster": "no"}},
             "jwt": {"providers": {
                 "a": {"jwks": {"cluster": "keys", "authority": "k", "path": "/"}},
                 "b": {"jwks": {"discovery": {"cluster": "idp"}, "jwks_cluster": "cdn"}},
@@ -59,9 +67,13 @@ mod tests {
         });
         let found: Vec<_> = clusters(&document).into_iter().collect();
         let wanted = [
+            ("bundles", "policy.bundle.cluster"),
             ("cdn", "jwt.providers.b.jwks.jwks_cluster"),
             ("idp", "jwt.providers.b.jwks.discovery.cluster"),
             ("keys", "jwt.providers.a.jwks.cluster"),
+            ("logs", "decision_log.cluster"),
+            ("next", "policy.candidate.bundle.cluster"),
+            ("told", "policy.candidate.bundle.status.cluster"),
         ];
         assert_eq!(found, wanted.map(|(name, path)| (name.into(), path.into())));
         assert!(clusters(&json!([])).is_empty());
