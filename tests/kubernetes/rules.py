@@ -223,15 +223,12 @@ def destination_rule(spec, _):
 
 # Envoy Gateway's, and the Gateway API's.
 
-ROUTES = {"Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute", "UDPRoute", "TLSRoute"}
+ROUTES = {"HTTPRoute", "GRPCRoute", "TCPRoute", "UDPRoute", "TLSRoute"}
 
 
 def extension_policy(spec, _):
     yield from targeted(spec, spec.get("targetSelectors"))
-    targets = spec.get("targetRefs") or [spec["targetRef"]] if spec.get("targetRefs") or "targetRef" in spec else []
-    for target in targets:
-        if target["group"] != "gateway.networking.k8s.io" or target["kind"] not in ROUTES:
-            yield "spec.targetRefs", f"{target['group']}/{target['kind']}", "a Gateway or a route of gateway.networking.k8s.io"
+    yield from targets(spec, ROUTES | {"Gateway"}, "a Gateway or a route")
     for index, wasm in enumerate(spec.get("wasm") or []):
         where, code = f"spec.wasm[{index}].code", wasm["code"]
         for kind, field in (("HTTP", "http"), ("Image", "image")):
@@ -248,6 +245,17 @@ def targeted(spec, selectors=None):
     one, many = spec.get("targetRef") is not None, bool(spec.get("targetRefs"))
     if one == many and not (selectors and not one):
         yield "spec", "targetRef and targetRefs" if one else "no target", "one of targetRef and targetRefs"
+
+
+def targets(spec, kinds, right):
+    for target in spec.get("targetRefs") or [spec.get("targetRef") or {}]:
+        if target and (target["group"] != "gateway.networking.k8s.io" or target["kind"] not in kinds):
+            yield "spec.targetRefs", f"{target['group']}/{target['kind']}", f"{right} of gateway.networking.k8s.io"
+
+
+def traffic_policy(spec, _):
+    yield from targeted(spec)
+    yield from targets(spec, {"Gateway"}, "a Gateway")
 
 
 def patch_policy(spec, _):
@@ -319,6 +327,7 @@ RULES = {
     "ServiceEntry": [service_entry],
     "DestinationRule": [destination_rule],
     "EnvoyExtensionPolicy": [extension_policy],
+    "ClientTrafficPolicy": [traffic_policy],
     "EnvoyPatchPolicy": [patch_policy],
     "EnvoyProxy": [envoy_proxy],
     "Gateway": [gateway],
