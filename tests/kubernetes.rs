@@ -72,18 +72,32 @@ fn what_one_says_of_another_is_so() {
 #[test]
 fn what_is_not_so_is_told() {
     let worlds = worlds();
-    let cases = read_data(&root().join("tests/kubernetes/references.yaml")).unwrap_or_else(|error| panic!("{error}"));
+    let cases = read_data(&root().join("tests/kubernetes/references.yaml"))
+        .unwrap_or_else(|error| panic!("{error}"));
     for case in cases.as_array().unwrap() {
         let text = |key: &str| case[key].as_str().unwrap();
-        let at = WORLDS.iter().position(|folders| folders[0] == text("in")).unwrap();
+        let at = WORLDS
+            .iter()
+            .position(|folders| folders[0] == text("in"))
+            .unwrap();
         let mut world = World {
             manifests: worlds[at].manifests.clone(),
             gates: worlds[at].gates.clone(),
         };
-        let manifest = world.manifests.iter_mut().find(|one| named(one) == text("of")).unwrap();
-        *manifest.value.pointer_mut(text("at")).unwrap_or_else(|| panic!("{case}")) = case["put"].clone();
+        let manifest = world
+            .manifests
+            .iter_mut()
+            .find(|one| named(one) == text("of"))
+            .unwrap();
+        *manifest
+            .value
+            .pointer_mut(text("at"))
+            .unwrap_or_else(|| panic!("{case}")) = case["put"].clone();
         let faults = references::faults(&world);
-        assert!(faults.iter().any(|fault| fault == text("says")), "{case}\n{faults:#?}");
+        assert!(
+            faults.iter().any(|fault| fault == text("says")),
+            "{case}\n{faults:#?}"
+        );
     }
 }
 
@@ -99,7 +113,10 @@ fn the_gates_have_nothing_to_warn_of() {
     }
     let policies = ["acl", "paths", "oauth_scopes", "service_to_service"];
     let library = policies.map(|name| root().join("policies/library").join(name));
-    ran(command().arg("test").arg(root().join("envoy/kubernetes/policy")).args(library));
+    ran(command()
+        .arg("test")
+        .arg(root().join("envoy/kubernetes/policy"))
+        .args(library));
 }
 
 /// The blocks themselves, as whoever copies the manifest has them, are what the gate takes; and Envoy's own are what
@@ -144,7 +161,8 @@ fn the_pages_apply_every_manifest() {
 
 #[test]
 fn its_metrics_have_labels() {
-    let tags = read_data(&root().join("envoy/monitoring/stats-tags.yaml")).unwrap_or_else(|error| panic!("{error}"));
+    let tags = read_data(&root().join("envoy/monitoring/stats-tags.yaml"))
+        .unwrap_or_else(|error| panic!("{error}"));
     let world = World::of(WORLDS[0], &rendered);
     let envoy = world.manifests.iter().find_map(modules::bootstrap).unwrap();
     assert_eq!(envoy["stats_config"], tags["stats_config"]);
@@ -153,7 +171,10 @@ fn its_metrics_have_labels() {
 #[test]
 fn every_gate_decides_in_a_real_envoy() {
     // Without the last one's second folder, which is the first.
-    let worlds: Vec<World> = WORLDS.iter().map(|folders| World::of(&folders[..1], &rendered)).collect();
+    let worlds: Vec<World> = WORLDS
+        .iter()
+        .map(|folders| World::of(&folders[..1], &rendered))
+        .collect();
     envoys::every_gate_decides(&worlds);
 }
 
@@ -161,9 +182,18 @@ fn every_gate_decides_in_a_real_envoy() {
 #[test]
 fn no_file_has_a_secret() {
     for folder in manifests::FOLDERS {
-        for file in manifests::manifest_files(folder).into_iter().chain(manifests::gates(folder)) {
+        for file in manifests::manifest_files(folder)
+            .into_iter()
+            .chain(manifests::gates(folder))
+        {
             let text = fs::read_to_string(&file).unwrap();
-            for mark in ["PRIVATE KEY", "kind: Secret", "stringData", "valueFrom: INLINE", "key_values"] {
+            for mark in [
+                "PRIVATE KEY",
+                "kind: Secret",
+                "stringData",
+                "valueFrom: INLINE",
+                "key_values",
+            ] {
                 assert!(!text.contains(mark), "{}: {mark}", file.display());
             }
         }
@@ -171,7 +201,10 @@ fn no_file_has_a_secret() {
 }
 
 fn worlds() -> Vec<World> {
-    WORLDS.iter().map(|folders| World::of(folders, &rendered)).collect()
+    WORLDS
+        .iter()
+        .map(|folders| World::of(folders, &rendered))
+        .collect()
 }
 
 fn rendered(gate: &Path) -> Value {
@@ -183,6 +216,10 @@ fn rendered(gate: &Path) -> Value {
 fn ran(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{command:?}\n{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?}\n{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     said
 }

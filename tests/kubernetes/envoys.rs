@@ -9,79 +9,104 @@ use crate::{
 use portcullis_runner::{Envoy, Exchange, Exit, Framing, Upstream, send};
 use portcullis_tests::{assert_well, envoy, module};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, fs, net::SocketAddr, path::Path};
 
 const MANAGER: &str = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 /// A certificate of nobody's: what the pods' image has in this place is not here.
 const AUTHORITY: &str = include_str!("authority.pem");
 
-/// A request to a listener, and what comes back.
-struct Ask {
-    listener: &'static str,
-    method: &'static str,
-    path: &'static str,
-    headers: &'static [(&'static str, &'static str)],
-    status: u16,
-}
+/// A listener, a method, a path, headers, and the status that comes back.
+type Ask = (&'static str, &'static str, &'static str, Headers, u16);
+type Headers = &'static [(&'static str, &'static str)];
 
-const PREFLIGHT: &[(&str, &str)] = &[
+const NONE: Headers = &[];
+const FOLDED: Headers = &[("x_user", "root")];
+const PREFLIGHT: Headers = &[
     ("origin", "https://shop.example.com"),
     ("access-control-request-method", "POST"),
 ];
 
 const ASKS: &[Ask] = &[
-    Ask { listener: "gate", method: "GET", path: "/orders", headers: &[], status: 401 },
-    Ask { listener: "gate", method: "GET", path: "/orders%2f7", headers: &[], status: 400 },
-    Ask { listener: "gate", method: "GET", path: "/healthz", headers: &[("x_user", "root")], status: 400 },
-    Ask { listener: "gate", method: "GET", path: "/healthz", headers: &[], status: 200 },
-    Ask { listener: "metrics", method: "GET", path: "/stats/prometheus", headers: &[], status: 200 },
-    Ask { listener: "metrics", method: "GET", path: "/ready", headers: &[], status: 200 },
-    Ask { listener: "metrics", method: "GET", path: "/config_dump", headers: &[], status: 404 },
-    Ask { listener: "metrics", method: "POST", path: "/ready", headers: &[], status: 404 },
-    Ask { listener: "metrics", method: "POST", path: "/quitquitquit", headers: &[], status: 404 },
-    Ask { listener: "WasmPlugin/gate", method: "GET", path: "/orders", headers: &[], status: 401 },
-    Ask { listener: "WasmPlugin/gate", method: "GET", path: "/orders%2f7", headers: &[], status: 400 },
-    Ask { listener: "WasmPlugin/gate", method: "OPTIONS", path: "/orders", headers: PREFLIGHT, status: 200 },
-    Ask { listener: "EnvoyFilter/payments-gate", method: "POST", path: "/payments", headers: &[], status: 401 },
-    Ask { listener: "EnvoyFilter/payments-gate", method: "POST", path: "/payments", headers: &[("x_user", "root")], status: 400 },
-    Ask { listener: "EnvoyExtensionPolicy/gate", method: "GET", path: "/orders", headers: &[], status: 401 },
-    Ask { listener: "EnvoyExtensionPolicy/gate", method: "OPTIONS", path: "/orders", headers: PREFLIGHT, status: 200 },
+    ("gate", "GET", "/orders", NONE, 401),
+    ("gate", "GET", "/orders%2f7", NONE, 400),
+    ("gate", "GET", "/healthz", FOLDED, 400),
+    ("gate", "GET", "/healthz", NONE, 200),
+    ("metrics", "GET", "/stats/prometheus", NONE, 200),
+    ("metrics", "GET", "/ready", NONE, 200),
+    ("metrics", "GET", "/config_dump", NONE, 404),
+    ("metrics", "POST", "/ready", NONE, 404),
+    ("metrics", "POST", "/quitquitquit", NONE, 404),
+    ("WasmPlugin/gate", "GET", "/orders", NONE, 401),
+    ("WasmPlugin/gate", "GET", "/orders%2f7", NONE, 400),
+    ("WasmPlugin/gate", "OPTIONS", "/orders", PREFLIGHT, 200),
+    ("EnvoyFilter/payments-gate", "POST", "/payments", NONE, 401),
+    (
+        "EnvoyFilter/payments-gate",
+        "POST",
+        "/payments",
+        FOLDED,
+        400,
+    ),
+    ("EnvoyExtensionPolicy/gate", "GET", "/orders", NONE, 401),
+    (
+        "EnvoyExtensionPolicy/gate",
+        "OPTIONS",
+        "/orders",
+        PREFLIGHT,
+        200,
+    ),
 ];
 
 /// Starts one Envoy with all gates of the worlds, and asks each.
 pub fn every_gate_decides(worlds: &[World]) {
     let Some(binary) = envoy() else { return };
     let upstream = Upstream::start().unwrap();
-    let (config, environment) = configuration(worlds, upstream.address);
+    let folder = tempfile::tempdir().unwrap();
+    let (config, environment) = configuration(worlds, upstream.address, folder.path());
     let envoy = match Envoy::start(&binary, &config, &environment).unwrap() {
         Exit::Serving(envoy) => envoy,
         Exit::Ended { log, .. } => panic!("{log}"),
     };
     let listeners = envoy.listeners().unwrap();
-    for ask in ASKS {
-        let answer = send(listeners[ask.listener], &exchange(ask)).unwrap();
-        let (listener, method, path) = (ask.listener, ask.method, ask.path);
-        assert_eq!(answer.status, ask.status, "{listener}: {method} {path}\n{}", envoy.log());
+    for (listener, method, path, headers, status) in ASKS {
+        let answer = send(listeners[*listener], &exchange(method, path, headers)).unwrap();
+        assert_eq!(
+            answer.status,
+            *status,
+            "{listener}: {method} {path}\n{}",
+            envoy.log()
+        );
     }
-    // One that nothing asked could be any Envoy's.
+    // One that nothing asked could have any gate, or none.
     for listener in listeners.keys() {
-        assert!(ASKS.iter().any(|ask| ask.listener == listener), "{listener}");
+        assert!(
+            ASKS.iter().any(|(asked, ..)| asked == listener),
+            "{listener}"
+        );
     }
     assert_well(&envoy);
 }
 
 /// The Envoy of the ConfigMap, and beside its listeners one for each other gate.
-fn configuration(worlds: &[World], upstream: SocketAddr) -> (Value, BTreeMap<String, String>) {
+fn configuration(
+    worlds: &[World],
+    upstream: SocketAddr,
+    folder: &Path,
+) -> (Value, BTreeMap<String, String>) {
     let all: Vec<&Manifest> = worlds.iter().flat_map(|world| &world.manifests).collect();
     let mut envoy = all.iter().find_map(|one| bootstrap(one)).unwrap();
     let mut environment = BTreeMap::new();
     for manifest in &all {
         for module in modules(manifest) {
-            let value = |name: String| (name, "of a test, and long enough to be a secret".to_owned());
+            let value =
+                |name: String| (name, "0123456789abcdef0123456789abcdef0123456789abcdef".to_owned());
             environment.extend(module.environment.into_iter().map(value));
             if manifest.kind() != "ConfigMap" {
-                let filter = patched(&all, module.filter);
-                let manager = merged(&all, manifest, json!({"http_filters": [{"name": "gate", "typed_config": filter}, router()]}));
+                let mut filter = patched(&all, module.filter);
+                walk(&mut filter, &mut |value| relocate(value, upstream));
+                let filter = discovered(manifest, &filter, folder)
+                    .unwrap_or_else(|| json!({"name": "gate", "typed_config": filter}));
+                let manager = merged(&all, manifest, json!({"http_filters": [filter, router()]}));
                 push(&mut envoy, "listeners", listener(&module.at, manager));
             }
         }
@@ -89,11 +114,32 @@ fn configuration(worlds: &[World], upstream: SocketAddr) -> (Value, BTreeMap<Str
     for cluster in clusters(&all) {
         push(&mut envoy, "clusters", cluster);
     }
-    let mut here = |value: &mut Value| relocate(value, upstream);
-    walk(&mut envoy, &mut here);
-    let mut admin = json!({"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}});
-    std::mem::swap(&mut envoy["admin"], &mut admin);
+    walk(&mut envoy, &mut |value| relocate(value, upstream));
+    envoy["admin"]["address"]["socket_address"]["port_value"] = json!(0);
     (envoy, environment)
+}
+
+/// The filter of an EnvoyFilter: one of its patches says where, the other one what, and Envoy brings them together by
+/// name. From a file here, where Istio serves it.
+fn discovered(manifest: &Manifest, filter: &Value, folder: &Path) -> Option<Value> {
+    let patches = manifest.spec()["configPatches"].as_array()?;
+    let value = |to: &str| {
+        let patch = patches.iter().find(|patch| patch["applyTo"] == to)?;
+        Some(patch["patch"]["value"].clone())
+    };
+    let (mut here, mut resource) = (value("HTTP_FILTER")?, value("EXTENSION_CONFIG")?);
+    resource["@type"] = json!("type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig");
+    resource["typed_config"] = filter.clone();
+    let file = folder.join("extensions.json");
+    fs::write(
+        &file,
+        json!({"version_info": "1", "resources": [resource]}).to_string(),
+    )
+    .unwrap();
+    let source = here["config_discovery"]["config_source"].as_object_mut()?;
+    source.remove("ads")?;
+    source.insert("path_config_source".into(), json!({"path": file}));
+    Some(here)
 }
 
 /// What EnvoyPatchPolicies put into the filter, and Envoy Gateway's listeners have it under.
@@ -103,8 +149,15 @@ fn patched(all: &[&Manifest], mut filter: Value) -> Value {
     }
     for operation in operations(all) {
         if let Some(path) = operation["jsonPath"].as_str() {
-            assert!(path.ends_with(".typed_config.config") && operation["op"] == "add", "{operation}");
-            let field = operation["path"].as_str().unwrap().trim_start_matches('/').to_owned();
+            assert!(
+                path.ends_with(".typed_config.config") && operation["op"] == "add",
+                "{operation}"
+            );
+            let field = operation["path"]
+                .as_str()
+                .unwrap()
+                .trim_start_matches('/')
+                .to_owned();
             filter["config"][field] = operation["value"].clone();
         }
     }
@@ -142,8 +195,11 @@ fn merged(all: &[&Manifest], of: &Manifest, mut manager: Value) -> Value {
     manager["@type"] = json!(MANAGER);
     manager["stat_prefix"] = json!("gate");
     let routes = json!([{"match": {"prefix": "/"}, "route": {"cluster": "orders"}}]);
-    manager["route_config"] = json!({"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]});
-    let filters = all.iter().filter(|one| one.kind() == "EnvoyFilter" && one.namespace() == of.namespace());
+    manager["route_config"] =
+        json!({"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]});
+    let filters = all
+        .iter()
+        .filter(|one| one.kind() == "EnvoyFilter" && one.namespace() == of.namespace());
     for patch in filters.flat_map(|one| one.spec()["configPatches"].as_array().unwrap()) {
         if patch["applyTo"] == "NETWORK_FILTER" {
             let change = patch["patch"]["value"]["typed_config"].as_object().unwrap();
@@ -166,7 +222,10 @@ fn router() -> Value {
 }
 
 fn push(envoy: &mut Value, list: &str, value: Value) {
-    envoy["static_resources"][list].as_array_mut().unwrap().push(value);
+    envoy["static_resources"][list]
+        .as_array_mut()
+        .unwrap()
+        .push(value);
 }
 
 /// Ports that are free, the module and an authority that are here, the services behind one upstream.
@@ -180,7 +239,9 @@ fn relocate(value: &mut Value, upstream: SocketAddr) {
     if let Some(socket) = value.get_mut("socket_address") {
         match socket["address"].as_str().unwrap() {
             "0.0.0.0" => *socket = json!({"address": "127.0.0.1", "port_value": 0}),
-            "127.0.0.1" if socket["port_value"] != 0 => *socket = json!({"address": "127.0.0.1", "port_value": upstream.port()}),
+            "127.0.0.1" if socket["port_value"] != 0 => {
+                *socket = json!({"address": "127.0.0.1", "port_value": upstream.port()})
+            }
             _ => {}
         }
     }
@@ -195,12 +256,16 @@ fn walk(value: &mut Value, change: &mut dyn FnMut(&mut Value)) {
     }
 }
 
-fn exchange(ask: &Ask) -> Exchange {
+fn exchange(method: &str, path: &str, headers: Headers) -> Exchange {
     let header = |(name, value): &(&str, &str)| ((*name).to_owned(), value.as_bytes().to_vec());
     Exchange {
-        method: ask.method.into(),
-        path: ask.path.into(),
-        lines: std::iter::once(&("host", "orders")).chain(ask.headers).map(header).collect(),
+        method: method.into(),
+        path: path.into(),
+        lines: [("host", "orders")]
+            .iter()
+            .chain(headers)
+            .map(header)
+            .collect(),
         shown: Vec::new(),
         body: Vec::new(),
         framing: Framing::default(),

@@ -37,16 +37,25 @@ impl Manifest {
 
 /// What the gates in a folder are made of.
 pub fn gates(folder: &str) -> Vec<PathBuf> {
-    files(folder).into_iter().filter(|file| is_gate(file)).collect()
+    files(folder)
+        .into_iter()
+        .filter(|file| is_gate(file))
+        .collect()
 }
 
 /// Everything else that is YAML there.
 pub fn manifest_files(folder: &str) -> Vec<PathBuf> {
-    files(folder).into_iter().filter(|file| !is_gate(file)).collect()
+    files(folder)
+        .into_iter()
+        .filter(|file| !is_gate(file))
+        .collect()
 }
 
 pub fn manifests(folder: &str) -> Vec<Manifest> {
-    manifest_files(folder).into_iter().flat_map(documents).collect()
+    manifest_files(folder)
+        .into_iter()
+        .flat_map(documents)
+        .collect()
 }
 
 fn is_gate(file: &Path) -> bool {
@@ -60,7 +69,10 @@ fn files(folder: &str) -> Vec<PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            match path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
+            match path
+                .extension()
+                .is_some_and(|end| end == "yaml" || end == "yml")
+            {
                 true => found.push(path),
                 false if path.is_dir() => folders.push(path),
                 false => {}

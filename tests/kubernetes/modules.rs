@@ -33,7 +33,11 @@ pub fn modules(manifest: &Manifest) -> Vec<Module> {
 
 /// The Envoy that a ConfigMap has.
 pub fn bootstrap(manifest: &Manifest) -> Option<Value> {
-    let text = manifest.value.pointer("/data/envoy.yaml")?.as_str().unwrap();
+    let text = manifest
+        .value
+        .pointer("/data/envoy.yaml")?
+        .as_str()
+        .unwrap();
     Some(parsed(&manifest.file, text.to_owned()))
 }
 
@@ -42,7 +46,10 @@ fn plugin(manifest: &Manifest) -> Module {
     let spec = manifest.spec();
     let name = format!("{}.{}", manifest.namespace().unwrap(), manifest.name());
     let variables = spec["vmConfig"]["env"].as_array().unwrap();
-    assert!(variables.iter().all(|one| one["valueFrom"] == "HOST"), "{variables:?}");
+    assert!(
+        variables.iter().all(|one| one["valueFrom"] == "HOST"),
+        "{variables:?}"
+    );
     let environment = texts(variables.iter().map(|one| &one["name"]));
     let filter = json!({
         "name": name, "root_id": spec["pluginName"], "failure_policy": spec["failStrategy"],
@@ -92,8 +99,14 @@ fn filters(manifest: &Manifest, value: &Value) -> Vec<Module> {
         assert!(variables["key_values"].is_null(), "{variables}");
         return vec![Module {
             at: format!("{}/{}", manifest.kind(), manifest.name()),
-            image: remote.is_object().then(|| (string(&remote["http_uri"]["uri"]), string(&remote["sha256"]))),
-            configuration: serde_json::from_str(config["configuration"]["value"].as_str().unwrap()).unwrap(),
+            image: remote.is_object().then(|| {
+                (
+                    string(&remote["http_uri"]["uri"]),
+                    string(&remote["sha256"]),
+                )
+            }),
+            configuration: serde_json::from_str(config["configuration"]["value"].as_str().unwrap())
+                .unwrap(),
             environment: texts(variables["host_env_keys"].as_array().unwrap()),
             filter: value.clone(),
         }];

@@ -34,10 +34,14 @@ pub fn faults(world: &World) -> Vec<String> {
     }
     for (file, _) in &world.gates {
         let uses = world.modules();
-        let uses = uses.iter().filter(|(_, module)| is_of(world, module) == Some(file));
+        let uses = uses
+            .iter()
+            .filter(|(_, module)| is_of(world, module) == Some(file));
         let (count, name) = (uses.count(), file.file_name().unwrap().to_string_lossy());
         if count != 1 {
-            found.push(format!("{name}: {count} manifests have what `portcullis render` prints"));
+            found.push(format!(
+                "{name}: {count} manifests have what `portcullis render` prints"
+            ));
         }
     }
     found
@@ -54,7 +58,9 @@ fn selectors(world: &World, manifest: &Manifest, say: Say) {
     ];
     let labels = match manifest.kind() {
         "Service" => manifest.value.pointer("/spec/selector"),
-        _ => places.iter().find_map(|place| manifest.value.pointer(place)),
+        _ => places
+            .iter()
+            .find_map(|place| manifest.value.pointer(place)),
     };
     if let Some(labels) = labels
         && world.selected(manifest.namespace(), labels).is_empty()
@@ -107,7 +113,12 @@ fn network_policy(world: &World, manifest: &Manifest, say: Say) {
 }
 
 /// The pods of a peer, where they are in the same namespace.
-fn is_there<'w>(world: &'w World, namespace: Option<&str>, peer: &Value, say: Say) -> Option<Vec<&'w Manifest>> {
+fn is_there<'w>(
+    world: &'w World,
+    namespace: Option<&str>,
+    peer: &Value,
+    say: Say,
+) -> Option<Vec<&'w Manifest>> {
     let labels = peer.pointer("/podSelector/matchLabels")?;
     if peer.get("namespaceSelector").is_some() {
         return None;
@@ -122,7 +133,10 @@ fn is_there<'w>(world: &'w World, namespace: Option<&str>, peer: &Value, say: Sa
 fn deployment(world: &World, manifest: &Manifest, say: Say) {
     let pod = &manifest.spec()["template"]["spec"];
     let account = pod["serviceAccountName"].as_str().unwrap_or("default");
-    if world.find("ServiceAccount", manifest.namespace(), account).is_none() {
+    if world
+        .find("ServiceAccount", manifest.namespace(), account)
+        .is_none()
+    {
         say(format!("no ServiceAccount/{account}"));
     }
     for map in config_maps(manifest) {
@@ -140,7 +154,8 @@ fn deployment(world: &World, manifest: &Manifest, say: Say) {
 
 fn autoscaler(world: &World, manifest: &Manifest, say: Say) {
     let (spec, name) = (manifest.spec(), &manifest.spec()["scaleTargetRef"]["name"]);
-    let Some(target) = world.find("Deployment", manifest.namespace(), name.as_str().unwrap()) else {
+    let Some(target) = world.find("Deployment", manifest.namespace(), name.as_str().unwrap())
+    else {
         return say(format!("no Deployment/{name}"));
     };
     if !target.spec()["replicas"].is_null() {
@@ -168,9 +183,9 @@ fn principals(world: &World, manifest: &Manifest, say: Say) {
 fn is_an_account(world: &World, principal: &str, say: Say) {
     let parts: Vec<&str> = principal.split('/').collect();
     let there = match parts.as_slice() {
-        ["cluster.local", "ns", namespace, "sa", name] => {
-            world.find("ServiceAccount", Some(namespace), name).is_some()
-        }
+        ["cluster.local", "ns", namespace, "sa", name] => world
+            .find("ServiceAccount", Some(namespace), name)
+            .is_some(),
         _ => false,
     };
     if !there {
@@ -210,16 +225,30 @@ fn route(world: &World, manifest: &Manifest, say: Say) {
         _ => {
             for parent in spec["parentRefs"].as_array().unwrap() {
                 let gateway = needs("Gateway", parent["namespace"].as_str(), &parent["name"]);
-                let listeners = gateway.map(|one| names(&one.spec()["listeners"])).unwrap_or_default();
+                let listeners = gateway
+                    .map(|one| names(&one.spec()["listeners"]))
+                    .unwrap_or_default();
                 if !listeners.iter().any(|name| parent["sectionName"] == **name) {
                     say(format!("no listener {}", parent["sectionName"]));
                 }
             }
-            for backend in spec["rules"].as_array().unwrap().iter().flat_map(|rule| rule["backendRefs"].as_array().unwrap()) {
+            for backend in spec["rules"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .flat_map(|rule| rule["backendRefs"].as_array().unwrap())
+            {
                 let service = world.find("Service", namespace, backend["name"].as_str().unwrap());
                 let ports = service.map(|one| one.spec()["ports"].as_array().unwrap().clone());
-                if !ports.unwrap_or_default().iter().any(|port| port["port"] == backend["port"]) {
-                    say(format!("no Service/{} with the port {}", backend["name"], backend["port"]));
+                if !ports
+                    .unwrap_or_default()
+                    .iter()
+                    .any(|port| port["port"] == backend["port"])
+                {
+                    say(format!(
+                        "no Service/{} with the port {}",
+                        backend["name"], backend["port"]
+                    ));
                 }
             }
         }
@@ -228,7 +257,10 @@ fn route(world: &World, manifest: &Manifest, say: Say) {
 
 fn targets(world: &World, manifest: &Manifest, say: Say) {
     for target in manifest.spec()["targetRefs"].as_array().unwrap() {
-        let (kind, name) = (target["kind"].as_str().unwrap(), target["name"].as_str().unwrap());
+        let (kind, name) = (
+            target["kind"].as_str().unwrap(),
+            target["name"].as_str().unwrap(),
+        );
         // A route's own policy would take the place of the Gateway's.
         if kind != "Gateway" || world.find(kind, manifest.namespace(), name).is_none() {
             say(format!("no Gateway for {kind}/{name}"));
@@ -251,18 +283,26 @@ fn patches(world: &World, manifest: &Manifest, say: Say) {
         .flat_map(|one| {
             let name = format!("{}/{}", one.namespace().unwrap(), one.name());
             let count = one.spec()["wasm"].as_array().unwrap().len();
-            (0..count).map(move |at| format!("\"envoy.filters.http.wasm/envoyextensionpolicy/{name}/wasm/{at}\""))
+            (0..count).map(move |at| {
+                format!("\"envoy.filters.http.wasm/envoyextensionpolicy/{name}/wasm/{at}\"")
+            })
         })
         .collect();
     for patch in manifest.spec()["jsonPatches"].as_array().unwrap() {
-        let (name, path) = (patch["name"].as_str().unwrap(), &patch["operation"]["jsonPath"]);
+        let (name, path) = (
+            patch["name"].as_str().unwrap(),
+            &patch["operation"]["jsonPath"],
+        );
         if !patch["type"].as_str().unwrap().ends_with(".Listener") {
             continue;
         }
         if !listeners.contains(name) {
             say(format!("no listener {name}"));
         }
-        if !modules.iter().any(|module| path.as_str().unwrap().contains(module)) {
+        if !modules
+            .iter()
+            .any(|module| path.as_str().unwrap().contains(module))
+        {
             say(format!("no module {path}"));
         }
     }
@@ -277,9 +317,14 @@ fn gate(world: &World, manifest: &Manifest, module: &Module, say: Say) {
     if is_of(world, module).is_none() {
         say("it has not what `portcullis render` prints of a gate beside it".into());
     }
-    let (wanted, given) = (variables(&module.configuration), module.environment.iter().cloned().collect());
+    let (wanted, given) = (
+        variables(&module.configuration),
+        module.environment.iter().cloned().collect(),
+    );
     for name in wanted.symmetric_difference(&given) {
-        say(format!("{name} is asked for and not passed, or the other way around"));
+        say(format!(
+            "{name} is asked for and not passed, or the other way around"
+        ));
     }
     let proxies = world.environments(manifest);
     if proxies.is_empty() {
@@ -300,7 +345,9 @@ fn gate(world: &World, manifest: &Manifest, module: &Module, say: Say) {
         }
     }
     if !module.configuration["peer"]["trust"].is_null() {
-        let strict = |one: &Manifest| one.spec()["mtls"]["mode"] == "STRICT" && one.spec()["selector"].is_null();
+        let strict = |one: &Manifest| {
+            one.spec()["mtls"]["mode"] == "STRICT" && one.spec()["selector"].is_null()
+        };
         if !world.all("PeerAuthentication").any(strict) {
             say("the peer is trusted, and nothing makes it show a certificate".into());
         }
@@ -324,8 +371,12 @@ fn variables(value: &Value) -> BTreeSet<String> {
     match value {
         Value::Object(all) => {
             let own = all.get("env").and_then(Value::as_str).map(str::to_owned);
-            let below = all.iter().filter(|(key, _)| *key != "modules" && *key != "data");
-            own.into_iter().chain(below.flat_map(|(_, below)| variables(below))).collect()
+            let below = all
+                .iter()
+                .filter(|(key, _)| *key != "modules" && *key != "data");
+            own.into_iter()
+                .chain(below.flat_map(|(_, below)| variables(below)))
+                .collect()
         }
         Value::Array(all) => all.iter().flat_map(variables).collect(),
         _ => BTreeSet::new(),

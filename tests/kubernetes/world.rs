@@ -26,7 +26,12 @@ impl World {
         for folder in folders {
             let more = manifests(folder).into_iter();
             let more: Vec<Manifest> = more
-                .filter(|one| world.manifests.iter().all(|other| named(other) != named(one)))
+                .filter(|one| {
+                    world
+                        .manifests
+                        .iter()
+                        .all(|other| named(other) != named(one))
+                })
                 .collect();
             world.manifests.extend(more);
             let gates = gates(folder).into_iter();
@@ -54,7 +59,9 @@ impl World {
             .filter(|one| one.namespace() == namespace)
             .filter(|one| {
                 let has = &one.spec()["template"]["metadata"]["labels"];
-                wanted.iter().all(|(key, value)| has.get(key) == Some(value))
+                wanted
+                    .iter()
+                    .all(|(key, value)| has.get(key) == Some(value))
             })
             .collect()
     }
@@ -96,9 +103,10 @@ impl World {
 
     /// The names of all clusters that a gate can ask.
     pub fn clusters(&self) -> BTreeSet<String> {
-        let static_ones = self.all("ConfigMap").filter_map(bootstrap).flat_map(|envoy| {
-            names(&envoy["static_resources"]["clusters"])
-        });
+        let static_ones = self
+            .all("ConfigMap")
+            .filter_map(bootstrap)
+            .flat_map(|envoy| names(&envoy["static_resources"]["clusters"]));
         let entries = self.all("ServiceEntry").flat_map(|one| {
             let spec = one.spec();
             let ports = spec["ports"].as_array().unwrap().iter();
@@ -128,7 +136,8 @@ pub fn containers(deployment: &Manifest) -> &[Value] {
 /// The names of a pod's ports.
 pub fn ports(deployment: &Manifest) -> BTreeSet<String> {
     let all = containers(deployment).iter();
-    all.flat_map(|container| names(&container["ports"])).collect()
+    all.flat_map(|container| names(&container["ports"]))
+        .collect()
 }
 
 pub fn config_maps(deployment: &Manifest) -> Vec<&str> {
