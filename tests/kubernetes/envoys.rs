@@ -98,8 +98,12 @@ fn configuration(
     let mut environment = BTreeMap::new();
     for manifest in &all {
         for module in modules(manifest) {
-            let value =
-                |name: String| (name, "0123456789abcdef0123456789abcdef0123456789abcdef".to_owned());
+            let value = |name: String| {
+                (
+                    name,
+                    "0123456789abcdef0123456789abcdef0123456789abcdef".to_owned(),
+                )
+            };
             environment.extend(module.environment.into_iter().map(value));
             if manifest.kind() != "ConfigMap" {
                 let mut filter = patched(&all, module.filter);
@@ -116,6 +120,8 @@ fn configuration(
     }
     walk(&mut envoy, &mut |value| relocate(value, upstream));
     envoy["admin"]["address"]["socket_address"]["port_value"] = json!(0);
+    // What comes by ECDS is asked for in somebody's name.
+    envoy["node"] = json!({"id": "test", "cluster": "test"});
     (envoy, environment)
 }
 
