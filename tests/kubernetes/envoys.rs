@@ -15,6 +15,9 @@ const MANAGER: &str = "type.googleapis.com/envoy.extensions.filters.network.http
 /// A certificate of nobody's: what the pods' image has in this place is not here.
 const AUTHORITY: &str = include_str!("authority.pem");
 
+/// Of any use as a key.
+const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef";
+
 /// A listener, a method, a path, headers, and the status that comes back.
 type Ask = (&'static str, &'static str, &'static str, Headers, u16);
 type Headers = &'static [(&'static str, &'static str)];
@@ -98,15 +101,11 @@ fn configuration(
     let mut environment = BTreeMap::new();
     for manifest in &all {
         for module in modules(manifest) {
-            let value = |name: String| {
-                (
-                    name,
-                    "0123456789abcdef0123456789abcdef0123456789abcdef".to_owned(),
-                )
-            };
-            environment.extend(module.environment.into_iter().map(value));
+            let names = module.environment.iter().cloned();
+            environment.extend(names.map(|name| (name, SECRET.to_owned())));
+            let mut filter = patched(&all, module.filter);
+            is_fit(&module.at, &module.configuration, &filter["config"]);
             if manifest.kind() != "ConfigMap" {
-                let mut filter = patched(&all, module.filter);
                 walk(&mut filter, &mut |value| relocate(value, upstream));
                 let filter = discovered(manifest, &filter, folder)
                     .unwrap_or_else(|| json!({"name": "gate", "typed_config": filter}));
@@ -146,6 +145,15 @@ fn discovered(manifest: &Manifest, filter: &Value, folder: &Path) -> Option<Valu
     source.remove("ads")?;
     source.insert("path_config_source".into(), json!({"path": file}));
     Some(here)
+}
+
+/// What the page says of failures and of bodies: one crash is not the end, nothing passes meanwhile, and whoever looks at
+/// bodies may hold the headers.
+fn is_fit(at: &str, configuration: &Value, filter: &Value) {
+    assert_eq!(filter["failure_policy"], "FAIL_RELOAD", "{at}");
+    assert_ne!(filter["fail_open"], true, "{at}");
+    let holds = &filter["allow_on_headers_stop_iteration"];
+    assert!(configuration["body"].is_null() || *holds == true, "{at}");
 }
 
 /// What EnvoyPatchPolicies put into the filter, and Envoy Gateway's listeners have it under.
