@@ -14,6 +14,7 @@ use std::{
     fs,
     net::{SocketAddr, TcpListener},
     path::Path,
+    sync::atomic::{AtomicU16, Ordering},
 };
 
 const MANAGER: &str = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
@@ -337,11 +338,15 @@ fn walk(value: &mut Value, change: &dyn Fn(&mut Value)) {
     }
 }
 
-/// What a listener has to have before anybody can be told of it.
+/// What a listener has to have before anybody can be told of it: below the ports that the system gives to those who
+/// ask for any, as the listeners beside it do, and another one each time.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 10_000).unwrap() + 20_000;
+    loop {
+        let port = start + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
