@@ -336,12 +336,7 @@ fn gate(world: &World, manifest: &Manifest, module: &Module, say: Say) {
         say(format!("no Secret gives a proxy {name}"));
     }
     let clusters = world.clusters();
-    let mut asked: BTreeSet<String> = portcullis_gatefile::clusters(&module.configuration)
-        .into_keys()
-        .collect();
-    let log = module.configuration.pointer("/decision_log/cluster");
-    asked.extend(log.and_then(Value::as_str).map(str::to_owned));
-    for name in &asked {
+    for name in portcullis_gatefile::clusters(&module.configuration).keys() {
         if !clusters.contains(name) {
             say(format!("nothing makes the cluster {name}"));
         }
