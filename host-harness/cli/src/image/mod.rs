@@ -1,5 +1,6 @@
 //! `portcullis image`: the module as an OCI image, from the build to the mesh that pulls it.
 
+mod emit;
 mod verify;
 
 use crate::failure::{Exit, Failure};
@@ -9,6 +10,7 @@ use clap::{Subcommand, ValueEnum};
 #[derive(Subcommand)]
 pub enum Image {
     Verify(Box<verify::Verify>),
+    Emit(Box<emit::Emit>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -23,6 +25,7 @@ impl Image {
     pub fn run(self) -> Result<Exit, Failure> {
         match self {
             Image::Verify(command) => command.run(),
+            Image::Emit(command) => command.run(),
         }
     }
 }
