@@ -88,9 +88,10 @@ def service(spec, _):
 
 
 def network_policy(spec, _):
-    for direction in ("ingress", "egress"):
-        if spec.get(direction) and direction.capitalize() not in (spec.get("policyTypes") or [direction.capitalize()]):
-            yield "spec.policyTypes", f"no {direction.capitalize()}", f"it must be there, or {direction} means nothing"
+    for direction, peers in (("ingress", "from"), ("egress", "to")):
+        kind = direction.capitalize()
+        if spec.get(direction) and kind not in (spec.get("policyTypes") or [kind]):
+            yield "spec.policyTypes", f"no {kind}", f"it must be there, or {direction} means nothing"
         for index, rule in enumerate(spec.get(direction) or []):
             for at, port in enumerate(rule.get("ports") or []):
                 where = f"spec.{direction}[{index}].ports[{at}]"
@@ -98,11 +99,12 @@ def network_policy(spec, _):
                     yield f"{where}.endPort", port["endPort"], "a port that is a number beside it"
                 if port.get("protocol") not in (None, "TCP", "UDP", "SCTP"):
                     yield f"{where}.protocol", port["protocol"], "TCP, UDP, SCTP"
-            for at, peer in enumerate(rule.get("from" if direction == "ingress" else "to") or []):
+            for at, peer in enumerate(rule.get(peers) or []):
+                where = f"spec.{direction}[{index}].{peers}[{at}]"
                 if not peer:
-                    yield f"spec.{direction}[{index}].{'from' if direction == 'ingress' else 'to'}[{at}]", "nothing", "a selector or an ipBlock"
+                    yield where, "nothing", "a selector or an ipBlock"
                 elif peer.get("ipBlock") and len(peer) > 1:
-                    yield f"spec.{direction}[{index}].{'from' if direction == 'ingress' else 'to'}[{at}]", ", ".join(peer), "ipBlock alone"
+                    yield where, ", ".join(peer), "ipBlock alone"
 
 
 def autoscaler(spec, _):
@@ -187,12 +189,13 @@ def authorization_policy(spec, _):
     for index, rule in enumerate(spec.get("rules") or []):
         for at, source in enumerate(rule.get("from") or []):
             fields = set(source.get("source") or {})
+            where = f"spec.rules[{index}].from[{at}].source"
             accounts = fields & {"serviceAccounts", "notServiceAccounts"}
             if accounts and fields & {"principals", "notPrincipals", "namespaces", "notNamespaces"}:
-                yield f"spec.rules[{index}].from[{at}].source", ", ".join(sorted(fields)), "serviceAccounts without namespaces or principals"
+                yield where, ", ".join(sorted(fields)), "serviceAccounts without namespaces or principals"
             for principal in (source.get("source") or {}).get("principals") or []:
                 if principal.startswith("spiffe://"):
-                    yield f"spec.rules[{index}].from[{at}].source.principals", principal, "without spiffe://: Istio matches what follows it"
+                    yield f"{where}.principals", principal, "without spiffe://: Istio matches what follows it"
 
 
 def service_entry(spec, _):
@@ -211,7 +214,8 @@ def service_entry(spec, _):
 def destination_rule(spec, _):
     policy = spec.get("trafficPolicy") or {}
     settings = [("spec.trafficPolicy", policy)]
-    settings += [(f"spec.trafficPolicy.portLevelSettings[{at}]", each) for at, each in enumerate(policy.get("portLevelSettings") or [])]
+    for at, each in enumerate(policy.get("portLevelSettings") or []):
+        settings.append((f"spec.trafficPolicy.portLevelSettings[{at}]", each))
     for path, setting in settings:
         tls = setting.get("tls") or {}
         # Without either, Istio would take any certificate.
@@ -223,15 +227,12 @@ def destination_rule(spec, _):
 
 # Envoy Gateway's, and the Gateway API's.
 
-ROUTES = {"Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute", "UDPRoute", "TLSRoute"}
+ROUTES = {"HTTPRoute", "GRPCRoute", "TCPRoute", "UDPRoute", "TLSRoute"}
 
 
 def extension_policy(spec, _):
     yield from targeted(spec, spec.get("targetSelectors"))
-    targets = spec.get("targetRefs") or [spec["targetRef"]] if spec.get("targetRefs") or "targetRef" in spec else []
-    for target in targets:
-        if target["group"] != "gateway.networking.k8s.io" or target["kind"] not in ROUTES:
-            yield "spec.targetRefs", f"{target['group']}/{target['kind']}", "a Gateway or a route of gateway.networking.k8s.io"
+    yield from targets(spec, ROUTES | {"Gateway"}, "a Gateway or a route")
     for index, wasm in enumerate(spec.get("wasm") or []):
         where, code = f"spec.wasm[{index}].code", wasm["code"]
         for kind, field in (("HTTP", "http"), ("Image", "image")):
@@ -248,6 +249,17 @@ def targeted(spec, selectors=None):
     one, many = spec.get("targetRef") is not None, bool(spec.get("targetRefs"))
     if one == many and not (selectors and not one):
         yield "spec", "targetRef and targetRefs" if one else "no target", "one of targetRef and targetRefs"
+
+
+def targets(spec, kinds, right):
+    for target in spec.get("targetRefs") or [spec.get("targetRef") or {}]:
+        if target and (target["group"] != "gateway.networking.k8s.io" or target["kind"] not in kinds):
+            yield "spec.targetRefs", f"{target['group']}/{target['kind']}", f"{right} of gateway.networking.k8s.io"
+
+
+def traffic_policy(spec, _):
+    yield from targeted(spec)
+    yield from targets(spec, {"Gateway"}, "a Gateway")
 
 
 def patch_policy(spec, _):
@@ -271,7 +283,8 @@ def envoy_proxy(spec, _):
         if field in service and service.get("type", "LoadBalancer") != "LoadBalancer":
             yield f"spec.provider.kubernetes.envoyService.{field}", service["type"], "it with type LoadBalancer"
     if "envoyHpa" in kubernetes:
-        yield from ((path.replace("spec.", "spec.provider.kubernetes.envoyHpa.", 1), found, right) for path, found, right in autoscaler(kubernetes["envoyHpa"], None))
+        for path, found, right in autoscaler(kubernetes["envoyHpa"], None):
+            yield path.replace("spec.", "spec.provider.kubernetes.envoyHpa.", 1), found, right
 
 
 def gateway(spec, _):
@@ -319,6 +332,7 @@ RULES = {
     "ServiceEntry": [service_entry],
     "DestinationRule": [destination_rule],
     "EnvoyExtensionPolicy": [extension_policy],
+    "ClientTrafficPolicy": [traffic_policy],
     "EnvoyPatchPolicy": [patch_policy],
     "EnvoyProxy": [envoy_proxy],
     "Gateway": [gateway],

@@ -59,7 +59,9 @@ class Strict(yaml.SafeLoader):
         seen = set()
         for key, _ in node.value:
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value} is there twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value} is there twice", key.start_mark
+                )
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -72,7 +74,7 @@ class Catalogue:
     """The kinds that are known, and how each is to look."""
 
     def __init__(self):
-        core = kubernetes.schema_contents(f"kubernetes-json-schema/v{KUBERNETES}-local-strict/_definitions.json", KUBERNETES)
+        core = own("_definitions")
         shared = closed(load("shared"))
         resources = [(CORE, core), (core["$id"], core), ("shared", shared)]
         as_2020 = referencing.jsonschema.DRAFT202012.create_resource
@@ -97,8 +99,9 @@ class Catalogue:
         where = f"{kind}/{name}"
         schema = self.schema(api_version, kind)
         if schema is None:
-            known = sorted(f"{v}" for v, k in self.custom if k == kind) or ["Kubernetes' own, or one that stands in tests/kubernetes/schemas"]
-            return [f"{where}: apiVersion: found {api_version}; right: {one_of(known)}"]
+            known = one_of(sorted(version for version, other in self.custom if other == kind))
+            right = known or "Kubernetes' own, or one that stands in tests/kubernetes/schemas"
+            return [f"{where}: apiVersion: found {api_version}; right: {right}"]
         validator = jsonschema.Draft202012Validator(schema, registry=self.registry)
         errors = sorted(validator.iter_errors(manifest), key=lambda error: [str(part) for part in error.absolute_path])
         # The value of a secret never reaches a log.
@@ -106,23 +109,35 @@ class Catalogue:
         told = [f"{where}: {line}" for error in errors for line in explained(error, hidden)]
         if not told:
             cluster_scoped = self.custom.get((api_version, kind), {}).get("clusterScoped", False)
-            told = [f"{where}: {path}: found {plain(found)}; right: {right}" for path, found, right in rules.broken(manifest, cluster_scoped)]
+            for path, found, right in rules.broken(manifest, cluster_scoped):
+                told.append(f"{where}: {path}: found {plain(found)}; right: {right}")
         return told
 
     def schema(self, api_version, kind):
         described = self.custom.get((api_version, kind))
         if described is not None:
-            envelope = {"apiVersion": {"const": api_version}, "kind": {"const": kind}, "metadata": {"$ref": METADATA}, "spec": closed(described["spec"])}
-            return {"type": "object", "required": ["metadata", "spec"], "properties": envelope, "additionalProperties": False, "$defs": closed(described.get("$defs", {}))}
+            fields = {
+                "apiVersion": {"const": api_version},
+                "kind": {"const": kind},
+                "metadata": {"$ref": METADATA},
+                "spec": described["spec"],
+            }
+            schema = {"type": "object", "required": ["metadata", "spec"], "properties": fields}
+            return closed({**schema, "$defs": described.get("$defs", {})})
         # Another group's kind may have the name of one of Kubernetes' own.
         group = api_version.rpartition("/")[0]
         if "." in group and not group.endswith(".k8s.io"):
             return None
         name = re.sub(r"^([^./]*)(?:\.[^/]*)?/", r"\1-", api_version)
         try:
-            return kubernetes.schema_contents(f"kubernetes-json-schema/v{KUBERNETES}-local-strict/{kind.lower()}-{name}.json", KUBERNETES)
+            return own(f"{kind.lower()}-{name}")
         except FileNotFoundError:
             return None
+
+
+def own(name):
+    """A schema of Kubernetes' own, as the package has it."""
+    return kubernetes.schema_contents(f"kubernetes-json-schema/v{KUBERNETES}-local-strict/{name}.json", KUBERNETES)
 
 
 def load(name):
@@ -167,8 +182,9 @@ def explained(error, hidden):
     elif rule in BOUNDS:
         yield f"{path}: found {found}; right: {BOUNDS[rule].format(wanted)}"
     elif rule in ("anyOf", "oneOf") and error.context:
-        lines = [line for part in error.context for line in explained(part, hidden)]
-        yield f"{path}: found {found}; right: one of: " + ", or: ".join(dict.fromkeys(line.rpartition('right: ')[2] for line in lines))
+        lines = (line for part in error.context for line in explained(part, hidden))
+        ways = dict.fromkeys(line.rpartition("right: ")[2] for line in lines)
+        yield f"{path}: found {found}; right: one of: " + ", or: ".join(ways)
     else:
         yield f"{path}: found {found}; right: what {rule} says: {shown(wanted)}"
 
