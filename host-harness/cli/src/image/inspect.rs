@@ -1,7 +1,7 @@
 //! `portcullis image inspect`: what an image is, and whether a mesh takes it.
 
 use super::{Format, Stopped, making::read_module, verify::Place};
-use crate::{failure::Failure, registry::Bar, terminal};
+use crate::{registry::Bar, terminal};
 use clap::Args;
 use portcullis_registry::{
     Digest, Fault, Remote,

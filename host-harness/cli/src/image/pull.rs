@@ -1,12 +1,9 @@
 //! `portcullis image pull`: the module out of a registry.
 
 use super::{Format, Stopped, verify::Verification};
-use crate::{output, registry::Bar, terminal};
+use crate::{output, terminal};
 use clap::Args;
-use portcullis_registry::{
-    Digest,
-    image::{contents, find},
-};
+use portcullis_registry::Digest;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -35,26 +32,19 @@ impl Pull {
     pub fn run(self) -> Result<(), Stopped> {
         output::check(&self.output, self.force)?;
         let is_verified = self.verification.is_asked();
-        let (pinned, digest, layout, module) = match is_verified {
+        let (target, digest, layout, module) = match is_verified {
             true => {
                 let (target, proven) = self.verification.prove()?;
-                let digest = proven.digest().clone();
-                let pinned = target.pinned(digest.as_str());
-                (pinned, digest, proven.layout(), proven.module().to_vec())
+                let module = proven.module().to_vec();
+                (target, proven.digest().clone(), proven.layout(), module)
             }
             false => {
-                let (target, remote) = self.verification.place().open()?;
-                let bar = Bar::of(None);
-                let found = find(&remote).and_then(|found| {
-                    let (layout, module) = contents(&remote, &found.manifest, &bar.progress())?;
-                    Ok((found.digest, layout, module))
-                });
-                bar.clear();
-                let (digest, layout, module) = found.map_err(Stopped::at(target.name()))?;
+                let (target, taken) = self.verification.take()?;
                 terminal::warn("no --key was given: who made this image is not known");
-                (target.pinned(digest.as_str()), digest, layout, module)
+                (target, taken.digest, taken.layout, taken.module)
             }
         };
+        let pinned = target.pinned(digest.as_str());
         output::write(&self.output, self.force, &module)?;
         terminal::print(&match self.format {
             Format::Text => pinned,

@@ -10,8 +10,8 @@ use crate::{
 };
 use clap::Args;
 use portcullis_registry::{
-    Remote, Target,
-    image::{Constraints, Proven, verify},
+    Digest, Remote, Target,
+    image::{Constraints, Layout, Manifest, Proven, contents, find, verify},
 };
 use serde_json::json;
 use std::{collections::BTreeMap, time::Duration};
@@ -100,17 +100,51 @@ impl Verification {
         !self.key.is_empty()
     }
 
+    /// Where the keys are.
+    pub fn keys(&self) -> &[String] {
+        &self.key
+    }
+
     /// `Ok(Err(refusal))`: the image is not what was asked for, which is exit code 1.
     ///
     /// # Errors
     /// What was asked cannot be used, or the registry does not answer: exit code 2.
     pub fn verify(&self) -> Result<Result<Verified, Failure>, Failure> {
-        let (target, proven) = match self.prove() {
-            Ok(proven) => proven,
-            Err(Stopped::Refused(refusal)) => return Ok(Err(refusal)),
-            Err(Stopped::Failed(failure)) => return Err(failure),
-        };
-        Ok(Ok(Verified::of(&target, &proven)))
+        let proven = self.prove();
+        told(proven.map(|(target, proven)| {
+            let digest = proven.digest();
+            Verified::of(&target, digest, proven.manifest())
+        }))
+    }
+
+    /// The image as it is, whoever made it: whole, and one that a mesh takes, but no more is known of it.
+    /// The answer is as [`Verification::verify`] gives it.
+    ///
+    /// # Errors
+    /// What was asked cannot be used, or the registry does not answer.
+    pub fn unverified(&self) -> Result<Result<Verified, Failure>, Failure> {
+        let taken = self.take();
+        told(taken.map(|(target, taken)| Verified::of(&target, &taken.digest, &taken.manifest)))
+    }
+
+    /// What is there, without a look at who made it.
+    pub(super) fn take(&self) -> Result<(Target, Taken), Stopped> {
+        let (target, remote) = self.place.open()?;
+        let bar = Bar::of(None);
+        let taken = find(&remote).and_then(|found| {
+            let (layout, module) = contents(&remote, &found.manifest, &bar.progress())?;
+            Ok(Taken {
+                digest: found.digest,
+                manifest: found.manifest,
+                layout,
+                module,
+            })
+        });
+        bar.clear();
+        match taken {
+            Ok(taken) => Ok((target, taken)),
+            Err(fault) => Err(Stopped::at(self.place.name())(fault)),
+        }
     }
 
     pub(super) fn prove(&self) -> Result<(Target, Proven), Stopped> {
@@ -123,10 +157,6 @@ impl Verification {
             Ok(proven) => Ok((target, proven)),
             Err(fault) => Err(Stopped::at(self.place.name())(fault)),
         }
-    }
-
-    pub(super) fn place(&self) -> &Place {
-        &self.place
     }
 
     fn constraints(&self) -> Result<Constraints, Failure> {
@@ -152,22 +182,37 @@ impl Verification {
     }
 }
 
+/// An image that is whole, and one that a mesh takes.
+pub(super) struct Taken {
+    pub digest: Digest,
+    manifest: Manifest,
+    pub layout: Layout,
+    pub module: Vec<u8>,
+}
+
 impl Verified {
-    fn of(target: &Target, proven: &Proven) -> Verified {
-        let digest = proven.digest().to_string();
+    fn of(target: &Target, digest: &Digest, manifest: &Manifest) -> Verified {
         Verified {
             reference: target.name(),
-            pinned: target.pinned(&digest),
-            digest,
-            annotations: proven.manifest().annotations.clone(),
+            digest: digest.to_string(),
+            pinned: target.pinned(digest.as_str()),
+            annotations: manifest.annotations.clone(),
         }
+    }
+}
+
+fn told<T>(done: Result<T, Stopped>) -> Result<Result<T, Failure>, Failure> {
+    match done {
+        Ok(done) => Ok(Ok(done)),
+        Err(Stopped::Refused(refusal)) => Ok(Err(refusal)),
+        Err(Stopped::Failed(failure)) => Err(failure),
     }
 }
 
 impl Verify {
     pub fn run(self) -> Result<(), Stopped> {
         let (target, proven) = self.verification.prove()?;
-        let verified = Verified::of(&target, &proven);
+        let verified = Verified::of(&target, proven.digest(), proven.manifest());
         let attached = proven.attached().iter();
         terminal::print(&match self.format {
             Format::Text => {
