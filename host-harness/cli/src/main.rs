@@ -18,6 +18,7 @@ mod module;
 mod moment;
 mod output;
 mod policy;
+mod registry;
 mod render;
 mod replay;
 mod scenario;

@@ -27,20 +27,24 @@ pub fn emit(image: &Image, facts: &Facts, options: &Options) -> Emitted {
         fields.insert("clusters".to_owned(), clusters);
     }
     let name = format!("{}.envoy.yaml", options.name);
-    let about = "`http_filters`: before everything that rewrites a request, and before the router. `clusters`: among those of \
+    let mut about = "`http_filters`: before everything that rewrites a request, and before the router. `clusters`: among those of \
                  `static_resources`."
         .to_owned();
+    let pull = format!("portcullis image pull {} --output {path}", image.pinned);
+    let mut commands = vec![pull];
+    if let Some(module) = &image.module {
+        about.push_str(&format!(" The module's SHA-256 is {module}."));
+        commands.push(format!("echo '{module}  {path}' | sha256sum --check"));
+    }
+    commands.extend([
+        "envoy --mode validate -c envoy.yaml   # the configuration that it stands in".to_owned(),
+        "portcullis check --envoy envoy.yaml   # what lets requests pass around the gate".to_owned(),
+    ]);
     Emitted {
         manifests: vec![Manifest { name, value, about }],
         warnings: warn(facts, options),
         secrets: secrets(facts, options),
-        commands: vec![
-            format!("portcullis image pull {} --output {path}", image.pinned),
-            "envoy --mode validate -c envoy.yaml   # the configuration that it stands in"
-                .to_owned(),
-            "portcullis check --envoy envoy.yaml   # what lets requests pass around the gate"
-                .to_owned(),
-        ],
+        commands,
     }
 }
 

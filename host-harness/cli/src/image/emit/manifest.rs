@@ -8,6 +8,8 @@ pub struct Image {
     pub pinned: String,
     /// Of the manifest, in hex.
     pub sha256: String,
+    /// Of the module in it, where somebody looked.
+    pub module: Option<String>,
 }
 
 /// For one target.

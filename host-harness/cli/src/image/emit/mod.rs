@@ -13,13 +13,10 @@ mod written;
 mod yaml;
 
 use super::{
-    Format,
+    Format, Stopped,
     verify::{Verification, Verified},
 };
-use crate::{
-    failure::{Exit, Failure},
-    terminal,
-};
+use crate::{failure::Failure, terminal};
 use clap::Args;
 use facts::Facts;
 use manifest::{Emitted, Image};
@@ -48,7 +45,7 @@ pub struct Emit {
     #[command(flatten)]
     verification: Verification,
     /// Take the image as it is, whoever made it: its digest is pinned, and vouches for nothing
-    #[arg(long, conflicts_with_all = ["key", "annotation", "max_age"])]
+    #[arg(long, conflicts_with = "key")]
     unverified: bool,
     /// The configuration, YAML or JSON
     #[arg(long, value_name = "FILE", default_value = "gate.yaml")]
@@ -67,19 +64,14 @@ pub struct Emit {
 }
 
 impl Emit {
-    pub fn run(self) -> Result<Exit, Failure> {
+    pub fn run(self) -> Result<(), Stopped> {
         self.options.check()?;
         // What can be told without the registry is told first.
         let facts = Facts::read(&self.config, &self.options)?;
-        let verified = match self.image()? {
-            Ok(verified) => verified,
-            Err(refusal) => {
-                terminal::report(&refusal);
-                return Ok(Exit::Failed);
-            }
-        };
+        let verified = self.image()?.map_err(Stopped::Refused)?;
         let image = Image {
-            sha256: hex(&verified)?,
+            sha256: verified.digest.hex().to_owned(),
+            module: verified.module.map(|module| module.hex().to_owned()),
             pinned: verified.pinned,
         };
         let mut emitted = match self.options.target {
@@ -106,23 +98,28 @@ impl Emit {
                 summarize(&emitted);
             }
         }
-        Ok(Exit::Fine)
+        Ok(())
     }
 
     fn image(&self) -> Result<Result<Verified, Failure>, Failure> {
-        match self.unverified {
-            true => self.verification.unverified().map(Ok),
-            false => self.verification.verify(),
+        if !self.unverified {
+            return self.verification.verify();
+        }
+        // Of a digest that was given no more is known with the registry than without it.
+        match self.verification.by_digest()? {
+            Some(named) => Ok(Ok(named)),
+            None => self.verification.unverified(),
         }
     }
 
     fn document(&self, image: &Image, emitted: &Emitted, files: &[File]) -> Value {
+        let files = files.iter();
         let files: Vec<Value> = files
-            .iter()
             .map(|file| json!({"name": file.name, "content": file.text}))
             .collect();
         json!({
             "image": image.pinned,
+            "module": image.module.as_ref().map(|module| format!("sha256:{module}")),
             "verified": !self.unverified,
             "for": self.options.target.as_str(),
             "files": files,
@@ -159,25 +156,6 @@ fn file_name(path: &Path) -> String {
     path.file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default()
-}
-
-/// Of a manifest's digest: what is pinned must be of SHA-256, which all targets ask for.
-fn hex(verified: &Verified) -> Result<String, Failure> {
-    let digest = verified.digest.strip_prefix("sha256:");
-    let is_hex = |hex: &&str| {
-        hex.len() == 64
-            && hex
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    match digest.filter(is_hex) {
-        Some(hex) if verified.pinned.ends_with(&verified.digest) => Ok(hex.to_owned()),
-        _ => {
-            let digest = verified.digest.escape_debug();
-            Err(Failure::new(format!("the image's digest is `{digest}`"))
-                .hint("sha256: and 64 hexadecimal digits can be pinned"))
-        }
-    }
 }
 
 fn show(files: &[File], paths: &[PathBuf]) -> Result<(), Failure> {
