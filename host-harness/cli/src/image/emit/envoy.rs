@@ -30,7 +30,10 @@ pub fn emit(image: &Image, facts: &Facts, options: &Options) -> Emitted {
     let mut about = "`http_filters`: before everything that rewrites a request, and before the router. `clusters`: among those of \
                  `static_resources`."
         .to_owned();
-    let pull = format!("portcullis image pull {} --output {path}", image.pinned);
+    let pull = format!(
+        "portcullis image pull {} --key KEY.pub --output {path}",
+        image.pinned
+    );
     let mut commands = vec![pull];
     if let Some(module) = &image.module {
         about.push_str(&format!(" The module's SHA-256 is {module}."));
@@ -38,7 +41,8 @@ pub fn emit(image: &Image, facts: &Facts, options: &Options) -> Emitted {
     }
     commands.extend([
         "envoy --mode validate -c envoy.yaml   # the configuration that it stands in".to_owned(),
-        "portcullis check --envoy envoy.yaml   # what lets requests pass around the gate".to_owned(),
+        "portcullis check --envoy envoy.yaml   # what lets requests pass around the gate"
+            .to_owned(),
     ]);
     Emitted {
         manifests: vec![Manifest { name, value, about }],

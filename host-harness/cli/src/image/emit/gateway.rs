@@ -109,8 +109,7 @@ fn patch(gateway: &str, facts: &Facts, options: &Options) -> Value {
     for listener in options.listeners() {
         let name = format!("{}/{gateway}/{listener}", options.namespace());
         for (setting, value) in filter::settings(facts) {
-            let operation =
-                json!({"op": "add", "jsonPath": found, "path": setting, "value": value});
+            let operation = json!({"op": "add", "jsonPath": found, "path": format!("/{setting}"), "value": value});
             patches.push(json!({"type": LISTENER, "name": name, "operation": operation}));
         }
     }
@@ -144,9 +143,9 @@ fn warn(facts: &Facts, options: &Options, patches: bool) -> Vec<String> {
         "Envoy Gateway checks no signatures: that the image is the one that was verified is the digest's doing, so take \
          changes of it from `image emit` alone."
             .to_owned(),
-        "Envoy Gateway switches the filter on for each route, by the path that a request has when its route is chosen: \
-         where a filter before it changes the path, a route without it can be reached. Attach it to the gateway, and put \
-         exceptions into its `routes`."
+        "Envoy Gateway switches the filter on for each route. An EnvoyExtensionPolicy of a route takes the place of the \
+         gateway's, gate and all; and where a filter before it changes the path, a route without it can be reached. Attach it \
+         to the gateway, let nobody else have such policies, and put exceptions into its `routes`."
             .to_owned(),
         "Envoy Gateway's own CORS, basic authentication, OIDC and JWT filters come before the gate: it sees the requests \
          that they let through."

@@ -83,7 +83,7 @@ impl Emit {
             let warning = "NOBODY VERIFIED THIS IMAGE: whoever can write to the registry may have made it. Give --key.";
             emitted.warnings.insert(0, warning.to_owned());
         }
-        let files = written::files(&emitted, &self.told(&verified.reference));
+        let files = written::files(&emitted, &self.told(&image.pinned));
         let paths = match &self.output {
             Some(folder) => written::write(&files, folder, self.force)?,
             None => Vec::new(),
@@ -129,7 +129,7 @@ impl Emit {
         })
     }
 
-    /// The command, without the folders of whoever ran it.
+    /// The command that writes the same again, wherever a tag goes, and without the folders of whoever ran it.
     fn told(&self, reference: &str) -> String {
         let mut told: Vec<String> = ["portcullis", "image", "emit", reference]
             .map(str::to_owned)
