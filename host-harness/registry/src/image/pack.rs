@@ -93,6 +93,14 @@ pub fn unpack(layer: &[u8]) -> Result<Vec<u8>, Fault> {
         }
         module = Some(content);
     }
+    // Whether all of it was packed well shows at its end.
+    let mut rest = archive.into_inner();
+    io::copy(&mut rest, &mut io::sink()).map_err(broken)?;
+    if rest.limit() == 0 {
+        return Err(Fault::Refused(format!(
+            "the layer has more than {most} bytes, and no module has"
+        )));
+    }
     module.ok_or_else(|| Fault::Refused(format!("the layer has no {PLUGIN}")))
 }
 

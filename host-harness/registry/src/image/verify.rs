@@ -294,7 +294,7 @@ mod tests {
             (
                 json!({"env": "staging"}),
                 None,
-                "`env` \"staging\", and not `production`",
+                "`env` of `staging`, and not `production`",
             ),
             (json!({}), None, "without `env`"),
             (json!({"env": ["production"]}), None, "and not `production`"),
