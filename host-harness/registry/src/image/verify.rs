@@ -140,7 +140,8 @@ impl Constraints {
                 }
                 match self.judge(&signature.payload, digest) {
                     Ok(payload) => return Ok((name.clone(), payload)),
-                    Err(wrong) => why = why.or(Some(wrong)),
+                    // The newest stands last.
+                    Err(wrong) => why = Some(wrong),
                 }
             }
         }
@@ -170,9 +171,10 @@ impl Constraints {
             match payload.optional.get(name) {
                 Some(Value::String(found)) if found == wanted => {}
                 Some(found) => {
-                    let found = crate::remote::shown(&found.to_string());
+                    let json = found.to_string();
+                    let found = crate::remote::shown(found.as_str().unwrap_or(&json));
                     return Err(format!(
-                        "is signed with `{name}` {found}, and not `{wanted}`"
+                        "is signed with `{name}` of `{found}`, and not `{wanted}`"
                     ));
                 }
                 None => return Err(format!("is signed without `{name}`")),
