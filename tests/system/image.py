@@ -369,7 +369,7 @@ def credentials_are_those_of_docker(folder):
             ("inspect", reference),
         )
         for password, code in ((None, 2), ("another", 2), (PASSWORD, 0)):
-            login = log_in(folder, host, password) if password else "none"
+            login = log_in(folder, host, password) if password else PASSWORD
             for step in steps:
                 done = image(folder, *step, check=False)
                 assert done.returncode == code, done
@@ -394,6 +394,7 @@ def tls_is_not_left_away_unasked(folder):
     # Nobody is there any more, and there is no such image.
     done = image(folder, "verify", f"{host}/gate:v1", "--key", "p256.pub", check=False)
     assert done.returncode == 2 and "--plain-http" in done.stderr, done
+    (folder / "another").mkdir()
     with registry(folder / "another") as host:
         done = image(folder, "verify", f"{host}/gate:v2", "--key", "p256.pub", check=False)
         assert done.returncode == 2 and f"{host} has no `{host}/gate:v2`" in done.stderr, done

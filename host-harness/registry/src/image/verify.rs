@@ -207,9 +207,9 @@ mod tests {
     use portcullis_crypto::Algorithm;
     use serde_json::{Map, json};
 
-    const OWN: &str = include_str!("../../tests/ours.pem");
-    const OWN_PUBLIC: &str = include_str!("../../tests/ours.pub");
-    const OTHER: &str = include_str!("../../tests/theirs.pem");
+    const OWN: &str = include_str!("keys/ours.pem");
+    const OWN_PUBLIC: &str = include_str!("keys/ours.pub");
+    const OTHER: &str = include_str!("keys/theirs.pem");
     const NOW: u64 = 1_800_000_000;
 
     fn constraints() -> Constraints {
