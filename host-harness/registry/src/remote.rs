@@ -202,10 +202,11 @@ impl Remote {
     /// Where the registry does not take it.
     pub(crate) fn push_blob(&self, blob: &Bytes, progress: &Progress) -> Result<Digest, Fault> {
         let (image, digest) = (self.target.reference(), Digest::of(blob));
+        let there = async || self.client.blob_exists(image, digest.as_str()).await;
+        if self.patiently(there)? {
+            return Ok(digest);
+        }
         self.patiently(async || {
-            if self.client.blob_exists(image, digest.as_str()).await? {
-                return Ok(());
-            }
             let (mut rest, progress) = (blob.clone(), Arc::clone(progress));
             let pieces = std::iter::from_fn(move || {
                 let piece = rest.split_to(PIECE.min(rest.len()));
