@@ -1,0 +1,222 @@
+"""A repository of policies at GitHub and one at GitLab, whose jobs are run as the hosts would: the commands of
+policies/ci, in order, with what those find in their environment."""
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+
+import registry
+from ruamel.yaml import YAML
+
+ROOT = registry.ROOT
+FOLDER = ROOT / "policies/ci"
+GITHUB, GITLAB = FOLDER / "github-actions.yml", FOLDER / "gitlab-ci.yml"
+
+
+@dataclasses.dataclass
+class Step:
+    """Some lines of a job, and what stands in the environment for them alone."""
+
+    name: str
+    script: str
+    environment: dict
+
+
+@dataclasses.dataclass
+class Job:
+    name: str
+    environment: dict
+    steps: list
+
+
+@dataclasses.dataclass
+class Done:
+    # The command that failed; nothing where none did.
+    failed: str
+    said: str
+
+
+class Host:
+    """A repository of policies at one of the hosts, whose jobs can be run as it would."""
+
+    def __init__(self, name, folder, address):
+        self.name, self.address = name, address
+        self.repository = folder / name
+        self.home = folder / f"{name}-home"
+        self.home.mkdir()
+        self.portcullis("init", self.repository, cwd=folder)
+        keys = self.repository / "keys"
+        keys.mkdir()
+        self.secrets = {
+            "POLICY_SIGNING_KEY": key(folder / f"{name}.pem", keys / "policy.pub.pem"),
+            "REGISTRY_USER": registry.USER,
+            "REGISTRY_PASSWORD": registry.PASSWORD,
+        }
+        self.variables = {
+            "PORTCULLIS_URL": registry.COMMAND.resolve().as_uri(),
+            "PORTCULLIS_SHA256": hashlib.sha256(registry.COMMAND.read_bytes()).hexdigest(),
+            "REGISTRY": address,
+            "REPOSITORY": f"{name}/authz",
+            "GATE_IMAGE": f"{address}/gates/portcullis:v1",
+        }
+        self.git("init", "--quiet", "--initial-branch", "main")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", "Start")
+        self.commit = self.git("rev-parse", "HEAD").strip()
+
+    def run(self, job):
+        """A job, until a step of it fails; then only what goes on whatever happened."""
+        job, said, failed = self.job(job), "", ""
+        with tempfile.TemporaryDirectory() as temporary:
+            path = os.environ["PATH"]
+            for step in job.steps:
+                if failed and "rm -rf" not in step.script:
+                    continue
+                added = pathlib.Path(temporary) / "path"
+                added.touch()
+                environment = {
+                    "HOME": str(self.home),
+                    "PATH": path,
+                    "CI": "true",
+                    "RUNNER_TEMP": temporary,
+                    "GITHUB_PATH": str(added),
+                    **job.environment,
+                    **step.environment,
+                }
+                done = subprocess.run(
+                    ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-x", "-c", without_images(step.script)],
+                    cwd=self.repository,
+                    env=environment,
+                    text=True,
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                )
+                traced, untraced = commands(done.stderr)
+                said += done.stdout + untraced
+                if done.returncode != 0:
+                    failed = traced[-1]
+                path = ":".join([*reversed(added.read_text().split()), path])
+                added.unlink()
+        return Done(failed, said)
+
+    @contextlib.contextmanager
+    def changed(self, change):
+        """With the change, which is undone afterwards."""
+        secrets, variables = dict(self.secrets), dict(self.variables)
+        change(self)
+        try:
+            yield
+        finally:
+            self.secrets, self.variables = secrets, variables
+            self.git("checkout", "--quiet", ".")
+            self.git("clean", "--quiet", "--force", "-dx")
+
+    def append(self, name, text):
+        with open(self.repository / name, "a") as file:
+            file.write(text)
+
+    def file(self, name):
+        return (self.repository / name).read_text()
+
+    def git(self, *arguments):
+        nobody = {f"GIT_{who}_{what}": "ci@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        environment = {**os.environ, **nobody, "HOME": str(self.home)}
+        done = subprocess.run(["git", *arguments], cwd=self.repository, env=environment, text=True, capture_output=True)
+        assert done.returncode == 0, done
+        return done.stdout
+
+    def portcullis(self, *arguments, cwd=None):
+        done = subprocess.run(
+            [registry.COMMAND, *arguments], cwd=cwd or self.repository, text=True, capture_output=True
+        )
+        assert done.returncode == 0, done
+        return done
+
+    def pull(self, repository, tag):
+        return registry.pull(self.address, repository, tag, (registry.USER, registry.PASSWORD))
+
+
+class GitHub(Host):
+    def job(self, name):
+        document = read(GITHUB)
+        job = document["jobs"][name]
+        known = {
+            **{f"vars.{name}": value for name, value in self.variables.items()},
+            **{f"secrets.{name}": value for name, value in self.secrets.items()},
+            "github.workspace": str(self.repository),
+        }
+        always = {"GITHUB_SHA": self.commit, **self.said(document["env"], known)}
+        steps = [
+            Step(step["name"], step["run"], self.said(step.get("env", {}), known))
+            for step in job["steps"]
+            if "run" in step
+        ]
+        return Job(name, {**always, **self.said(job.get("env", {}), known)}, steps)
+
+    @staticmethod
+    def said(environment, known):
+        """With what stands for each expression; one that this does not know is a KeyError."""
+        expression = re.compile(r"\$\{\{ (\S+) \}\}")
+        return {name: expression.sub(lambda found: known[found[1]], value) for name, value in environment.items()}
+
+
+class GitLab(Host):
+    def job(self, name):
+        document = read(GITLAB)
+        job = document[name]
+        given = {
+            "CI_PROJECT_DIR": str(self.repository),
+            "CI_COMMIT_SHA": self.commit,
+            "CI_REGISTRY": self.address,
+            "CI_REGISTRY_IMAGE": f"{self.address}/{self.variables['REPOSITORY'].split('/')[0]}",
+        }
+        if name == "deliver":
+            given["POLICY_SIGNING_KEY"] = self.secrets["POLICY_SIGNING_KEY"]
+            given["CI_REGISTRY_USER"] = self.secrets["REGISTRY_USER"]
+            given["CI_REGISTRY_PASSWORD"] = self.secrets["REGISTRY_PASSWORD"]
+        folder = given["CI_PROJECT_DIR"]
+        own = {name: value.replace("$CI_PROJECT_DIR", folder) for name, value in job.get("variables", {}).items()}
+        asked = {name: self.variables[name] for name in ("PORTCULLIS_URL", "PORTCULLIS_SHA256", "GATE_IMAGE")}
+        # One shell for both; what comes after has its own.
+        scripts = [document["default"]["before_script"] + job["script"], job.get("after_script", [])]
+        steps = [Step(name, "\n".join(lines), {}) for lines in scripts if lines]
+        return Job(name, {**given, **asked, **own}, steps)
+
+
+@contextlib.contextmanager
+def hosts(folder):
+    """Both, with one registry that wants credentials."""
+    (folder / "htpasswd").write_text(registry.HTPASSWD)
+    secured = {"auth": {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}}
+    with registry.registry(folder, secured) as address:
+        yield [GitHub("github", folder, address), GitLab("gitlab", folder, address)]
+
+
+def commands(errors):
+    """Those that `bash -x` shows, without the ends of pipes that do not fail; and what no host would leave out."""
+    lines = errors.splitlines()
+    traced = [line for line in lines if line.startswith("+ ") and line.split()[1] not in ("echo", "tee", "exit")]
+    return traced, "\n".join(line for line in lines if not line.startswith("+"))
+
+
+def key(private, public=None):
+    """A new private key in PEM, its public half in the file."""
+    new = ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", private]
+    subprocess.run(new, check=True, capture_output=True)
+    if public is not None:
+        subprocess.run(["openssl", "pkey", "-in", private, "-pubout", "-out", public], check=True, capture_output=True)
+    return private.read_text()
+
+
+def without_images(script):
+    """Until `portcullis image` is there."""
+    return "\n".join(line for line in script.splitlines() if not line.startswith("portcullis image"))
+
+
+def read(file):
+    return YAML(typ="safe").load(file.read_text())
