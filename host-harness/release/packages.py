@@ -80,15 +80,14 @@ def tree(part, edges):
 
 
 def described():
-    """Every crate that Cargo.lock names. One that is neither the workspace's own nor from crates.io is refused."""
+    """Every crate that Cargo.lock names."""
     lock = tomllib.loads((ROOT / "Cargo.lock").read_text())
     locked = {(each["name"], each["version"]): each for each in lock["package"]}
     found = {}
     for package in json.loads(cargo("metadata", "--format-version", "1"))["packages"]:
         crate = package["name"], package["version"]
-        source, checksum = package["source"], locked[crate].get("checksum")
-        if source is not None and (source != REGISTRY or checksum is None):
-            raise ValueError(f"{crate} is from {source}, not from crates.io with a checksum")
+        checksum = locked[crate].get("checksum")
+        refuse_foreign(crate, package["source"], checksum)
         folder = pathlib.Path(package["manifest_path"]).parent
         file = package["license_file"]
         found[crate] = Crate(
@@ -101,6 +100,11 @@ def described():
             checksum=checksum,
         )
     return found
+
+
+def refuse_foreign(crate, source, checksum):
+    if source is not None and (source != REGISTRY or checksum is None):
+        raise ValueError(f"{' '.join(crate)} is from {source}, not from crates.io with a checksum")
 
 
 def manifest():

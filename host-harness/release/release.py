@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,8 @@ def main():
     chosen = parser.parse_args()
     rustc = compiler()
     commit = committed(chosen.dirty)
+    tags = run("git", "tag", "--points-at", "HEAD", "--list", "v*").split()
+    refuse_another_version(packages.manifest(), tags, (packages.ROOT / "CHANGELOG.md").read_text())
     if chosen.check:
         return
     files = [
@@ -78,8 +81,20 @@ def compiler():
     said = dict(line.split(": ", 1) for line in run("rustc", "-vV").splitlines() if ": " in line)
     wanted = packages.manifest()["workspace"]["package"]["rust-version"]
     if not said["release"].startswith(f"{wanted}."):
-        raise ValueError(f"a release is built with Rust {wanted}, and this is {said['release']}: `rustup default {wanted}`")
+        raise ValueError(f"a release is built with Rust {wanted}, and this is {said['release']}: rustup default {wanted}")
     return said
+
+
+def refuse_another_version(manifest, tags, changelog):
+    """What is tagged as a version is that version, and CHANGELOG.md says what is new in it."""
+    version = manifest["workspace"]["package"]["version"]
+    if not tags:
+        return
+    if tags != [f"v{version}"]:
+        raise ValueError(f"this commit is tagged {', '.join(tags)}, and its Cargo.toml says {version}")
+    newest = re.search(r"^## \[(.+?)\]", changelog, re.MULTILINE)
+    if newest is None or newest[1] != version:
+        raise ValueError(f"CHANGELOG.md does not begin with {version}, as which this commit is tagged")
 
 
 def committed(dirty):

@@ -7,6 +7,7 @@ import hashlib
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 
@@ -50,10 +51,10 @@ class Host:
         self.home = folder / f"{name}-home"
         self.home.mkdir()
         self.portcullis("init", self.repository, cwd=folder)
-        keys = self.repository / "keys"
-        keys.mkdir()
+        trusted = folder / f"{name}-trusted"
+        shutil.copytree(made_keys(trusted), self.repository / "keys")
         self.secrets = {
-            "POLICY_SIGNING_KEY": key(folder / f"{name}.pem", keys / "policy.pub.pem"),
+            "POLICY_SIGNING_KEY": (trusted / "policy.pem").read_text(),
             "REGISTRY_USER": registry.USER,
             "REGISTRY_PASSWORD": registry.PASSWORD,
         }
@@ -124,9 +125,9 @@ class Host:
         return (self.repository / name).read_text()
 
     def git(self, *arguments):
-        nobody = {f"GIT_{who}_{what}": "ci@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-        environment = {**os.environ, **nobody, "HOME": str(self.home)}
-        done = subprocess.run(["git", *arguments], cwd=self.repository, env=environment, text=True, capture_output=True)
+        somebody = ["-c", "user.name=ci", "-c", "user.email=ci@example.com"]
+        environment = {**os.environ, "HOME": str(self.home)}
+        done = subprocess.run(["git", *somebody, *arguments], cwd=self.repository, env=environment, text=True, capture_output=True)
         assert done.returncode == 0, done
         return done.stdout
 
@@ -204,13 +205,12 @@ def commands(errors):
     return traced, "\n".join(line for line in lines if not line.startswith("+"))
 
 
-def key(private, public=None):
-    """A new private key in PEM, its public half in the file."""
-    new = ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", private]
-    subprocess.run(new, check=True, capture_output=True)
-    if public is not None:
-        subprocess.run(["openssl", "pkey", "-in", private, "-pubout", "-out", public], check=True, capture_output=True)
-    return private.read_text()
+def made_keys(folder):
+    """A new pair, as the page has it made: `policy.pem`, and `keys/policy.pub.pem`. The latter's folder."""
+    folder.mkdir()
+    [script] = re.findall(r"<!-- test: policy-ci -->\n```sh\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
+    subprocess.run(["bash", "-ec", script], cwd=folder, check=True, capture_output=True)
+    return folder / "keys"
 
 
 def without_images(script):
