@@ -68,7 +68,11 @@ fn a_release_is_whole_and_the_same_every_time() {
             ["proxy-wasm", "regorus"],
             ["wasmtime", "clap"],
         ),
-        (command.as_str(), ["wasmtime", "clap"], ["proxy-wasm", "proptest"]),
+        (
+            command.as_str(),
+            ["wasmtime", "clap"],
+            ["proxy-wasm", "proptest"],
+        ),
     ];
     for (part, with, without) in reads {
         let bill = serde_json::from_str(&text(&format!("{part}.cdx.json"))).unwrap();
@@ -218,6 +222,19 @@ fn the_changelog_is_of_this_version() {
             assert_eq!(version, env!("CARGO_PKG_VERSION"));
         }
     }
+}
+
+#[test]
+fn releases_are_built_by_the_compiler_that_the_workspace_names() {
+    let image = format!("rust:{}-bookworm", env!("CARGO_PKG_RUST_VERSION"));
+    let workflow = pages::page(".github/workflows/ci.yml");
+    let containers: Vec<&str> = workflow
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("container: "))
+        .collect();
+    assert!(!containers.is_empty());
+    assert!(containers.iter().all(|it| *it == image), "{containers:?}");
+    assert!(pages::page("SECURITY.md").contains(&image), "{image}");
 }
 
 #[test]

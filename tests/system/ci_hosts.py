@@ -64,6 +64,8 @@ class Host:
             "REGISTRY": address,
             "REPOSITORY": f"{name}/authz",
             "GATE_IMAGE": f"{address}/gates/portcullis:v1",
+            "GATE_NAMESPACE": "shop",
+            "GATE_SELECTOR": "app=orders",
         }
         self.git("init", "--quiet", "--initial-branch", "main")
         self.git("add", "--all")
@@ -182,7 +184,7 @@ class GitLab(Host):
             given["CI_REGISTRY_PASSWORD"] = self.secrets["REGISTRY_PASSWORD"]
         folder = given["CI_PROJECT_DIR"]
         own = {name: value.replace("$CI_PROJECT_DIR", folder) for name, value in job.get("variables", {}).items()}
-        asked = {name: self.variables[name] for name in ("PORTCULLIS_URL", "PORTCULLIS_SHA256", "GATE_IMAGE")}
+        asked = {name: value for name, value in self.variables.items() if name.startswith(("PORTCULLIS_", "GATE_"))}
         # One shell for both; what comes after has its own.
         scripts = [document["default"]["before_script"] + job["script"], job.get("after_script", [])]
         steps = [Step(name, "\n".join(lines), {}) for lines in scripts if lines]
@@ -215,7 +217,7 @@ def made_keys(folder):
 
 def without_images(script):
     """Until `portcullis image` is there."""
-    return "\n".join(line for line in script.splitlines() if not line.startswith("portcullis image"))
+    return re.sub(r"^portcullis image (.*\\\n)*.*\n?", "", script, flags=re.MULTILINE)
 
 
 def read(file):
