@@ -294,10 +294,10 @@ fn sums(folder: &Path) -> Output {
 /// That of `.venv`, where what makes bills is.
 fn python() -> Option<PathBuf> {
     let python = root().join(".venv/bin/python");
-    let has_it = Command::new(&python).args(["-c", "import cyclonedx, tomllib"]);
-    let has_it = { has_it }
-        .output()
-        .is_ok_and(|output| output.status.success());
+    let asked = Command::new(&python)
+        .args(["-c", "import cyclonedx, tomllib"])
+        .output();
+    let has_it = asked.is_ok_and(|output| output.status.success());
     let missing = "no Python 3.11 with cyclonedx-python-lib in .venv, where tests/setup.py puts it";
     needed(has_it.then_some(python).ok_or(missing))
 }
