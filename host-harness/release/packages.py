@@ -48,7 +48,7 @@ class Crate:
 
 def crates(part):
     """The crates of a part by name and version, its own package among them."""
-    known = described()
+    known = described(part)
     found = {}
     for edges, linked in (("normal,build", False), ("normal,no-proc-macro", True)):
         for crate, needs in tree(part, edges).items():
@@ -79,12 +79,14 @@ def tree(part, edges):
     return found
 
 
-def described():
-    """Every crate that Cargo.lock names."""
+def described(part):
+    """Every crate that could be among them; for other targets cargo would fetch more."""
     lock = tomllib.loads((ROOT / "Cargo.lock").read_text())
     locked = {(each["name"], each["version"]): each for each in lock["package"]}
     found = {}
-    for package in json.loads(cargo("metadata", "--format-version", "1"))["packages"]:
+    # What build scripts and macros are made of is for the building machine.
+    targets = ["--filter-platform", "host-tuple", "--filter-platform", part.target]
+    for package in json.loads(cargo("metadata", "--format-version", "1", *targets))["packages"]:
         crate = package["name"], package["version"]
         checksum = locked[crate].get("checksum")
         refuse_foreign(crate, package["source"], checksum)

@@ -81,7 +81,8 @@ def compiler():
     said = dict(line.split(": ", 1) for line in run("rustc", "-vV").splitlines() if ": " in line)
     wanted = packages.manifest()["workspace"]["package"]["rust-version"]
     if not said["release"].startswith(f"{wanted}."):
-        raise ValueError(f"a release is built with Rust {wanted}, and this is {said['release']}: rustup default {wanted}")
+        found = said["release"]
+        raise ValueError(f"a release is built with Rust {wanted}, and this is {found}: rustup default {wanted}")
     return said
 
 

@@ -128,8 +128,13 @@ class Host:
 
     def git(self, *arguments):
         somebody = ["-c", "user.name=ci", "-c", "user.email=ci@example.com"]
-        environment = {**os.environ, "HOME": str(self.home)}
-        done = subprocess.run(["git", *somebody, *arguments], cwd=self.repository, env=environment, text=True, capture_output=True)
+        done = subprocess.run(
+            ["git", *somebody, *arguments],
+            cwd=self.repository,
+            env={**os.environ, "HOME": str(self.home)},
+            text=True,
+            capture_output=True,
+        )
         assert done.returncode == 0, done
         return done.stdout
 
