@@ -8,6 +8,8 @@ pub fn pages() -> Vec<String> {
         "README.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
+        "SECURITY.md",
+        "DATA-HANDLING.md",
         "filters/engine/ATTACKS.md",
     ]
     .map(String::from)

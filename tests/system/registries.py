@@ -154,8 +154,11 @@ def wait(url, process, log):
     raise TimeoutError(log.read_text())
 
 
-def pull(host, name, tag):
+def pull(host, name, tag, credentials=None):
     request = urllib.request.Request(f"http://{host}/v2/{name}/manifests/{tag}", headers={"accept": MANIFEST})
+    if credentials is not None:
+        login = base64.b64encode(":".join(credentials).encode()).decode()
+        request.add_header("authorization", f"Basic {login}")
     with urllib.request.urlopen(request) as answer:
         content = answer.read()
         assert answer.headers["content-type"] == MANIFEST

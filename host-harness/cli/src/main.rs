@@ -33,11 +33,17 @@ mod verify;
 
 use clap::{Parser, Subcommand};
 use failure::Exit;
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::LazyLock};
+
+/// The version; and the commit, where `make release` named it.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let commit = option_env!("PORTCULLIS_COMMIT").map(|commit| format!(" ({commit})"));
+    env!("CARGO_PKG_VERSION").to_owned() + &commit.unwrap_or_default()
+});
 
 /// The gate inside the proxy: verifies what a request claims, asks a Rego policy, enforces its answer
 #[derive(Parser)]
-#[command(name = "portcullis", version, max_term_width = 100)]
+#[command(name = "portcullis", version = VERSION.as_str(), max_term_width = 100)]
 struct Portcullis {
     #[command(subcommand)]
     command: Command,
