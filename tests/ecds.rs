@@ -7,11 +7,10 @@
     reason = "a test fails by panicking"
 )]
 
-use portcullis_engine::api_key_hash;
 use portcullis_runner::Upstream;
 use portcullis_tests::{
     assert_well, envoy,
-    example::{Client, Example, Running, until},
+    example::{Client, Example, KEY, PEPPER, Running, until, with_key},
 };
 use serde_json::{Value, json};
 use std::{
@@ -20,10 +19,6 @@ use std::{
     thread,
 };
 
-const PEPPER: &str = "a pepper of 32 bytes or some more";
-const KEY: &str = "a key of acme's";
-const EXAMPLES_HASH: &str =
-    "hmac-sha256:c4b01e3c450942e2d8ce8d69fc138db47993b24644f4fbf79e5e300c351d6ade";
 const RESOURCE: &str = "live/portcullis.yaml";
 const ENVIRONMENT: &[(&str, &str)] = &[("PORTCULLIS_PEPPER", PEPPER)];
 
@@ -45,10 +40,8 @@ fn example(upstream: &Upstream) -> Example {
 fn resource(example: &Example) -> Value {
     let mut resource = portcullis_gatefile::read_data(&example.beside(RESOURCE)).unwrap();
     let document = document(&mut resource);
-    let hash = api_key_hash(KEY, Some(PEPPER.as_bytes()));
     let text = document.as_str().unwrap();
-    assert!(text.contains(EXAMPLES_HASH));
-    *document = json!(text.replace(EXAMPLES_HASH, &hash));
+    *document = json!(with_key(text));
     resource
 }
 

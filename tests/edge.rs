@@ -9,140 +9,18 @@
 
 #[path = "edge/browser.rs"]
 mod browser;
+#[path = "edge/stage.rs"]
+mod stage;
 
-use browser::{Browser, is_deleted, location, parts, query, set_cookies};
-use portcullis_engine::api_key_hash;
-use portcullis_runner::{Received, Upstream, find_envoy};
+use browser::{is_deleted, location, query, set_cookies};
 use portcullis_tests::{
     assert_well,
-    example::{Answer, Authority, Certificate, Client, Example, Lifetime, Running, trust},
+    example::{Authority, Client, KEY, Lifetime},
     issuer::Issuer,
-    needed, root,
 };
-use serde_json::{Value, json};
+use serde_json::json;
+use stage::{CALLBACK, IDP, SHOP, Shows, Stage, genuine, header, is_sent_to_sign_in, url};
 use std::net::Ipv4Addr;
-
-const SHOP: &str = "shop.example.com";
-const IDP: &str = "idp.example.com";
-const CALLBACK: &str = "https://shop.example.com/oauth2/callback";
-const SECRET: &str = "what-the-client-shows-to-the-token-endpoint";
-const PEPPER: &str = "a pepper of 32 bytes or some more";
-const KEY: &str = "a key of acme's";
-/// The value of the example's hash, which nobody has the key of.
-const EXAMPLES_HASH: &str =
-    "hmac-sha256:c4b01e3c450942e2d8ce8d69fc138db47993b24644f4fbf79e5e300c351d6ade";
-
-/// The example's Envoy, and what stands around it.
-struct Stage {
-    running: Running,
-    issuer: Issuer,
-    upstream: Upstream,
-    /// A client with no cookies and no credentials.
-    shop: Client,
-    idp: Client,
-}
-
-/// What the IdP shows, which the one that the example's authority signed for its name is not always.
-type Shows = fn(&Authority) -> Certificate;
-
-fn genuine(authority: &Authority) -> Certificate {
-    authority.sign(&[], &[IDP], Lifetime::Valid)
-}
-
-impl Stage {
-    /// Nothing where there is no Envoy, or no Node.
-    fn start(shows: Shows) -> Option<Stage> {
-        let authority = Authority::new("an authority that this machine believes");
-        let shown = shows(&authority);
-        let issuer = Issuer::start_as(json!({
-            "issuer": format!("https://{IDP}"),
-            "tls": {"cert": shown.pem, "key": shown.key},
-            "browser": {"id": "edge", "secret": SECRET, "callback": CALLBACK},
-        }));
-        let there = find_envoy(&root()).and_then(|envoy| issuer.map(|issuer| (envoy, issuer)));
-        let (envoy, issuer) = needed(there)?;
-        let upstream = Upstream::start().unwrap();
-        let mut example = Example::read("edge");
-        let own = authority.sign(&[], &[SHOP], Lifetime::Valid);
-        example.put_together("tls", &[("tls.crt", &own.pem), ("tls.key", &own.key)]);
-        example.put("secrets/client-secret", SECRET);
-        example.put(
-            "secrets/hmac-secret",
-            "32 random bytes, which a test need not",
-        );
-        example.put_certificates(&authority.pem());
-        example.point("upstream", upstream.address);
-        example.point("idp", issuer.tls.unwrap());
-        let gate = &mut example.filter("edge", "portcullis")["typed_config"]["config"];
-        let document = gate["configuration"]["value"].as_str().unwrap();
-        let hash = api_key_hash(KEY, Some(PEPPER.as_bytes()));
-        assert!(document.contains(EXAMPLES_HASH));
-        gate["configuration"]["value"] = json!(document.replace(EXAMPLES_HASH, &hash));
-        let running = example.start(&envoy, &[("PORTCULLIS_PEPPER", PEPPER)]);
-        let trusted = trust(&[&authority], None);
-        Some(Stage {
-            shop: Client::new(running.address("edge"), SHOP, Some(trusted.clone())),
-            // Who looks at it here is the browser: whom Envoy takes for the IdP is Envoy's to say.
-            idp: Client::new(issuer.address, IDP, None),
-            running,
-            issuer,
-            upstream,
-        })
-    }
-
-    fn browser(&self) -> Browser {
-        Browser::new(&[self.shop.clone(), self.idp.clone()])
-    }
-
-    /// Signs in at the IdP, up to where that sends the browser with a code.
-    fn sign_in(&self, browser: &mut Browser, url: &str, user: &str) -> String {
-        let answer = browser.get(url);
-        assert_eq!(answer.status, 302);
-        let (at, answer) = browser.follow(url, &answer);
-        let (_, form) = browser.follow(&at, &answer);
-        let login = format!("prompt=login&login={user}&password=any");
-        let (at, answer) = browser.submit(&form, &login);
-        let (at, answer) = browser.follow(&at, &answer);
-        let (_, form) = browser.follow(&at, &answer);
-        let (at, answer) = browser.submit(&form, "prompt=consent");
-        let (at, answer) = browser.follow(&at, &answer);
-        location(&at, &answer)
-    }
-
-    /// A browser that has signed in.
-    fn signed_in(&self, user: &str) -> Browser {
-        let mut browser = self.browser();
-        let callback = self.sign_in(&mut browser, &url("/"), user);
-        assert_eq!(browser.get(&callback).status, 302);
-        browser
-    }
-
-    /// What the upstream has seen since the last time.
-    fn seen(&self) -> Vec<Received> {
-        self.upstream.take()
-    }
-
-    /// The answer, and what the access log says of it.
-    fn logged(&self, ask: impl FnOnce() -> Answer) -> (u16, Value) {
-        let lines = self.running.logged();
-        let answer = ask();
-        (answer.status, self.running.line(lines))
-    }
-}
-
-fn url(target: &str) -> String {
-    format!("https://{SHOP}{target}")
-}
-
-fn header<'r>(received: &'r Received, name: &str) -> Option<&'r str> {
-    let value = received.headers.get(name)?;
-    Some(std::str::from_utf8(value).unwrap())
-}
-
-/// Sent to the IdP, and nowhere else.
-fn is_sent_to_sign_in(answer: &Answer) -> bool {
-    answer.status == 302 && parts(&answer.header("location")).0 == IDP
-}
 
 #[test]
 fn who_signs_in_is_known_to_the_upstream_and_nobody_else_is() {

@@ -10,7 +10,9 @@
 mod certificates;
 mod client;
 mod folder;
+mod key;
 
 pub use certificates::{Authority, Certificate, Lifetime};
 pub use client::{Answer, Client, Connection, trust};
 pub use folder::{Example, Running, until};
+pub use key::{KEY, PEPPER, with_key};

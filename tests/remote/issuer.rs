@@ -27,7 +27,7 @@ impl Issuer {
 
     /// As the script's `start` says.
     pub fn start_as(order: Value) -> Result<Issuer, String> {
-        let script = portcullis_tests::root().join("tests/issuer/issuer.mjs");
+        let script = crate::root().join("tests/issuer/issuer.mjs");
         let mut pipe = Pipe::start(Command::new("node").arg(script))?;
         let started = pipe.ask(&json!({"start": order}))?;
         let address = |name: &str| {
