@@ -12,7 +12,7 @@ mod browser;
 #[path = "edge/stage.rs"]
 mod stage;
 
-use browser::{is_deleted, location, query, set_cookies};
+use browser::{Browser, is_deleted, location, query, set_cookies};
 use portcullis_tests::{
     assert_well,
     example::{Authority, Client, KEY, Lifetime},
@@ -72,8 +72,8 @@ fn a_browser_signs_in(stage: &Stage) {
         );
     }
     for cookie in kept {
-        let cookie = cookie.to_lowercase();
-        for attribute in ["; secure", "; httponly", "; samesite=lax", "; path=/"] {
+        let cookie = cookie.to_lowercase().replace("; ", ";");
+        for attribute in [";secure", ";httponly", ";samesite=lax", ";path=/"] {
             assert!(cookie.contains(attribute), "{attribute}: {cookie}");
         }
         assert!(!cookie.contains("domain="), "{cookie}");
@@ -135,32 +135,62 @@ fn a_login_is_for_the_browser_that_began_it(stage: &Stage) {
 }
 
 fn a_session_cannot_be_made(stage: &Stage) {
-    let alice = stage.signed_in("alice");
-    let bob = stage.signed_in("bob");
+    let whole = stage.signed_in("alice");
     let named = |name: &str| (SHOP.to_owned(), format!("__Host-{name}"));
+    let without_refresh = |browser: &Browser| {
+        let mut browser = browser.clone();
+        browser.cookies.remove(&named("refresh")).unwrap();
+        browser
+    };
+    let (alice, bob) = (
+        without_refresh(&whole),
+        without_refresh(&stage.signed_in("bob")),
+    );
     // Each cookie changed, left out, and taken from another session.
     for name in ["bearer", "hmac", "expires"] {
         let key = named(name);
         let value = &alice.cookies[&key];
-        let mut end = value.clone();
-        end.truncate(value.len() - 1);
-        for wrong in [Some(end), None, Some(bob.cookies[&key].clone())] {
+        for wrong in [Some(changed(value)), None, Some(bob.cookies[&key].clone())] {
             // The same second may have been that of both.
             if wrong.as_ref() == Some(value) {
                 continue;
             }
             let mut browser = alice.clone();
             browser.cookies.remove(&key);
-            browser
-                .cookies
-                .extend(wrong.clone().map(|wrong| (key.clone(), wrong)));
+            let put = wrong.clone().map(|wrong| (key.clone(), wrong));
+            browser.cookies.extend(put);
             let answer = browser.get(&url("/orders"));
             assert!(is_sent_to_sign_in(&answer), "{name} {wrong:?}: {answer:?}");
         }
     }
+    // A refresh token makes a session again, and only the one that the IdP gave.
+    let refreshed = |value: &str| {
+        let mut browser = whole.clone();
+        let bearer = changed(&whole.cookies[&named("bearer")]);
+        browser.cookies.insert(named("bearer"), bearer);
+        browser.cookies.insert(named("refresh"), value.to_owned());
+        browser.get(&url("/orders"))
+    };
+    let refresh = &whole.cookies[&named("refresh")];
+    for wrong in [&*changed(refresh), "made-up"] {
+        let answer = refreshed(wrong);
+        assert!(is_sent_to_sign_in(&answer), "{answer:?}");
+    }
     assert!(stage.seen().is_empty());
+    assert_eq!(refreshed(refresh).status, 200);
     assert_eq!(alice.clone().get(&url("/orders")).status, 200);
-    assert_eq!(header(&stage.seen()[0], "x-user"), Some("alice"));
+    let seen = stage.seen();
+    assert_eq!(seen.len(), 2);
+    for seen in seen {
+        assert_eq!(header(&seen, "x-user"), Some("alice"));
+    }
+}
+
+/// With another character in its middle.
+fn changed(value: &str) -> String {
+    let (start, end) = value.split_at(value.len() / 2);
+    let other = if end.starts_with('1') { "2" } else { "1" };
+    format!("{start}{other}{}", &end[1..])
 }
 
 fn another_sites_page_changes_nothing(stage: &Stage) {

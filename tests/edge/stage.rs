@@ -106,9 +106,8 @@ impl Stage {
 
     /// The answer, and what the access log says of it.
     pub fn logged(&self, ask: impl FnOnce() -> Answer) -> (u16, Value) {
-        let lines = self.running.logged();
         let answer = ask();
-        (answer.status, self.running.line(lines))
+        (answer.status, self.running.line(&answer))
     }
 }
 

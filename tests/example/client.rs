@@ -27,6 +27,8 @@ pub struct Client {
 
 #[derive(Debug)]
 pub struct Answer {
+    /// That it came to.
+    pub port: u16,
     pub status: u16,
     pub headers: Headers,
     pub body: String,
@@ -35,6 +37,7 @@ pub struct Answer {
 /// A connection that is kept.
 pub struct Connection {
     stream: Stream,
+    port: u16,
     host: String,
 }
 
@@ -93,6 +96,7 @@ impl Client {
         let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_nodelay(true)?;
+        let port = stream.local_addr()?.port();
         let stream = match &self.tls {
             None => Stream::Plain(stream),
             Some(config) => {
@@ -104,6 +108,7 @@ impl Client {
         };
         Ok(Connection {
             stream,
+            port,
             host: self.host.clone(),
         })
     }
@@ -132,6 +137,7 @@ impl Connection {
         self.flush()?;
         let (status, headers, body) = portcullis_runner::receive(self, method == "HEAD")?;
         Ok(Answer {
+            port: self.port,
             status,
             headers,
             body: String::from_utf8_lossy(&body).into_owned(),

@@ -1,6 +1,7 @@
 //! A folder of `envoy/`, started as it stands: only where files are, where it listens and whom it reaches is the
 //! test's.
 
+use super::Answer;
 use portcullis_gatefile::Document;
 use portcullis_runner::{Envoy, Exit};
 use serde_json::{Value, json};
@@ -32,6 +33,9 @@ pub struct Running {
 const FILES: &str = "/etc/portcullis";
 const CERTIFICATES: &str = "/etc/ssl/certs";
 const MODULE: &str = "target/wasm32-wasip1/release/portcullis.wasm";
+
+/// By which a line of the access log is found.
+const PORT: &str = "port_of_the_client";
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -100,6 +104,8 @@ impl Example {
                     "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
                 );
                 log["typed_config"]["path"] = json!(path);
+                log["typed_config"]["log_format"]["json_format"][PORT] =
+                    json!("%DOWNSTREAM_DIRECT_REMOTE_PORT%");
             }
         }
     }
@@ -191,16 +197,13 @@ impl Running {
         self.addresses[listener]
     }
 
-    /// How many lines the access log has.
-    pub fn logged(&self) -> usize {
-        self.access_log().len()
-    }
-
-    /// What the access log says of a request, which came when it had so many lines.
-    pub fn line(&self, number: usize) -> Value {
+    /// What the access log says of the last request of a connection.
+    pub fn line(&self, answer: &Answer) -> Value {
+        let port = answer.port.to_string();
         let mut found = None;
         until("the access log has the line", || {
-            found = self.access_log().get(number).cloned();
+            let mut lines = self.access_log().into_iter().rev();
+            found = lines.find(|line| line[PORT] == port || line[PORT] == json!(answer.port));
             found.is_some()
         });
         found.unwrap()
@@ -234,13 +237,13 @@ fn manager(listener: &mut Value) -> &mut Value {
 /// In a move, so that who watches sees the whole of it.
 fn put(file: &Path, text: &str) {
     fs::create_dir_all(file.parent().unwrap()).unwrap();
-    let new = file.with_extension("new");
+    let new = file.with_file_name("next");
     fs::write(&new, text).unwrap();
     fs::rename(new, file).unwrap();
 }
 
 fn link(to: &str, at: &Path) {
-    let new = at.with_extension("new");
+    let new = at.with_file_name("next");
     std::os::unix::fs::symlink(to, &new).unwrap();
     fs::rename(new, at).unwrap();
 }

@@ -19,6 +19,9 @@ const CLIENT = { id: "gate", secret: "a secret of the tests' own" };
 const RESOURCES = { jwt: "urn:orders", opaque: "urn:opaque" };
 const OURS = "x-from-the-script";
 
+// A notice of the provider's would be taken for an answer.
+console.info = console.error;
+
 const keys = [];
 const asked = {};
 let issuer;
