@@ -135,55 +135,51 @@ fn a_login_is_for_the_browser_that_began_it(stage: &Stage) {
 }
 
 fn a_session_cannot_be_made(stage: &Stage) {
-    let whole = stage.signed_in("alice");
+    let alice = stage.signed_in("alice");
+    let bob = stage.signed_in("bob");
     let named = |name: &str| (SHOP.to_owned(), format!("__Host-{name}"));
-    let without_refresh = |browser: &Browser| {
+    let with = |browser: &Browser, name: &str, value: Option<&str>| {
         let mut browser = browser.clone();
-        browser.cookies.remove(&named("refresh")).unwrap();
+        browser.cookies.remove(&named(name));
+        let put = value.map(|value| (named(name), value.to_owned()));
+        browser.cookies.extend(put);
         browser
     };
-    let (alice, bob) = (
-        without_refresh(&whole),
-        without_refresh(&stage.signed_in("bob")),
-    );
+    let get = |mut browser: Browser| browser.get(&url("/orders"));
+    // As it was made, it is good without asking the IdP.
+    let answer = get(alice.clone());
+    assert_eq!((answer.status, set_cookies(&answer).len()), (200, 0));
+    assert_eq!(header(&stage.seen()[0], "x-user"), Some("alice"));
+
     // Each cookie changed, left out, and taken from another session.
     for name in ["bearer", "hmac", "expires"] {
-        let key = named(name);
-        let value = &alice.cookies[&key];
-        for wrong in [Some(changed(value)), None, Some(bob.cookies[&key].clone())] {
+        let value = &alice.cookies[&named(name)];
+        let bobs = &bob.cookies[&named(name)];
+        for wrong in [Some(&*changed(value)), Some("made-up"), None, Some(bobs)] {
             // The same second may have been that of both.
-            if wrong.as_ref() == Some(value) {
+            if wrong == Some(value) {
                 continue;
             }
-            let mut browser = alice.clone();
-            browser.cookies.remove(&key);
-            let put = wrong.clone().map(|wrong| (key.clone(), wrong));
-            browser.cookies.extend(put);
-            let answer = browser.get(&url("/orders"));
-            assert!(is_sent_to_sign_in(&answer), "{name} {wrong:?}: {answer:?}");
+            let session = with(&alice, name, wrong);
+            for refresh in [None, Some("made-up")] {
+                let answer = get(with(&session, "refresh", refresh));
+                assert!(is_sent_to_sign_in(&answer), "{name} {wrong:?}: {answer:?}");
+            }
+            assert!(stage.seen().is_empty(), "{name} {wrong:?}");
+            // Where there is still the refresh token, the IdP is asked: it says whose that is.
+            let answer = get(session);
+            let made = set_cookies(&answer);
+            let made = made.iter().any(|cookie| cookie.starts_with("__Host-hmac="));
+            assert!(answer.status == 200 && made, "{name} {wrong:?}: {answer:?}");
+            assert_eq!(header(&stage.seen()[0], "x-user"), Some("alice"));
         }
     }
-    // A refresh token makes a session again, and only the one that the IdP gave.
-    let refreshed = |value: &str| {
-        let mut browser = whole.clone();
-        let bearer = changed(&whole.cookies[&named("bearer")]);
-        browser.cookies.insert(named("bearer"), bearer);
-        browser.cookies.insert(named("refresh"), value.to_owned());
-        browser.get(&url("/orders"))
-    };
-    let refresh = &whole.cookies[&named("refresh")];
-    for wrong in [&*changed(refresh), "made-up"] {
-        let answer = refreshed(wrong);
-        assert!(is_sent_to_sign_in(&answer), "{answer:?}");
+    let refresh = &alice.cookies[&named("refresh")];
+    for wrong in [Some(&*changed(refresh)), Some("made-up"), None] {
+        let answer = get(with(&alice, "refresh", wrong));
+        assert!(is_sent_to_sign_in(&answer), "{wrong:?}: {answer:?}");
     }
     assert!(stage.seen().is_empty());
-    assert_eq!(refreshed(refresh).status, 200);
-    assert_eq!(alice.clone().get(&url("/orders")).status, 200);
-    let seen = stage.seen();
-    assert_eq!(seen.len(), 2);
-    for seen in seen {
-        assert_eq!(header(&seen, "x-user"), Some("alice"));
-    }
 }
 
 /// With another character in its middle.
