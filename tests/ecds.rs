@@ -7,14 +7,16 @@
     reason = "a test fails by panicking"
 )]
 
-use portcullis_runner::Upstream;
+use portcullis_runner::{Envoy, Exit, Upstream};
 use portcullis_tests::{
     assert_well, envoy,
     example::{Client, Example, KEY, PEPPER, Running, until, with_key},
 };
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeMap,
     fs,
+    path::Path,
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
@@ -252,6 +254,18 @@ fn what_is_no_good_changes_nothing() {
 #[test]
 fn nothing_is_let_by_before_there_is_a_gate() {
     let Some(binary) = envoy() else { return };
+    let refused = |resource: &Value| {
+        let mut resource = resource.clone();
+        *document(&mut resource) = json!("{}");
+        resource
+    };
+    let log = opens_closed(&binary, &refused);
+    assert!(log.contains("the configuration is refused: "), "{log}");
+    opens_closed(&binary, &|_| json!({"resources": []}));
+}
+
+/// Started with a resource that is no gate; what Envoy logs.
+fn opens_closed(binary: &Path, first: &dyn Fn(&Value) -> Value) -> String {
     let upstream = Upstream::start().unwrap();
     let mut example = example(&upstream);
     let good = resource(&example);
@@ -259,11 +273,9 @@ fn nothing_is_let_by_before_there_is_a_gate() {
     let discovery = &mut example.filter("gate", "portcullis")["config_discovery"];
     assert!(discovery["config_source"]["initial_fetch_timeout"].is_string());
     discovery["config_source"]["initial_fetch_timeout"] = json!("1s");
-    let mut bad = good.clone();
-    *document(&mut bad) = json!("{}");
-    example.put_beside(RESOURCE, &bad.to_string());
+    example.put_beside(RESOURCE, &first(&good).to_string());
     let stage = Stage {
-        running: example.start(&binary, ENVIRONMENT),
+        running: example.start(binary, ENVIRONMENT),
         upstream,
         resource: good,
     };
@@ -277,7 +289,18 @@ fn nothing_is_let_by_before_there_is_a_gate() {
         client.get("/orders", &OWN).status == 200
     });
     assert_eq!(client.get("/orders", &[]).status, 403);
-    assert_refused_in_words(&stage);
+    stage.running.envoy.log()
+}
+
+#[test]
+fn without_its_file_envoy_does_not_start() {
+    let Some(binary) = envoy() else { return };
+    let example = example(&Upstream::start().unwrap());
+    fs::remove_file(example.beside(RESOURCE)).unwrap();
+    match Envoy::start(&binary, &example.config, &BTreeMap::new()).unwrap() {
+        Exit::Serving(_) => panic!("it serves without a gate"),
+        Exit::Ended { log, .. } => assert!(log.contains(RESOURCE), "{log}"),
+    }
 }
 
 /// The log says why, and no filter has crashed over it.

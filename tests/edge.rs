@@ -180,6 +180,9 @@ fn a_session_cannot_be_made(stage: &Stage) {
         assert!(is_sent_to_sign_in(&answer), "{wrong:?}: {answer:?}");
     }
     assert!(stage.seen().is_empty());
+    // No cookie was read that is encrypted without authentication, as Envoy makes them by itself.
+    let legacy = "http.edge.oauth_legacy_cbc_decrypt";
+    assert_eq!(stage.running.envoy.counter(legacy), Some(0));
 }
 
 /// With another character in its middle.

@@ -92,6 +92,30 @@ fn the_envoy_configurations_hold_what_render_prints() {
 }
 
 #[test]
+fn the_envoy_configurations_are_valid_as_they_stand() {
+    let Some(envoy) = portcullis_tests::envoy() else {
+        return;
+    };
+    for name in [
+        "envoy.yaml",
+        "ecds/envoy.yaml",
+        "edge/envoy.yaml",
+        "sidecar/envoy.yaml",
+    ] {
+        let secret = "what has 32 bytes or some more of them";
+        let output = run(Command::new(&envoy)
+            .args(["--mode", "validate", "--config-path"])
+            .arg(Path::new("envoy").join(name))
+            .envs([
+                ("PORTCULLIS_PEPPER", secret),
+                ("PORTCULLIS_BILLING_KEY", secret),
+            ])
+            .current_dir(root()));
+        assert!(output.status.success(), "{name}: {}", err(&output));
+    }
+}
+
+#[test]
 fn the_demonstration_on_wasmtime_goes_as_the_readme_shows() {
     let output = demo(Path::new("python3"), "wasmtime");
     let said = String::from_utf8_lossy(&output.stdout);
