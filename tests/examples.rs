@@ -64,24 +64,55 @@ fn what_others_come_to_loads() {
 }
 
 #[test]
-fn the_envoy_configuration_holds_what_render_prints() {
-    let output = run(command()
-        .arg("render")
-        .arg("--config")
-        .arg(root().join("envoy/gate.yaml")));
-    assert!(output.status.success(), "{}", err(&output));
-    let rendered = String::from_utf8(output.stdout).unwrap();
-    let envoy = fs::read_to_string(root().join("envoy/envoy.yaml")).unwrap();
-    let found: Vec<&str> = envoy
-        .lines()
-        .map(str::trim)
-        .filter(|line| line.starts_with('{'))
-        .collect();
-    assert_eq!(
-        found,
-        [rendered.trim()],
-        "put what `portcullis render` prints into envoy/envoy.yaml"
-    );
+fn the_envoy_configurations_hold_what_render_prints() {
+    for (gate, envoy) in [
+        ("envoy/gate.yaml", "envoy/envoy.yaml"),
+        ("envoy/ecds/gate.yaml", "envoy/ecds/live/portcullis.yaml"),
+        ("envoy/edge/gate.yaml", "envoy/edge/envoy.yaml"),
+        ("envoy/sidecar/gate.yaml", "envoy/sidecar/envoy.yaml"),
+    ] {
+        let output = run(command()
+            .arg("render")
+            .arg("--config")
+            .arg(root().join(gate)));
+        assert!(output.status.success(), "{}", err(&output));
+        let rendered = String::from_utf8(output.stdout).unwrap();
+        let text = fs::read_to_string(root().join(envoy)).unwrap();
+        let found: Vec<&str> = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| line.starts_with('{'))
+            .collect();
+        assert_eq!(
+            found,
+            [rendered.trim()],
+            "put what `portcullis render --config {gate}` prints into {envoy}"
+        );
+    }
+}
+
+#[test]
+fn the_envoy_configurations_are_valid_as_they_stand() {
+    let Some(envoy) = portcullis_tests::envoy() else {
+        return;
+    };
+    for name in [
+        "envoy.yaml",
+        "ecds/envoy.yaml",
+        "edge/envoy.yaml",
+        "sidecar/envoy.yaml",
+    ] {
+        let secret = "what has 32 bytes or some more of them";
+        let output = run(Command::new(&envoy)
+            .args(["--mode", "validate", "--config-path"])
+            .arg(Path::new("envoy").join(name))
+            .envs([
+                ("PORTCULLIS_PEPPER", secret),
+                ("PORTCULLIS_BILLING_KEY", secret),
+            ])
+            .current_dir(root()));
+        assert!(output.status.success(), "{name}: {}", err(&output));
+    }
 }
 
 #[test]

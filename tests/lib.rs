@@ -2,6 +2,10 @@
 
 #[path = "bundles/shared.rs"]
 pub mod bundles;
+#[path = "example/mod.rs"]
+pub mod example;
+#[path = "remote/issuer.rs"]
+pub mod issuer;
 
 use portcullis_runner::{
     Envoy, Error, Exit, On, Options, Report, Runner, Scenario, envoy_bootstrap, envoy_listener,

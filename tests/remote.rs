@@ -7,15 +7,12 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "remote/issuer.rs"]
-mod issuer;
-
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use issuer::{ISSUER, Issuer};
 use portcullis_runner::{
     Envoy, Exchange, Exit, Reply, Scenario, Server, envoy_bootstrap, envoy_clusters,
     envoy_listener, find_envoy, send,
 };
+use portcullis_tests::issuer::{ISSUER, Issuer};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,

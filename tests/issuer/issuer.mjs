@@ -1,7 +1,9 @@
 // A real issuer for the tests: oidc-provider of npm on loopback, with keys that rotate. One JSON order
 // a line in, one answer a line out:
 //   {"hello": true}                        -> {"ready": true}
-//   {"start": {"issuer": URL}}             -> {"port": N}: it calls itself so, whatever host it is reached by
+//   {"start": {"issuer": URL}}             -> {"port": N}: it calls itself so, whatever host it is reached by; with
+//     "tls": {"cert": PEM, "key": PEM} also {"tls_port": M}; with "browser": {"id", "secret", "callback"} there is a
+//     client whose users sign in, as whoever they say they are
 //   {"mint": {"count": N, "format": F}}    -> {"tokens": [...]}: client_credentials, F is jwt or opaque
 //   {"rotate": "add"}                      -> {"kid": K}: a new key signs, and those before it stay in the set
 //   {"rotate": "drop"}                     -> {"kid": K}: only the key that signs stays
@@ -9,6 +11,7 @@
 
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { serve } from "../minter/pipe.mjs";
 import Provider, { errors } from "oidc-provider";
 
@@ -16,9 +19,13 @@ const CLIENT = { id: "gate", secret: "a secret of the tests' own" };
 const RESOURCES = { jwt: "urn:orders", opaque: "urn:opaque" };
 const OURS = "x-from-the-script";
 
+// A notice of the provider's would be taken for an answer.
+console.info = console.error;
+
 const keys = [];
 const asked = {};
 let issuer;
+let browser;
 let provider;
 let port;
 
@@ -47,16 +54,20 @@ function renew() {
         response_types: [],
         ...idToken,
       },
+      ...(browser ? [{ ...browser, ...idToken }] : []),
     ],
     clientDefaults: idToken,
-    scopes: ["orders:read"],
-    ttl: { ClientCredentials: 600 },
+    scopes: ["openid", "offline_access", "orders:read"],
+    issueRefreshToken: (_, client) => client.grantTypeAllowed("refresh_token"),
+    ttl: { AccessToken: 600, ClientCredentials: 600 },
     features: {
       clientCredentials: { enabled: true },
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: Boolean(browser) },
       introspection: { enabled: true, allowedPolicy: () => true },
       resourceIndicators: {
         enabled: true,
+        // A code that was asked for with a resource is good for a token for it.
+        useGrantedResource: () => true,
         getResourceServerInfo(_, resource) {
           const common = { audience: "orders", scope: "orders:read" };
           if (resource === RESOURCES.jwt) return { ...common, accessTokenFormat: "jwt", jwt: { sign: { alg, kid } } };
@@ -72,18 +83,30 @@ function renew() {
 
 async function start(order) {
   issuer = order.issuer;
+  browser = order.browser && {
+    client_id: order.browser.id,
+    client_secret: order.browser.secret,
+    redirect_uris: [order.browser.callback],
+    grant_types: ["authorization_code", "refresh_token"],
+    response_types: ["code"],
+  };
   addKey();
   renew();
   const { host } = new URL(issuer);
-  const server = createServer((request, response) => {
+  const serve = (request, response) => {
     if (!request.headers[OURS]) asked[request.url] = (asked[request.url] ?? 0) + 1;
     request.headers.host = host;
     request.headers["x-forwarded-proto"] = "https";
     provider.callback()(request, response);
-  });
+  };
+  port = await listen(createServer(serve));
+  const tls_port = order.tls && (await listen(createTlsServer(order.tls, serve)));
+  return { port, tls_port };
+}
+
+async function listen(server) {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  ({ port } = server.address());
-  return { port };
+  return server.address().port;
 }
 
 async function token(format) {

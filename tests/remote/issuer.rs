@@ -1,4 +1,9 @@
 //! oidc-provider of npm, as a process: `tests/issuer/issuer.mjs`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use portcullis_runner::Pipe;
 use serde_json::{Value, json};
@@ -7,6 +12,8 @@ use std::{net::SocketAddr, process::Command};
 /// Ends when it is dropped.
 pub struct Issuer {
     pub address: SocketAddr,
+    /// Where it speaks TLS, if it was told to.
+    pub tls: Option<SocketAddr>,
     pipe: Pipe,
 }
 
@@ -15,15 +22,22 @@ pub const ISSUER: &str = "https://idp.test";
 
 impl Issuer {
     pub fn start() -> Result<Issuer, String> {
-        let script = portcullis_tests::root().join("tests/issuer/issuer.mjs");
+        Issuer::start_as(json!({"issuer": ISSUER}))
+    }
+
+    /// As the script's `start` says.
+    pub fn start_as(order: Value) -> Result<Issuer, String> {
+        let script = crate::root().join("tests/issuer/issuer.mjs");
         let mut pipe = Pipe::start(Command::new("node").arg(script))?;
-        let started = pipe.ask(&json!({"start": {"issuer": ISSUER}}))?;
-        let port = started["port"]
-            .as_u64()
-            .and_then(|port| u16::try_from(port).ok());
-        let port = port.ok_or("the issuer has no port")?;
+        let started = pipe.ask(&json!({"start": order}))?;
+        let address = |name: &str| {
+            let port = started[name].as_u64();
+            let port = port.and_then(|port| u16::try_from(port).ok());
+            port.map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
+        };
         Ok(Issuer {
-            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            address: address("port").ok_or("the issuer has no port")?,
+            tls: address("tls_port"),
             pipe,
         })
     }

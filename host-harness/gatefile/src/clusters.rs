@@ -16,27 +16,11 @@ const FIELDS: &[&[&str]] = &[
     &["jwt", "providers", "*", "introspection", "cluster"],
 ];
 
-/// Those that decide nothing, so that a gate on a laptop does without: what is only told, and a candidate's own.
-const OTHERS: &[&[&str]] = &[
-    &["policy", "candidate", "bundle", "cluster"],
-    &["policy", "candidate", "bundle", "status", "cluster"],
-    &["decision_log", "cluster"],
-];
-
 /// Each cluster that is asked, with the path of the first field that names it, such as
 /// `jwt.providers.corp.jwks.cluster`. What is not text is left for the engine to refuse.
 pub fn clusters(document: &Value) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for field in FIELDS {
-        find(document, field, String::new(), &mut found);
-    }
-    found
-}
-
-/// The same, and those that decide nothing: all that a proxy must have.
-pub fn all_clusters(document: &Value) -> BTreeMap<String, String> {
-    let mut found = clusters(document);
-    for field in OTHERS {
         find(document, field, String::new(), &mut found);
     }
     found
@@ -61,7 +45,7 @@ fn find(value: &Value, rest: &[&str], path: String, found: &mut BTreeMap<String,
 
 #[cfg(test)]
 mod tests {
-    use super::{all_clusters, clusters};
+    use super::clusters;
     use serde_json::json;
 
     #[test]
@@ -93,16 +77,5 @@ mod tests {
         ];
         assert_eq!(found, wanted.map(|(name, path)| (name.into(), path.into())));
         assert!(clusters(&json!([])).is_empty());
-    }
-
-    #[test]
-    fn a_proxy_needs_those_too_that_are_told() {
-        let document = json!({
-            "policy": {"candidate": {"bundle": {"cluster": "bundles", "status": {"cluster": "opa"}}}},
-            "jwt": {"providers": {"a": {"jwks": {"cluster": "keys"}}}},
-            "decision_log": {"cluster": "logs"},
-        });
-        let found: Vec<_> = all_clusters(&document).into_keys().collect();
-        assert_eq!(found, ["bundles", "keys", "logs", "opa"]);
     }
 }

@@ -44,7 +44,7 @@ pub use scenario::Case;
 pub use server::{Asked, Reply, Server};
 pub use subject::{Exchange, Framing, Observation, Received};
 pub use upstream::Upstream;
-pub use wire::{Answer, send};
+pub use wire::{Answer, receive, send};
 
 use certificates::Authority;
 use keys::Keyring;

@@ -53,6 +53,12 @@ pub fn send(to: SocketAddr, exchange: &Exchange) -> io::Result<Answer> {
     }
 }
 
+/// Reads one answer, which has its body in full where the connection goes on.
+pub fn receive(stream: &mut impl Read, bodiless: bool) -> io::Result<(u16, Headers, Vec<u8>)> {
+    let head = read_final_head(stream)?;
+    read_answer(stream, head, bodiless)
+}
+
 /// Gives the stream back, which may have more to tell.
 fn converse<S: Read + Write>(
     mut stream: S,

@@ -136,7 +136,7 @@ fn clusters(gate: &GateFile, options: &Options) -> Result<(Vec<Cluster>, Vec<Str
         .map(String::as_str)
         .collect();
     let (mut brought, mut there, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, field) in portcullis_gatefile::all_clusters(&gate.document) {
+    for (name, field) in portcullis_gatefile::clusters(&gate.document) {
         let is_there = existing.remove(name.as_str());
         match given.remove(&name) {
             Some(_) if is_there => problems.push(Problem {
