@@ -215,6 +215,8 @@ fn every_shell_block_is_run() {
         "course",
         // By tests/system/prometheus.py, which has what it takes.
         "monitoring",
+        // By tests/system/emit.py.
+        "images",
         // By tests/system/policy_ci.py.
         "policy-ci",
         // By tests/release.rs.

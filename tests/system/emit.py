@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import pathlib
+import re
+import subprocess
 
-from registries import ROOT, command, registry, run_all
+from registries import COMMAND, ROOT, command, registry, run_all
 
 try:
     from cryptography.hazmat.primitives import serialization
@@ -70,6 +72,31 @@ def a_tag_that_nobody_verified_becomes_a_digest_too(folder):
         assert f"{host}/gate@{digest}" in text and "NOBODY VERIFIED THIS IMAGE" in text, text
 
 
+def the_readme_is_right(folder):
+    readme = (ROOT / "README.md").read_text()
+    [block] = re.findall(r"<!-- test: images -->\n```sh\n(.*?)```", readme, re.DOTALL)
+    keys(folder)
+    for found, put in (("ours.pem", "ci.pem"), ("ours.pub", "ci.pub.pem")):
+        (folder / found).rename(folder / put)
+    (folder / "portcullis.wasm").write_bytes(WASM.read_bytes())
+    (folder / "portcullis.wasm.cdx.json").write_text(json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6"}))
+    bin = folder / "bin"
+    bin.mkdir()
+    (bin / "portcullis").symlink_to(COMMAND.resolve())
+    with registry(folder) as host:
+        assert "localhost:5000" in block, block
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", block.replace("localhost:5000", host)],
+            cwd=folder,
+            env={**os.environ, "DOCKER_CONFIG": str(folder), "PATH": f"{bin}:{os.environ['PATH']}"},
+            text=True,
+            capture_output=True,
+        )
+        assert done.returncode == 0, done
+        assert "verified" in done.stdout, done
+        assert "@sha256:" in (folder / "manifests/portcullis.wasmplugin.yaml").read_text()
+
+
 def emit(folder, image, *more):
     return command(folder, "image", "emit", image, *more, *ISTIO, check=False)
 
@@ -100,5 +127,6 @@ if __name__ == "__main__":
         what_a_key_signed_is_emitted,
         what_nobody_signed_is_refused,
         a_tag_that_nobody_verified_becomes_a_digest_too,
+        the_readme_is_right,
     ]
     run_all(tests)
