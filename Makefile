@@ -47,6 +47,7 @@ test-system: build venv
 	PORTCULLIS_SYSTEM=1 $(CARGO) test $(HOST) --test system -- --nocapture --test-threads 1
 	$(VENV)/bin/python tests/system/registry.py
 	$(VENV)/bin/python tests/system/image.py
+	$(VENV)/bin/python tests/system/imports.py
 	$(VENV)/bin/python tests/system/prometheus.py
 
 # What a request costs, in an Envoy; CHAINS="none portcullis_warm" measures these alone. As a test of a
