@@ -57,6 +57,7 @@ test-system: build venv
 	$(VENV)/bin/python tests/system/image.py
 	$(VENV)/bin/python tests/system/emit.py
 	$(VENV)/bin/python tests/system/policy_ci.py
+	$(VENV)/bin/python tests/system/imports.py
 	$(VENV)/bin/python tests/system/prometheus.py
 
 # What a request costs, in an Envoy; CHAINS="none portcullis_warm" measures these alone. As a test of a

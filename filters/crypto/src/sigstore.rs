@@ -132,7 +132,7 @@ mod tests {
         let (_, own, public) = PAIRS[2];
         let key = VerificationKey::from_pem(Algorithm::ES384, public).expect("a key");
         let PrivateKey::Ec(own) = private(own) else {
-            unreachable!("it is one of P-384")
+            panic!("it is one of P-384")
         };
         let raw = own.sign(Hash::Sha384, b"artifact").expect("a signature");
         let signature = p384::ecdsa::Signature::from_slice(&raw).expect("one of P-384");

@@ -64,7 +64,10 @@ fn manifest(folder: &Folder, image: &str) -> Value {
 }
 
 fn blob(folder: &Folder, image: &str, digest: &str) -> Value {
-    let file = format!("{image}/blobs/sha256/{}", &digest["sha256:".len()..]);
+    let file = format!(
+        "{image}/blobs/sha256/{}",
+        digest.trim_start_matches("sha256:")
+    );
     serde_json::from_str(&folder.read(&file)).unwrap()
 }
 
@@ -202,7 +205,7 @@ fn an_image_on_disk_that_was_changed_is_not_read() {
     assert_eq!(run(&folder, build).code, 0);
     let manifest = manifest(&folder, "out");
     let layer = manifest["layers"][0]["digest"].as_str().unwrap();
-    let layer = format!("out/blobs/sha256/{}", &layer["sha256:".len()..]);
+    let layer = format!("out/blobs/sha256/{}", layer.trim_start_matches("sha256:"));
     let whole = fs::read(folder.path().join(&layer)).unwrap();
     let mut changed = whole.clone();
     changed[20] ^= 1;
