@@ -51,9 +51,10 @@ conformance:
 # What is held against Debian's own programs: in CI they are installed; elsewhere what is missing is skipped,
 # which is said and counted.
 test-system: build venv
-	@tests/system/install.sh nginx-light docker-registry chromium prometheus
+	@tests/system/install.sh nginx-light docker-registry skopeo chromium prometheus
 	PORTCULLIS_SYSTEM=1 $(CARGO) test $(HOST) --test system -- --nocapture --test-threads 1
 	$(VENV)/bin/python tests/system/registry.py
+	$(VENV)/bin/python tests/system/image.py
 	$(VENV)/bin/python tests/system/policy_ci.py
 	$(VENV)/bin/python tests/system/prometheus.py
 

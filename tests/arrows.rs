@@ -20,7 +20,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("portcullis-filter", &["portcullis-engine"]),
     ("portcullis-host", &[]),
-    ("portcullis-registry", &[]),
+    // To sign and verify images.
+    ("portcullis-registry", &["portcullis-crypto"]),
     (
         "portcullis-gatefile",
         &["portcullis-engine", "portcullis-rego"],
@@ -78,9 +79,14 @@ const ONLY: &[(&str, &[&str])] = &[
     ("hmac", &["portcullis-crypto"]),
     ("md-5", &["portcullis-crypto"]),
     ("sha1", &["portcullis-crypto"]),
+    ("poly1305", &["portcullis-crypto"]),
+    ("salsa20", &["portcullis-crypto"]),
+    ("scrypt", &["portcullis-crypto"]),
     ("ring", &["portcullis-host"]),
     ("oci-client", &["portcullis-registry"]),
     ("docker_credential", &["portcullis-registry"]),
+    ("reqwest", &["portcullis-registry"]),
+    ("wasmparser", &["portcullis-registry"]),
     ("sfv", &["portcullis-engine", "portcullis-tests"]),
 ];
 

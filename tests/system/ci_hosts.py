@@ -11,10 +11,10 @@ import shutil
 import subprocess
 import tempfile
 
-import registry
+import registries
 from ruamel.yaml import YAML
 
-ROOT = registry.ROOT
+ROOT = registries.ROOT
 FOLDER = ROOT / "policies/ci"
 GITHUB, GITLAB = FOLDER / "github-actions.yml", FOLDER / "gitlab-ci.yml"
 
@@ -55,12 +55,12 @@ class Host:
         shutil.copytree(made_keys(trusted), self.repository / "keys")
         self.secrets = {
             "POLICY_SIGNING_KEY": (trusted / "policy.pem").read_text(),
-            "REGISTRY_USER": registry.USER,
-            "REGISTRY_PASSWORD": registry.PASSWORD,
+            "REGISTRY_USER": registries.USER,
+            "REGISTRY_PASSWORD": registries.PASSWORD,
         }
         self.variables = {
-            "PORTCULLIS_URL": registry.COMMAND.resolve().as_uri(),
-            "PORTCULLIS_SHA256": hashlib.sha256(registry.COMMAND.read_bytes()).hexdigest(),
+            "PORTCULLIS_URL": registries.COMMAND.resolve().as_uri(),
+            "PORTCULLIS_SHA256": hashlib.sha256(registries.COMMAND.read_bytes()).hexdigest(),
             "REGISTRY": address,
             "REPOSITORY": f"{name}/authz",
             "GATE_IMAGE": f"{address}/gates/portcullis:v1",
@@ -140,13 +140,13 @@ class Host:
 
     def portcullis(self, *arguments, cwd=None):
         done = subprocess.run(
-            [registry.COMMAND, *arguments], cwd=cwd or self.repository, text=True, capture_output=True
+            [registries.COMMAND, *arguments], cwd=cwd or self.repository, text=True, capture_output=True
         )
         assert done.returncode == 0, done
         return done
 
     def pull(self, repository, tag):
-        return registry.pull(self.address, repository, tag, (registry.USER, registry.PASSWORD))
+        return registries.pull(self.address, repository, tag, (registries.USER, registries.PASSWORD))
 
 
 class GitHub(Host):
@@ -199,9 +199,7 @@ class GitLab(Host):
 @contextlib.contextmanager
 def hosts(folder):
     """Both, with one registry that wants credentials."""
-    (folder / "htpasswd").write_text(registry.HTPASSWD)
-    secured = {"auth": {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}}
-    with registry.registry(folder, secured) as address:
+    with registries.registry(folder, registries.with_credentials(folder)) as address:
         yield [GitHub("github", folder, address), GitLab("gitlab", folder, address)]
 
 

@@ -12,30 +12,11 @@ import subprocess
 import sys
 import tempfile
 
-import registry
+import registries
 from ci_hosts import FOLDER, GITHUB, GITLAB, ROOT, hosts, made_keys, read
 
 # Made up for one run, so that it is nowhere but where the commands put it.
 SECRETS = ("POLICY_SIGNING_KEY", "REGISTRY_PASSWORD")
-
-
-def main():
-    why = missing()
-    if why and os.environ.get("CI") == "true":
-        sys.exit(f"policy-ci: {why}")
-    if why:
-        print(f"policy-ci: 0 passed, {len(TESTS)} skipped: {why}")
-        return
-    for test in TESTS:
-        with tempfile.TemporaryDirectory(prefix="portcullis-policy-ci-") as folder:
-            test(pathlib.Path(folder))
-        print(f"policy-ci: {test.__name__} ... ok", flush=True)
-    print(f"policy-ci: {len(TESTS)} passed, 0 skipped")
-
-
-def missing():
-    tools = [tool for tool in ("curl", "git", "openssl") if shutil.which(tool) is None]
-    return registry.missing() or (f"there is no {', no '.join(tools)}" if tools else None)
 
 
 # What the hosts say of the files
@@ -110,7 +91,7 @@ def a_good_policy_is_checked_tested_signed_and_pushed(folder):
             address, repository = name.split("/", 1)
             manifest, found = host.pull(repository, host.commit)
             assert found == digest, (found, digest)
-            [layer] = [layer for layer in manifest["layers"] if layer["mediaType"] == registry.LAYER]
+            [layer] = [layer for layer in manifest["layers"] if layer["mediaType"] == registries.LAYER]
             bundle = (host.repository / "authz.tar.gz").read_bytes()
             assert layer["digest"] == f"sha256:{hashlib.sha256(bundle).hexdigest()}"
             said = json.loads(host.portcullis("bundle", "inspect", "authz.tar.gz", "--format", "json").stdout)
@@ -193,5 +174,4 @@ TESTS = [
 ]
 
 
-if __name__ == "__main__":
-    main()
+registries.run_all(TESTS, "curl", "git", "openssl")

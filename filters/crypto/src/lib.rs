@@ -2,7 +2,7 @@
 //! keys. Keys that verify stand in `verify`, keys that sign in `sign`: those are the gate's own.
 //!
 //! What a policy's builtins may do besides is wider, and stands apart: `public`, `private`, `x509`
-//! and `legacy`. Nothing there is an [`Algorithm`], so nothing there verifies for the gate.
+//! and `legacy`; artifacts are signed and verified in `sigstore`. Nothing there is an [`Algorithm`], so nothing there verifies for the gate.
 #![deny(clippy::arithmetic_side_effects)]
 
 mod der;
@@ -16,7 +16,10 @@ pub mod pem;
 pub mod private;
 mod probe;
 pub mod public;
+#[cfg(feature = "secretbox")]
+pub mod secretbox;
 mod sign;
+pub mod sigstore;
 mod verify;
 pub mod x509;
 

@@ -30,7 +30,7 @@ pub enum Material<'a> {
 /// A key parsed for one algorithm. It has no `Debug`: some are secret.
 pub struct VerificationKey {
     algorithm: Algorithm,
-    key: Key,
+    pub(crate) key: Key,
     /// SubjectPublicKeyInfo in DER (RFC 5280 section 4.1), of a kind that hosts take.
     info: Option<Vec<u8>>,
 }

@@ -9,6 +9,7 @@ mod eval;
 mod explain;
 mod failure;
 mod http_file;
+mod image;
 mod init;
 mod input;
 mod keys;
@@ -17,6 +18,7 @@ mod module;
 mod moment;
 mod output;
 mod policy;
+mod registry;
 mod render;
 mod replay;
 mod scenario;
@@ -65,6 +67,8 @@ enum Command {
     Verify(verify::Verify),
     #[command(subcommand)]
     Bundle(bundle::Bundle),
+    #[command(subcommand)]
+    Image(image::Image),
     Schema(schema::Schema),
     #[command(subcommand)]
     Scenario(scenario::Scenario),
@@ -86,6 +90,7 @@ fn main() -> ExitCode {
         Command::Sign(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Bundle(command) => command.run(),
+        Command::Image(command) => command.run(),
         Command::Schema(command) => command.run(),
         Command::Scenario(command) => command.run(),
     };

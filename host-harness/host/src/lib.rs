@@ -59,7 +59,7 @@ pub use clock::{Clock, SystemClock};
 pub use error::{Breach, ConfigureError, LogLevel, LogLine, ModuleError, VmError, WireError};
 pub use headers::Headers;
 pub use local_reply::{LocalReply, Response};
-pub use module::Module;
+pub use module::{Module, is_known};
 pub use options::{PluginOptions, VmOptions};
 pub use properties::{PeerCertificate, Properties};
 pub use proxy::{Metric, MetricKind, Proxy};

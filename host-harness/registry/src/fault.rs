@@ -1,11 +1,11 @@
-//! Why a bundle was not pushed. What a registry says is told in part, and nothing that was sent to it.
+//! What can go wrong with a registry. What it says is told in part, and nothing that was sent to it.
 
 use crate::Target;
-use oci_client::errors::OciDistributionError;
-use std::error::Error;
+use oci_client::errors::{OciDistributionError, OciErrorCode};
+use std::{error::Error, io};
 use thiserror::Error;
 
-/// Why a bundle was not pushed.
+/// Why something was not pushed, pulled, signed or verified.
 #[derive(Debug, Error)]
 pub enum Fault {
     #[error("`{found}` {why}")]
@@ -27,21 +27,35 @@ pub enum Fault {
     },
     #[error("the registry has {there} under that name, and {sent} was pushed")]
     Changed { sent: String, there: String },
+    #[error("{host} has no `{name}`")]
+    Missing { host: String, name: String },
+    /// What was handed over cannot be used.
+    #[error("{what}")]
+    Input { what: String, hint: Option<String> },
+    /// What is there is not what it must be: a check that failed.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// How much of what a registry says is told.
 const TOLD: usize = 400;
 
 impl Fault {
+    pub(crate) fn input(what: impl Into<String>, hint: impl Into<String>) -> Fault {
+        Fault::Input {
+            what: what.into(),
+            hint: Some(hint.into()),
+        }
+    }
+
+    /// Whether a check failed, and nothing else.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Fault::Refused(_))
+    }
+
     pub(crate) fn of(target: &Target, error: OciDistributionError) -> Fault {
         let host = target.host().to_owned();
-        let status = match &error {
-            OciDistributionError::UnauthorizedError { .. }
-            | OciDistributionError::AuthenticationFailure(_) => Some(401),
-            OciDistributionError::ServerError { code, .. } => Some(*code),
-            OciDistributionError::RequestError(error) => error.status().map(|it| it.as_u16()),
-            _ => None,
-        };
+        let status = status(&error);
         if matches!(status, Some(401 | 403)) {
             return Fault::Unauthorized { host };
         }
@@ -91,6 +105,49 @@ impl Fault {
                 Some("it was spoken to with TLS; --plain-http uses none".into())
             }
             Fault::Changed { .. } => Some("somebody else pushed to that tag meanwhile?".into()),
+            Fault::Missing { .. } => Some("another tag or repository?".into()),
+            Fault::Input { hint, .. } => hint.clone(),
+            Fault::Refused(_) => None,
         }
     }
+}
+
+/// Of the answer, where there was one.
+fn status(error: &OciDistributionError) -> Option<u16> {
+    match error {
+        OciDistributionError::UnauthorizedError { .. }
+        | OciDistributionError::AuthenticationFailure(_) => Some(401),
+        OciDistributionError::ServerError { code, .. } => Some(*code),
+        OciDistributionError::RequestError(error) => error.status().map(|it| it.as_u16()),
+        OciDistributionError::RegistryError { envelope, .. } => envelope
+            .errors
+            .iter()
+            .any(|error| matches!(error.code, OciErrorCode::Toomanyrequests))
+            .then_some(429),
+        _ => None,
+    }
+}
+
+/// Whether trying again may help: too many requests, a server that is not well, no answer. A
+/// certificate that is not trusted stays so.
+pub(crate) fn may_pass(error: &OciDistributionError) -> bool {
+    match status(error) {
+        Some(status) => status == 429 || status >= 500,
+        None => {
+            matches!(error, OciDistributionError::RequestError(_)) && !is_about_certificates(error)
+        }
+    }
+}
+
+fn is_about_certificates(error: &OciDistributionError) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        // As rustls tells what it does not take.
+        if io.is_some_and(|io| io.kind() == io::ErrorKind::InvalidData) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

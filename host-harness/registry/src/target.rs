@@ -1,6 +1,6 @@
-//! Where a bundle goes: `registry/repository:tag`.
+//! What stands where in a registry: `registry/repository:tag`.
 
-use crate::Fault;
+use crate::{Digest, Fault};
 use oci_client::Reference;
 use std::net::IpAddr;
 
@@ -30,9 +30,7 @@ impl Target {
                 "what is pushed has a tag; its digest follows",
             ));
         }
-        // Elsewhere a name without a registry is Docker Hub's: a policy is not sent there unasked.
-        let host = text.split_once('/').map_or("", |(host, _)| host);
-        if !host.contains(['.', ':']) && host != "localhost" {
+        if !names_registry(text) {
             return Err(wrong("names no registry", HINT));
         }
         let own = text
@@ -58,20 +56,69 @@ impl Target {
         })
     }
 
+    /// Of a reference to what is there, by its tag or its digest: of both, the digest counts.
+    ///
+    /// # Errors
+    /// Where it is none, names no registry, or has neither.
+    pub fn find(text: &str, plain_http: Option<bool>) -> Result<Target, Fault> {
+        let wrong = |why: &str| Fault::Reference {
+            found: text.to_owned(),
+            why: why.to_owned(),
+            hint: "such as registry.example.com/gates/portcullis:v1, or with @sha256:..."
+                .to_owned(),
+        };
+        if !text.contains('@') {
+            return Target::parse(text, None, plain_http);
+        }
+        if !names_registry(text) {
+            return Err(wrong("names no registry"));
+        }
+        let reference: Reference = text
+            .parse()
+            .map_err(|error| wrong(&format!("is no reference ({error})")))?;
+        let digest = reference.digest().unwrap_or_default();
+        Digest::try_from(digest.to_owned()).map_err(|why| wrong(&format!("has none ({why})")))?;
+        let is_plain = plain_http.unwrap_or_else(|| is_loopback(reference.registry()));
+        Ok(Target {
+            reference,
+            is_plain,
+        })
+    }
+
     /// With its port, where it has one.
     pub fn host(&self) -> &str {
         self.reference.registry()
     }
 
-    /// By its tag.
+    /// As it was asked for.
     pub fn name(&self) -> String {
         self.reference.whole()
     }
 
+    /// The tag, or the digest, by which it is asked for.
+    pub(crate) fn own_name(&self) -> &str {
+        let tag = || self.reference.tag().unwrap_or_default();
+        self.reference.digest().unwrap_or_else(tag)
+    }
+
+    /// `host/repository`, without a tag.
+    pub fn repository(&self) -> String {
+        let (host, repository) = (self.reference.registry(), self.reference.repository());
+        format!("{host}/{repository}")
+    }
+
+    /// Another name in the same repository.
+    pub(crate) fn tagged(&self, name: &str) -> Reference {
+        Reference::with_tag(
+            self.reference.registry().to_owned(),
+            self.reference.repository().to_owned(),
+            name.to_owned(),
+        )
+    }
+
     /// By a digest, as a gate or a deployment pins it.
     pub fn pinned(&self, digest: &str) -> String {
-        let (host, repository) = (self.reference.registry(), self.reference.repository());
-        format!("{host}/{repository}@{digest}")
+        format!("{}@{digest}", self.repository())
     }
 
     /// Whether it is spoken to without TLS.
@@ -87,6 +134,12 @@ impl Target {
     pub(crate) fn reference(&self) -> &Reference {
         &self.reference
     }
+}
+
+/// Elsewhere a name without a registry is Docker Hub's: nothing is sent there unasked.
+fn names_registry(text: &str) -> bool {
+    let host = text.split_once('/').map_or("", |(host, _)| host);
+    host.contains(['.', ':']) || host == "localhost"
 }
 
 fn is_loopback(registry: &str) -> bool {
@@ -174,6 +227,33 @@ mod tests {
                 }
                 (found, _) => assert!(found.is_err() && wanted.is_err(), "{text}: {found:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn what_is_there_has_a_tag_or_a_digest() {
+        let digest = Digest::of(b"");
+        let found = |text: &str| Target::find(text, None).map(|it| it.own_name().to_owned());
+        for (name, wanted) in [
+            (":v1".to_owned(), "v1"),
+            (format!("@{digest}"), digest.as_str()),
+            (format!(":v1@{digest}"), digest.as_str()),
+        ] {
+            let text = format!("localhost:5000/gates/a{name}");
+            assert_eq!(found(&text).unwrap(), wanted, "{text}");
+        }
+        for (text, wanted) in [
+            ("localhost:5000/a".to_owned(), "has no tag"),
+            (format!("a@{digest}"), "names no registry"),
+            ("localhost:5000/a@sha256:00".to_owned(), "is no reference"),
+            ("localhost:5000/a@".to_owned(), "is no reference"),
+            (
+                format!("localhost:5000/a@sha512:{0}{0}", digest.hex()),
+                "no digest of the form",
+            ),
+        ] {
+            let fault = found(&text).unwrap_err().to_string();
+            assert!(fault.contains(wanted), "{text}: {fault}");
         }
     }
 

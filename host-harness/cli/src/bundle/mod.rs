@@ -12,8 +12,8 @@ mod promote;
 mod push;
 mod sign;
 mod signature;
-mod signing;
-mod verification;
+pub mod signing;
+pub mod verification;
 mod verify;
 
 use crate::failure::{Exit, Failure};

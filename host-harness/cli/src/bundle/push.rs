@@ -3,13 +3,13 @@
 use super::{Format, opened::Opened};
 use crate::{
     failure::{Exit, Failure},
+    registry::{Bar, failure, warn_of_plain},
     terminal,
 };
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
-use portcullis_registry::{Fault, Target};
+use portcullis_registry::Target;
 use serde_json::json;
-use std::{io::IsTerminal, path::PathBuf};
+use std::path::PathBuf;
 
 /// Push a bundle to a registry (OCI), where OPA's downloader finds it too
 ///
@@ -48,17 +48,11 @@ impl Push {
             );
         }
         let opened = Opened::read(&self.bundle)?;
-        if target.is_plain() && !target.is_loopback() {
-            terminal::warn("without TLS others can read what is sent, credentials too");
-        }
-        let bar = bar(opened.packed.len());
-        let progress = {
-            let bar = bar.clone();
-            move |bytes: usize| bar.inc(u64::try_from(bytes).unwrap_or(u64::MAX))
-        };
+        warn_of_plain(&target);
+        let bar = Bar::of(Some(opened.packed.len()));
         let revision = opened.manifest().revision.clone();
-        let pushed = portcullis_registry::push(opened.packed, &target, progress);
-        bar.finish_and_clear();
+        let pushed = portcullis_registry::push(opened.packed, &target, &bar.progress());
+        bar.clear();
         let pushed = pushed.map_err(failure)?;
         let pinned = target.pinned(&pushed.digest);
         terminal::print(&match self.format {
@@ -72,25 +66,5 @@ impl Push {
             ),
         })?;
         Ok(Exit::Fine)
-    }
-}
-
-fn failure(fault: Fault) -> Failure {
-    let failure = Failure::new(fault.to_string());
-    match fault.hint() {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
-}
-
-/// Where nobody looks there is none.
-fn bar(bytes: usize) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(u64::try_from(bytes).unwrap_or(u64::MAX));
-    match ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
     }
 }

@@ -71,28 +71,48 @@ impl Verifying {
             let secret = Material::Octets(signing::secret(&content));
             return VerificationKey::new(algorithm, &secret).map_err(of_key);
         }
-        let text = str::from_utf8(&content)
-            .ok()
-            .filter(|_| signing::is_pem(&content));
         // A public key that were taken for a secret would let everybody sign.
-        let text = text.ok_or_else(|| {
-            wrong("it is no public key in PEM")
-                .hint("a shared secret is named by its algorithm: --verification-alg HS256")
-        })?;
-        if let Some(algorithm) = self.verification_alg {
-            return VerificationKey::from_pem(algorithm, text).map_err(of_key);
+        if !signing::is_pem(&content) {
+            return Err(wrong("it is no public key in PEM")
+                .hint("a shared secret is named by its algorithm: --verification-alg HS256"));
         }
-        let mut failed = None;
-        for algorithm in USUAL {
-            match VerificationKey::from_pem(algorithm, text) {
-                Ok(key) => return Ok(key),
-                // The first one is told: what is wrong with the key itself is the same for all.
-                Err(why) if why.contains("private key") => return Err(of_key(why)),
-                Err(why) => failed = failed.or(Some(why)),
-            }
+        match self.verification_alg {
+            Some(algorithm) => public_key(&content, &[algorithm], OPTION, place),
+            None => public_key(&content, &USUAL, OPTION, place)
+                .map_err(|failure| failure.hint("--verification-alg names what it is for")),
         }
-        Err(of_key(failed.unwrap_or("is none")).hint("--verification-alg names what it is for"))
     }
+}
+
+const OPTION: &str = "--verification-key";
+
+/// A public key in PEM, for the first of the algorithms that it is for.
+pub fn public_key(
+    content: &[u8],
+    algorithms: &[Algorithm],
+    option: &str,
+    place: &str,
+) -> Result<VerificationKey, Failure> {
+    let wrong = |what: &str| Failure::new(format!("{option} {place}: {what}"));
+    let text = str::from_utf8(content)
+        .ok()
+        .filter(|_| signing::is_pem(content));
+    let text = text.ok_or_else(|| {
+        wrong("it is no public key in PEM").hint("`openssl pkey -pubout` prints one")
+    })?;
+    let mut failed = None;
+    for algorithm in algorithms {
+        match VerificationKey::from_pem(*algorithm, text) {
+            Ok(key) => return Ok(key),
+            // What is wrong with the key itself is the same for all.
+            Err(why) if why.contains("private key") => {
+                return Err(wrong(&format!("the key {why}")));
+            }
+            // The first one is told.
+            Err(why) => failed = failed.or(Some(why)),
+        }
+    }
+    Err(wrong(&format!("the key {}", failed.unwrap_or("is none"))))
 }
 
 /// One for each kind of key.

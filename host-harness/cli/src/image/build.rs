@@ -1,0 +1,93 @@
+//! `portcullis image build`: an image on disk.
+
+use super::{
+    Format, Stopped,
+    making::{Made, Making},
+};
+use crate::{failure::Failure, output, terminal};
+use clap::Args;
+use portcullis_registry::image::{Files, archive, write};
+use serde_json::json;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// Build the module into an OCI image, on disk
+///
+/// The same module and options have the same digest, whenever and wherever. What Envoy offers is held
+/// against what the module imports: one that no Envoy could load is refused.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  portcullis image build --wasm portcullis.wasm -o image --version v1
+  portcullis image build --wasm portcullis.wasm -o image.tar --sbom bom.json \\
+    --source https://git.example.com/gate --revision 0123abc
+  skopeo inspect oci:image:v1")]
+pub struct Build {
+    #[command(flatten)]
+    making: Making,
+    /// Where the image is put: an OCI image layout, as a folder or as an archive where it ends in .tar
+    /// [default: nowhere, and only its digest is told]
+    #[arg(short, long, value_name = "DIR|FILE.tar")]
+    output: Option<PathBuf>,
+    /// Put it there even where one is
+    #[arg(short, long, requires = "output")]
+    force: bool,
+    /// How it is said what was built
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+impl Build {
+    pub fn run(self) -> Result<(), Stopped> {
+        if let Some(output) = &self.output {
+            output::check(output, self.force)?;
+        }
+        let Made { image, module } = self.making.make()?;
+        if let Some(output) = &self.output {
+            let at = Stopped::at(output.display());
+            let files = write(&image, self.making.name()).map_err(&at)?;
+            match output.extension().is_some_and(|kind| kind == "tar") {
+                true => output::write(output, self.force, &archive(&files).map_err(&at)?)?,
+                false => write_folder(output, self.force, &files)
+                    .map_err(|error| Failure::io(output.display(), &error))?,
+            }
+        }
+        let digest = image.digest();
+        terminal::print(&match self.format {
+            Format::Text => digest.to_string(),
+            Format::Json => format!(
+                "{:#}",
+                json!({
+                    "digest": digest, "module": module.digest(), "abi": module.abi(),
+                    "envoy": module.envoy(), "output": self.output,
+                })
+            ),
+        })?;
+        Ok(())
+    }
+}
+
+/// The whole folder, or none: it is made beside its place.
+fn write_folder(folder: &Path, force: bool, files: &Files) -> Result<(), io::Error> {
+    let parent = match folder.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let next = tempfile::Builder::new()
+        .prefix(".portcullis-")
+        .tempdir_in(parent)?;
+    let made = next.path().join("image");
+    for (name, content) in files {
+        let file = made.join(name);
+        if let Some(around) = file.parent() {
+            fs::create_dir_all(around)?;
+        }
+        fs::write(file, content)?;
+    }
+    // What is there goes away with the folder beside it.
+    if force && folder.exists() {
+        fs::rename(folder, next.path().join("before"))?;
+    }
+    fs::rename(made, folder)
+}

@@ -1,0 +1,252 @@
+//! `portcullis image verify`: whether an image is what a key signed, and whole.
+
+use super::{Format, Stopped};
+use crate::{
+    bundle::{signing, verification::public_key},
+    failure::Failure,
+    moment,
+    registry::{Bar, failure, warn_of_plain},
+    terminal,
+};
+use clap::Args;
+use portcullis_registry::{
+    Digest, Remote, Target,
+    image::{Constraints, Layout, Manifest, Proven, contents, find, verify},
+};
+use serde_json::json;
+use std::{collections::BTreeMap, time::Duration};
+
+/// Verify an image in a registry: its signature by a key, its bytes, what is attached to it
+///
+/// Exit code 0: it is what one of the keys signed; 1: it is not; 2: bad usage, or no answer.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  portcullis image verify registry.example.com/gates/portcullis:v1 --key ci.pub
+  portcullis image verify registry.example.com/gates/portcullis:v1 --key ci.pub \\
+    --annotation env=production --max-age 90d --format json")]
+pub struct Verify {
+    #[command(flatten)]
+    verification: Verification,
+    /// How it is said what was verified
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// Which image, and what must be true of it.
+#[derive(Args)]
+#[group(skip)]
+pub struct Verification {
+    #[command(flatten)]
+    place: Place,
+    /// A public key in PEM that may have signed it: a file, or `env:NAME` for a variable. May be repeated
+    #[arg(long, value_name = "FILE|env:NAME")]
+    key: Vec<String>,
+    /// What the signature must say besides. May be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = super::pair, requires = "key")]
+    annotation: Vec<(String, String)>,
+    /// How old the signature may be, such as 90d; it must then say when it was made
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, requires = "key")]
+    max_age: Option<Duration>,
+    /// Take an SBOM or a provenance that none of the keys signed
+    #[arg(long, requires = "key")]
+    allow_unsigned_referrers: bool,
+}
+
+/// Where an image is.
+#[derive(Args)]
+#[group(skip)]
+pub struct Place {
+    /// The image: registry/repository:tag, or with @sha256:...
+    #[arg(value_name = "REF")]
+    reference: String,
+    /// Without TLS [default: only where the registry is on this machine]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    plain_http: Option<bool>,
+}
+
+impl Place {
+    /// As it was asked for.
+    pub(super) fn name(&self) -> &str {
+        &self.reference
+    }
+
+    pub(super) fn target(&self) -> Result<Target, Failure> {
+        let target = Target::find(&self.reference, self.plain_http).map_err(failure)?;
+        warn_of_plain(&target);
+        Ok(target)
+    }
+
+    pub(super) fn open(&self) -> Result<(Target, Remote), Failure> {
+        let target = self.target()?;
+        let remote = Remote::to_pull(&target).map_err(failure)?;
+        Ok((target, remote))
+    }
+}
+
+/// An image that one of the keys signed, and whose bytes are those that were signed.
+pub struct Verified {
+    /// As it was asked for.
+    pub reference: String,
+    /// Of the manifest: `sha256:` and hex.
+    pub digest: String,
+    /// `host/repository@sha256:...`, which nobody can move.
+    pub pinned: String,
+    /// Of the manifest.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Verification {
+    pub fn is_asked(&self) -> bool {
+        !self.key.is_empty()
+    }
+
+    /// Where the keys are.
+    pub fn keys(&self) -> &[String] {
+        &self.key
+    }
+
+    /// `Ok(Err(refusal))`: the image is not what was asked for, which is exit code 1.
+    ///
+    /// # Errors
+    /// What was asked cannot be used, or the registry does not answer: exit code 2.
+    pub fn verify(&self) -> Result<Result<Verified, Failure>, Failure> {
+        let proven = self.prove();
+        told(proven.map(|(target, proven)| {
+            let digest = proven.digest();
+            Verified::of(&target, digest, proven.manifest())
+        }))
+    }
+
+    /// The image as it is, whoever made it: whole, and one that a mesh takes, but no more is known of it.
+    /// The answer is as [`Verification::verify`] gives it.
+    ///
+    /// # Errors
+    /// What was asked cannot be used, or the registry does not answer.
+    pub fn unverified(&self) -> Result<Result<Verified, Failure>, Failure> {
+        let taken = self.take();
+        told(taken.map(|(target, taken)| Verified::of(&target, &taken.digest, &taken.manifest)))
+    }
+
+    /// What is there, without a look at who made it.
+    pub(super) fn take(&self) -> Result<(Target, Taken), Stopped> {
+        let (target, remote) = self.place.open()?;
+        let bar = Bar::of(None);
+        let taken = find(&remote).and_then(|found| {
+            let (layout, module) = contents(&remote, &found.manifest, &bar.progress())?;
+            Ok(Taken {
+                digest: found.digest,
+                manifest: found.manifest,
+                layout,
+                module,
+            })
+        });
+        bar.clear();
+        match taken {
+            Ok(taken) => Ok((target, taken)),
+            Err(fault) => Err(Stopped::at(self.place.name())(fault)),
+        }
+    }
+
+    pub(super) fn prove(&self) -> Result<(Target, Proven), Stopped> {
+        let constraints = self.constraints()?;
+        let (target, remote) = self.place.open()?;
+        let bar = Bar::of(None);
+        let proven = verify(&remote, &constraints, &bar.progress());
+        bar.clear();
+        match proven {
+            Ok(proven) => Ok((target, proven)),
+            Err(fault) => Err(Stopped::at(self.place.name())(fault)),
+        }
+    }
+
+    fn constraints(&self) -> Result<Constraints, Failure> {
+        if !self.is_asked() {
+            return Err(Failure::new("there is no --key").hint(
+                "the signer's public key in PEM: FILE, or env:NAME for a variable; `image inspect` \
+                 shows an image without one",
+            ));
+        }
+        let key = |place: &String| {
+            let content = signing::content(place)?;
+            let key = public_key(&content, &portcullis_registry::image::KEYS, "--key", place)?;
+            Ok((place.clone(), key))
+        };
+        let keys: Result<Vec<_>, Failure> = self.key.iter().map(key).collect();
+        Ok(Constraints {
+            keys: keys?,
+            annotations: self.annotation.clone(),
+            max_age: self.max_age,
+            now: moment::now(),
+            allow_unsigned_referrers: self.allow_unsigned_referrers,
+        })
+    }
+}
+
+/// An image that is whole, and one that a mesh takes.
+pub(super) struct Taken {
+    pub digest: Digest,
+    manifest: Manifest,
+    pub layout: Layout,
+    pub module: Vec<u8>,
+}
+
+impl Verified {
+    fn of(target: &Target, digest: &Digest, manifest: &Manifest) -> Verified {
+        Verified {
+            reference: target.name(),
+            digest: digest.to_string(),
+            pinned: target.pinned(digest.as_str()),
+            annotations: manifest.annotations.clone(),
+        }
+    }
+}
+
+fn told<T>(done: Result<T, Stopped>) -> Result<Result<T, Failure>, Failure> {
+    match done {
+        Ok(done) => Ok(Ok(done)),
+        Err(Stopped::Refused(refusal)) => Ok(Err(refusal)),
+        Err(Stopped::Failed(failure)) => Err(failure),
+    }
+}
+
+impl Verify {
+    pub fn run(self) -> Result<(), Stopped> {
+        let (target, proven) = self.verification.prove()?;
+        let verified = Verified::of(&target, proven.digest(), proven.manifest());
+        let attached = proven.attached().iter();
+        terminal::print(&match self.format {
+            Format::Text => {
+                let lines = attached.map(|(kind, _, is_signed)| {
+                    let how = if *is_signed { "signed" } else { "NOT signed" };
+                    format!(", {} {how}", kind.name())
+                });
+                format!(
+                    "{}: verified, the key {} signed it; layout {}{}",
+                    verified.pinned,
+                    proven.signer(),
+                    proven.layout().name(),
+                    lines.collect::<String>()
+                )
+            }
+            Format::Json => {
+                let attached: Vec<_> = attached
+                    .map(|(kind, digest, is_signed)| {
+                        json!({"kind": kind.name(), "digest": digest, "signed": is_signed})
+                    })
+                    .collect();
+                let signed = proven.signed();
+                format!(
+                    "{:#}",
+                    json!({
+                        "reference": verified.reference, "digest": verified.digest,
+                        "pinned": verified.pinned, "annotations": verified.annotations,
+                        "verified": true, "layout": proven.layout().name(), "key": proven.signer(),
+                        "signed": {"reference": signed.reference, "optional": signed.optional},
+                        "attached": attached,
+                    })
+                )
+            }
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! The key that signs: a private key in PEM, or one of cosign's, which a password locks (sigstore's
+//! `pkg/cryptoutils` and go-securesystemslib's `encrypted`).
+
+use super::manifest::parse;
+use crate::Fault;
+use portcullis_crypto::{
+    encoding, pem,
+    private::PrivateKey,
+    public::Curve,
+    secretbox::{self, Cost, Locked, StaysLocked},
+    sigstore,
+};
+use serde::Deserialize;
+
+/// It has no `Debug`: it is secret.
+pub struct SigningKey(PrivateKey);
+
+/// What cosign and skopeo write before such a key, and what older versions wrote.
+const LOCKED: [&str; 2] = [
+    "ENCRYPTED SIGSTORE PRIVATE KEY",
+    "ENCRYPTED COSIGN PRIVATE KEY",
+];
+const KINDS: &str = "a P-256, P-384, Ed25519 or RSA key is taken, in PKCS #8, SEC 1 or PKCS #1";
+
+#[derive(Deserialize)]
+struct Envelope {
+    kdf: Kdf,
+    cipher: Cipher,
+    ciphertext: String,
+}
+
+#[derive(Deserialize)]
+struct Kdf {
+    name: String,
+    params: Params,
+    salt: String,
+}
+
+#[derive(Deserialize)]
+struct Params {
+    #[serde(rename = "N")]
+    n: u64,
+    r: u32,
+    p: u32,
+}
+
+#[derive(Deserialize)]
+struct Cipher {
+    name: String,
+    nonce: String,
+}
+
+impl SigningKey {
+    /// The password is asked for only where there is something to unlock.
+    ///
+    /// # Errors
+    /// What is wrong with the key, without quoting it; or the password.
+    pub fn read(
+        text: &[u8],
+        password: impl FnOnce() -> Result<Vec<u8>, Fault>,
+    ) -> Result<SigningKey, Fault> {
+        let mut rest = text;
+        let mut password = Some(password);
+        while let Some((block, behind)) = pem::decode(rest) {
+            rest = behind;
+            let (label, der) = match (LOCKED.contains(&&*block.label), password.take()) {
+                (true, Some(ask)) => ("PRIVATE KEY", unlock(&block.bytes, ask)?),
+                (_, kept) => {
+                    password = kept;
+                    (&*block.label, block.bytes)
+                }
+            };
+            let key = PrivateKey::from_pem_block(label, &der).map_err(|why| wrong(why, KINDS))?;
+            let Some(key) = key else {
+                continue;
+            };
+            // It shows here what it signs.
+            return match (&key, sigstore::sign(&key, b"")) {
+                (PrivateKey::Ec(ec), _)
+                    if !matches!(ec.public.curve, Curve::P256 | Curve::P384) =>
+                {
+                    Err(wrong(
+                        &format!("it is of {}", ec.public.curve.name()),
+                        KINDS,
+                    ))
+                }
+                (_, Ok(_)) => Ok(SigningKey(key)),
+                (_, Err(_)) => Err(wrong("it signs nothing", KINDS)),
+            };
+        }
+        Err(wrong("it holds no private key in PEM", KINDS))
+    }
+
+    /// As cosign signs a blob: the same bytes each time.
+    ///
+    /// # Errors
+    /// That the key cannot.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Fault> {
+        sigstore::sign(&self.0, message).map_err(|_| wrong("it signs nothing", KINDS))
+    }
+}
+
+fn unlock(
+    envelope: &[u8],
+    password: impl FnOnce() -> Result<Vec<u8>, Fault>,
+) -> Result<Vec<u8>, Fault> {
+    const HINT: &str = "`cosign generate-key-pair` makes one";
+    let envelope: Envelope =
+        parse(envelope).map_err(|_| wrong("what its password locks is broken", HINT))?;
+    if envelope.kdf.name != "scrypt" || envelope.cipher.name != "nacl/secretbox" {
+        return Err(wrong(
+            "it is locked in another way than cosign's keys",
+            HINT,
+        ));
+    }
+    let bytes = |text: &str| {
+        encoding::standard(text.as_bytes())
+            .map_err(|_| wrong("what its password locks is broken", HINT))
+    };
+    let (salt, nonce) = (bytes(&envelope.kdf.salt)?, bytes(&envelope.cipher.nonce)?);
+    let ciphertext = bytes(&envelope.ciphertext)?;
+    let Params { n, r, p } = envelope.kdf.params;
+    let locked = Locked {
+        cost: Cost { n, r, p },
+        salt: &salt,
+        nonce: &nonce,
+        ciphertext: &ciphertext,
+    };
+    secretbox::open(&locked, &password()?).map_err(|why| match why {
+        StaysLocked::Password => wrong(
+            "its password is another one, or it was changed",
+            "COSIGN_PASSWORD, or what is typed on the terminal",
+        ),
+        StaysLocked::Cost => wrong("its scrypt asks for more work than is done here", HINT),
+        StaysLocked::Form => wrong("what its password locks is broken", HINT),
+    })
+}
+
+fn wrong(why: &str, hint: &str) -> Fault {
+    Fault::input(format!("the key: {why}"), hint)
+}
