@@ -12,7 +12,13 @@ import subprocess
 import tempfile
 
 import registries
-from ruamel.yaml import YAML
+
+try:
+    from ruamel.yaml import YAML
+
+    WHY = None
+except ImportError as error:
+    WHY = f"{error.name} is not in .venv, where tests/setup.py puts it"
 
 ROOT = registries.ROOT
 FOLDER = ROOT / "policies/ci"

@@ -7,13 +7,11 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 
 import registries
-from ci_hosts import FOLDER, GITHUB, GITLAB, ROOT, hosts, made_keys, read
+from ci_hosts import FOLDER, GITHUB, GITLAB, ROOT, WHY, hosts, made_keys, read
 
 # Made up for one run, so that it is nowhere but where the commands put it.
 SECRETS = ("POLICY_SIGNING_KEY", "REGISTRY_PASSWORD")
@@ -174,4 +172,4 @@ TESTS = [
 ]
 
 
-registries.run_all(TESTS, "curl", "git", "openssl")
+registries.run_all(TESTS, "curl", "git", "openssl", why=WHY)

@@ -29,6 +29,11 @@ pub trait Secrets {
     /// The value of an environment variable, if it is set.
     fn secret(&self, name: &str) -> Option<String>;
 
+    /// Whether one may stand in the document itself: not where the document is kept for many to read.
+    fn may_be_written_out(&self) -> bool {
+        true
+    }
+
     /// A private key, as PEM, for the one that the proxy has and that is not here: where a configuration
     /// is only looked at, and nothing is signed.
     fn stand_in(&self, _name: &str, _algorithm: Algorithm) -> Option<String> {

@@ -5,7 +5,10 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use jwt_simple::prelude::{ES256KeyPair, ES384KeyPair, Ed25519KeyPair};
 use portcullis_engine::{Algorithm, Secrets};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// The command's own environment, as the proxy looks in its.
 pub fn environment(name: &str) -> Option<String> {
@@ -41,6 +44,40 @@ impl Secrets for OrPlaceholder {
             Algorithm::ES384 => ES384KeyPair::generate().to_pem().ok(),
             _ => None,
         }
+    }
+}
+
+/// As [`OrPlaceholder`], for a configuration that others will read: no secret may stand in it, and it is
+/// known afterwards which variables it asks for.
+#[derive(Default)]
+pub struct ByName {
+    asked: RefCell<BTreeSet<String>>,
+}
+
+impl ByName {
+    /// The variables that were asked for.
+    pub fn into_asked(self) -> BTreeSet<String> {
+        self.asked.into_inner()
+    }
+
+    fn remember(&self, name: &str) {
+        self.asked.borrow_mut().insert(name.to_owned());
+    }
+}
+
+impl Secrets for ByName {
+    fn secret(&self, name: &str) -> Option<String> {
+        self.remember(name);
+        OrPlaceholder.secret(name)
+    }
+
+    fn may_be_written_out(&self) -> bool {
+        false
+    }
+
+    fn stand_in(&self, name: &str, algorithm: Algorithm) -> Option<String> {
+        self.remember(name);
+        OrPlaceholder.stand_in(name, algorithm)
     }
 }
 

@@ -13,11 +13,27 @@ const FIELDS: &[&[&str]] = &[
     &["jwt", "providers", "*", "introspection", "cluster"],
 ];
 
-/// Each cluster with the path of the first field that names it, such as
+/// Those that decide nothing, so that a gate on a laptop does without: what is only told, and a candidate's own.
+const OTHERS: &[&[&str]] = &[
+    &["policy", "candidate", "bundle", "cluster"],
+    &["policy", "candidate", "bundle", "status", "cluster"],
+    &["decision_log", "cluster"],
+];
+
+/// Each cluster that is asked, with the path of the first field that names it, such as
 /// `jwt.providers.corp.jwks.cluster`. What is not text is left for the engine to refuse.
 pub fn clusters(document: &Value) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for field in FIELDS {
+        find(document, field, String::new(), &mut found);
+    }
+    found
+}
+
+/// The same, and those that decide nothing: all that a proxy must have.
+pub fn all_clusters(document: &Value) -> BTreeMap<String, String> {
+    let mut found = clusters(document);
+    for field in OTHERS {
         find(document, field, String::new(), &mut found);
     }
     found
@@ -42,7 +58,7 @@ fn find(value: &Value, rest: &[&str], path: String, found: &mut BTreeMap<String,
 
 #[cfg(test)]
 mod tests {
-    use super::clusters;
+    use super::{all_clusters, clusters};
     use serde_json::json;
 
     #[test]
@@ -65,5 +81,16 @@ mod tests {
         ];
         assert_eq!(found, wanted.map(|(name, path)| (name.into(), path.into())));
         assert!(clusters(&json!([])).is_empty());
+    }
+
+    #[test]
+    fn a_proxy_needs_those_too_that_are_told() {
+        let document = json!({
+            "policy": {"candidate": {"bundle": {"cluster": "bundles", "status": {"cluster": "opa"}}}},
+            "jwt": {"providers": {"a": {"jwks": {"cluster": "keys"}}}},
+            "decision_log": {"cluster": "logs"},
+        });
+        let found: Vec<_> = all_clusters(&document).into_keys().collect();
+        assert_eq!(found, ["bundles", "keys", "logs", "opa"]);
     }
 }

@@ -1,6 +1,10 @@
 //! Where a provider's keys come from: a key set in the document, or one that is fetched.
 
-use super::{raw, remote, remote::Endpoint, secret::Secret};
+use super::{
+    raw, remote,
+    remote::Endpoint,
+    secret::{Secret, written_out},
+};
 use crate::{
     crypto::{self, Algorithm, KeyType, Material, VerificationKey},
     error::Findings,
@@ -300,7 +304,7 @@ fn shared_secret(jwk: &raw::Jwk, secrets: &dyn Secrets) -> Result<Vec<u8>, Strin
     match &jwk.k {
         None => Err("has no `k` (RFC 7518 section 6.4)".into()),
         Some(raw::Secret::Text(text)) => URL_SAFE_NO_PAD
-            .decode(text)
+            .decode(written_out(text, secrets)?)
             .map_err(|_| "`k` is not base64url without padding (RFC 7515 section 2)".into()),
         Some(from_environment) => {
             Secret::resolve(from_environment, secrets).map(|secret| secret.expose().to_vec())

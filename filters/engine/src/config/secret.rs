@@ -26,7 +26,7 @@ impl Secret {
     /// What to do about it; never the value.
     pub fn resolve_key(raw: &raw::Secret, secrets: &dyn Secrets) -> Result<Secret, String> {
         let bytes = match raw {
-            raw::Secret::Text(text) => text.clone().into_bytes(),
+            raw::Secret::Text(text) => written_out(text, secrets)?.as_bytes().to_vec(),
             raw::Secret::Environment(raw::Environment { env, encoding }) => {
                 let value = secrets.secret(env).ok_or_else(|| {
                     format!(
@@ -60,5 +60,16 @@ impl Secret {
 
     pub fn expose(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// A secret that stands in the document.
+///
+/// # Errors
+/// Where none may.
+pub fn written_out<'t>(text: &'t str, secrets: &dyn Secrets) -> Result<&'t str, String> {
+    match secrets.may_be_written_out() {
+        true => Ok(text),
+        false => Err("is a secret that stands in the document; takes `{env: NAME}` here".into()),
     }
 }

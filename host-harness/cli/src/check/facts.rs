@@ -129,6 +129,28 @@ fn bodies(document: &Value) -> Vec<Absent> {
     absent
 }
 
+/// Whether headers of some request wait for its body. What a route does not say of bodies comes from above.
+pub fn holds_bodies(document: &Value) -> bool {
+    // The signature of a webhook is over its body.
+    let hooks = document.pointer("/signatures/webhooks");
+    let has_webhooks = hooks
+        .and_then(Value::as_array)
+        .is_some_and(|it| !it.is_empty());
+    let holds = |route: &Value| {
+        let body = |key: &str| {
+            let own = route.pointer(&format!("/body/{key}"));
+            own.or_else(|| document.pointer(&format!("/body/{key}")))
+        };
+        let is = |key: &str, value: &str| body(key).and_then(Value::as_str) == Some(value);
+        let wants = has_webhooks
+            || is("digest", "required")
+            || is("digest", "if_present")
+            || body("parse") == Some(&Value::Bool(true));
+        wants && !is("hold", "stream") && !is("hold", "refuse")
+    };
+    routes(document).chain([document]).any(holds)
+}
+
 /// Whether a provider's tokens are opaque, and its server is asked about them.
 fn is_asked(provider: &Value) -> bool {
     provider.get("introspection").is_some()

@@ -3,7 +3,7 @@
 mod bundle;
 mod configuration;
 mod envoy;
-mod facts;
+pub mod facts;
 mod files;
 mod finding;
 mod json;

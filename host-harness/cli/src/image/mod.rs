@@ -1,6 +1,7 @@
 //! `portcullis image`: the module as an OCI image, from the build to the mesh that pulls it.
 
 mod build;
+mod emit;
 mod inspect;
 mod making;
 mod pull;
@@ -24,6 +25,7 @@ pub enum Image {
     Inspect(Box<inspect::Inspect>),
     Sign(Box<sign::Sign>),
     Verify(Box<verify::Verify>),
+    Emit(Box<emit::Emit>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -43,6 +45,7 @@ impl Image {
             Image::Inspect(command) => command.run(),
             Image::Sign(command) => command.run(),
             Image::Verify(command) => command.run(),
+            Image::Emit(command) => command.run(),
         };
         match done {
             Ok(()) => Ok(Exit::Fine),

@@ -87,12 +87,14 @@ impl Place {
 pub struct Verified {
     /// As it was asked for.
     pub reference: String,
-    /// Of the manifest: `sha256:` and hex.
-    pub digest: String,
+    /// Of the manifest.
+    pub digest: Digest,
     /// `host/repository@sha256:...`, which nobody can move.
     pub pinned: String,
     /// Of the manifest.
     pub annotations: BTreeMap<String, String>,
+    /// Of the module in it, where somebody looked.
+    pub module: Option<Digest>,
 }
 
 impl Verification {
@@ -112,8 +114,8 @@ impl Verification {
     pub fn verify(&self) -> Result<Result<Verified, Failure>, Failure> {
         let proven = self.prove();
         told(proven.map(|(target, proven)| {
-            let digest = proven.digest();
-            Verified::of(&target, digest, proven.manifest())
+            let module = Digest::of(proven.module());
+            Verified::of(&target, proven.digest(), proven.manifest()).with(module)
         }))
     }
 
@@ -124,7 +126,28 @@ impl Verification {
     /// What was asked cannot be used, or the registry does not answer.
     pub fn unverified(&self) -> Result<Result<Verified, Failure>, Failure> {
         let taken = self.take();
-        told(taken.map(|(target, taken)| Verified::of(&target, &taken.digest, &taken.manifest)))
+        told(taken.map(|(target, taken)| {
+            let module = Digest::of(&taken.module);
+            Verified::of(&target, &taken.digest, &taken.manifest).with(module)
+        }))
+    }
+
+    /// The image of a digest, which nobody looked at. `None` where the reference has a tag alone.
+    ///
+    /// # Errors
+    /// Where it is no reference.
+    pub fn by_digest(&self) -> Result<Option<Verified>, Failure> {
+        let target = self.place.target()?;
+        let name = target.name();
+        let digest = name.rsplit_once('@').map(|(_, digest)| digest.to_owned());
+        let digest = digest.and_then(|digest| Digest::try_from(digest).ok());
+        Ok(digest.map(|digest| Verified {
+            pinned: target.pinned(digest.as_str()),
+            reference: name.clone(),
+            digest,
+            annotations: BTreeMap::new(),
+            module: None,
+        }))
     }
 
     /// What is there, without a look at who made it.
@@ -194,9 +217,17 @@ impl Verified {
     fn of(target: &Target, digest: &Digest, manifest: &Manifest) -> Verified {
         Verified {
             reference: target.name(),
-            digest: digest.to_string(),
+            digest: digest.clone(),
             pinned: target.pinned(digest.as_str()),
             annotations: manifest.annotations.clone(),
+            module: None,
+        }
+    }
+
+    fn with(self, module: Digest) -> Verified {
+        Verified {
+            module: Some(module),
+            ..self
         }
     }
 }

@@ -186,7 +186,9 @@ async fn read(response: Response<Incoming>) -> Result<HttpCallResponse, String> 
     })
 }
 
-fn parse(given: &str) -> Result<(&str, Uri), Failure> {
+/// # Errors
+/// Where it is no name and URL.
+pub fn parse(given: &str) -> Result<(&str, Uri), Failure> {
     match given.split_once('=') {
         Some((name, url)) if !name.is_empty() => match wire::base(url) {
             Ok(url) => Ok((name, url)),

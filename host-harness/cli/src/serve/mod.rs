@@ -2,7 +2,7 @@
 
 mod body;
 mod bundle_url;
-mod clusters;
+pub mod clusters;
 mod feed;
 mod heard;
 mod history;

@@ -1,6 +1,9 @@
 //! The gate among a connection manager's filters, and what it is told.
 
-use super::{super::upstream::SIGNED, node::Node};
+use super::{
+    super::{facts, upstream::SIGNED},
+    node::Node,
+};
 use serde_json::Value;
 
 pub struct Gate<'d> {
@@ -41,20 +44,7 @@ impl<'d> Gate<'d> {
 
     /// Whether some request's body is to be there before a decision.
     pub fn holds_bodies(&self) -> bool {
-        let holds = |section: &Value| {
-            let body = |key: &str| section.pointer(&format!("/body/{key}"));
-            let is = |key: &str, value: &str| body(key).and_then(Value::as_str) == Some(value);
-            let wants = is("digest", "required")
-                || is("digest", "if_present")
-                || body("parse") == Some(&Value::Bool(true));
-            wants && !is("hold", "stream") && !is("hold", "refuse")
-        };
-        self.documents.iter().any(|document| {
-            let routes = document.get("routes").and_then(Value::as_array);
-            // The signature of a webhook is over its body.
-            let has_webhooks = document.pointer("/signatures/webhooks").is_some();
-            has_webhooks || holds(document) || routes.into_iter().flatten().any(holds)
-        })
+        self.documents.iter().any(facts::holds_bodies)
     }
 
     /// Whether what it signs for the upstream covers one of these components.

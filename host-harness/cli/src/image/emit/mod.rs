@@ -1,0 +1,183 @@
+//! `portcullis image emit`: manifests that load an image with a configuration, pinned by digest.
+
+mod cluster;
+mod envoy;
+mod facts;
+mod filter;
+mod gateway;
+mod istio;
+mod manifest;
+mod options;
+mod warnings;
+mod written;
+mod yaml;
+
+use super::{
+    Format, Stopped,
+    verify::{Verification, Verified},
+};
+use crate::{failure::Failure, terminal};
+use clap::Args;
+use facts::Facts;
+use manifest::{Emitted, Image};
+use options::{Options, Target};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use written::File;
+
+/// Write the manifests that make a mesh or a proxy load an image with a configuration
+///
+/// The image is verified first, and named by its digest: what runs is what was signed. The configuration
+/// is checked as `render` does, and refused where a secret stands in it. What the proxy cannot do, and how
+/// to apply and check what was written, stands on top of the first file and on stderr.
+///
+/// A file is replaced where it is as `emit` wrote it; others stay, without --force.
+/// Exit code 0: written; 1: the image is not what one of the keys signed; 2: bad usage or input.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  portcullis image emit registry.example.com/gates/portcullis:v1 --key ci.pub --for istio \\
+    --namespace shop --selector app=orders --cluster idp=https://idp.example.com -o manifests
+  portcullis image emit registry.example.com/gates/portcullis:v1 --key ci.pub --for envoy-gateway \\
+    --gateway edge --namespace shop -o manifests
+  portcullis image emit registry.example.com/gates/portcullis:v1 --key ci.pub --for envoy \\
+    --wasm-path /etc/envoy/portcullis.wasm > gate.envoy.yaml")]
+pub struct Emit {
+    #[command(flatten)]
+    verification: Verification,
+    /// Take the image as it is, whoever made it: its digest is pinned, and vouches for nothing
+    #[arg(long, conflicts_with = "key")]
+    unverified: bool,
+    /// The configuration, YAML or JSON
+    #[arg(long, value_name = "FILE", default_value = "gate.yaml")]
+    config: PathBuf,
+    #[command(flatten)]
+    options: Options,
+    /// Write the files into this folder instead of to stdout
+    #[arg(long, short, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Replace files that `emit` did not write, or that were changed since
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// How it is said what was emitted
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+impl Emit {
+    pub fn run(self) -> Result<(), Stopped> {
+        self.options.check()?;
+        // What can be told without the registry is told first.
+        let facts = Facts::read(&self.config, &self.options)?;
+        let verified = self.image()?.map_err(Stopped::Refused)?;
+        let image = Image {
+            sha256: verified.digest.hex().to_owned(),
+            module: verified.module.map(|module| module.hex().to_owned()),
+            pinned: verified.pinned,
+        };
+        let mut emitted = match self.options.target {
+            Target::Istio => istio::emit(&image, &facts, &self.options)?,
+            Target::EnvoyGateway => gateway::emit(&image, &facts, &self.options)?,
+            Target::Envoy => envoy::emit(&image, &facts, &self.options),
+        };
+        if self.unverified {
+            let warning = "NOBODY VERIFIED THIS IMAGE: whoever can write to the registry may have made it. Give --key.";
+            emitted.warnings.insert(0, warning.to_owned());
+        }
+        let files = written::files(&emitted, &self.told(&image.pinned));
+        let paths = match &self.output {
+            Some(folder) => written::write(&files, folder, self.force)?,
+            None => Vec::new(),
+        };
+        match self.format {
+            Format::Json => {
+                let document = self.document(&image, &emitted, &files);
+                terminal::print(&format!("{document:#}"))?;
+            }
+            Format::Text => {
+                show(&files, &paths)?;
+                summarize(&emitted);
+            }
+        }
+        Ok(())
+    }
+
+    fn image(&self) -> Result<Result<Verified, Failure>, Failure> {
+        if !self.unverified {
+            return self.verification.verify();
+        }
+        // Of a digest that was given no more is known with the registry than without it.
+        match self.verification.by_digest()? {
+            Some(named) => Ok(Ok(named)),
+            None => self.verification.unverified(),
+        }
+    }
+
+    fn document(&self, image: &Image, emitted: &Emitted, files: &[File]) -> Value {
+        let files = files.iter();
+        let files: Vec<Value> = files
+            .map(|file| json!({"name": file.name, "content": file.text}))
+            .collect();
+        json!({
+            "image": image.pinned,
+            "module": image.module.as_ref().map(|module| format!("sha256:{module}")),
+            "verified": !self.unverified,
+            "for": self.options.target.as_str(),
+            "files": files,
+            "warnings": emitted.warnings,
+            "secrets": emitted.secrets,
+            "commands": emitted.commands,
+        })
+    }
+
+    /// The command that writes the same again, wherever a tag goes, and without the folders of whoever ran it.
+    fn told(&self, reference: &str) -> String {
+        let mut told: Vec<String> = ["portcullis", "image", "emit", reference]
+            .map(str::to_owned)
+            .into();
+        for key in self.verification.keys() {
+            let key = match key.starts_with("env:") {
+                true => key.clone(),
+                false => file_name(Path::new(key)),
+            };
+            told.extend(["--key".to_owned(), key]);
+        }
+        if self.unverified {
+            told.push("--unverified".to_owned());
+        }
+        told.extend(["--config".to_owned(), file_name(&self.config)]);
+        told.extend(self.options.told());
+        let quoted = shlex::try_join(told.iter().map(String::as_str));
+        // A NUL, which no shell takes, comes from no command line.
+        quoted.unwrap_or_else(|_| told.join(" "))
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+fn show(files: &[File], paths: &[PathBuf]) -> Result<(), Failure> {
+    if !paths.is_empty() {
+        let paths: Vec<String> = paths.iter().map(|it| it.display().to_string()).collect();
+        return terminal::print(&paths.join("\n"));
+    }
+    let texts: Vec<&str> = files.iter().map(|file| file.text.as_str()).collect();
+    terminal::print(texts.join("---\n").trim_end())
+}
+
+fn summarize(emitted: &Emitted) {
+    emitted.warnings.iter().for_each(|it| terminal::warn(it));
+    for (what, lines) in [
+        ("secrets", &emitted.secrets),
+        ("to apply, and to check", &emitted.commands),
+    ] {
+        if !lines.is_empty() {
+            terminal::say(&format!("{what}:"));
+        }
+        lines
+            .iter()
+            .for_each(|it| terminal::say(&format!("  {it}")));
+    }
+}

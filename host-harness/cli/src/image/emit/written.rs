@@ -1,0 +1,147 @@
+//! Files of `emit`: what it wrote itself it may replace, and nothing else.
+
+use super::{
+    manifest::{Emitted, Manifest},
+    yaml,
+};
+use crate::{failure::Failure, output};
+use base16ct::lower::encode_string;
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+/// Begins the first line of each file; the digest of everything behind that line ends it.
+const MARK: &str = "# Written by `portcullis image emit` (sha256:";
+const END: &str = "): what is changed here is not overwritten.\n";
+
+/// A manifest with comments.
+pub struct File {
+    pub name: String,
+    pub text: String,
+}
+
+/// All manifests; what should be known of them stands on top of the first.
+pub fn files(emitted: &Emitted, command: &str) -> Vec<File> {
+    let notes = notes(emitted);
+    let mut notes = Some(notes);
+    emitted
+        .manifests
+        .iter()
+        .map(|manifest| {
+            let text = text(manifest, command, &notes.take().unwrap_or_default());
+            let digest = encode_string(&portcullis_crypto::sha256(text.as_bytes()));
+            File {
+                name: manifest.name.clone(),
+                text: format!("{MARK}{digest}{END}{text}"),
+            }
+        })
+        .collect()
+}
+
+fn text(manifest: &Manifest, command: &str, notes: &str) -> String {
+    let command = line("# ", command);
+    let about = match manifest.about.as_str() {
+        "" => String::new(),
+        about => format!("#\n{}", comment(about, "# ")),
+    };
+    format!("{command}{about}{notes}{}", yaml::write(&manifest.value))
+}
+
+fn notes(emitted: &Emitted) -> String {
+    let mut notes = String::new();
+    let mut section = |title: &str, lines: String| {
+        if !lines.is_empty() {
+            notes.push_str("#\n# ");
+            notes.push_str(title);
+            notes.push('\n');
+            notes.push_str(&lines);
+        }
+    };
+    let each = |lines: &[String]| lines.iter().map(|it| line("#   ", it)).collect();
+    section("To apply, and to check:", each(&emitted.commands));
+    section("How secrets come there:", each(&emitted.secrets));
+    let warnings = emitted.warnings.iter();
+    section(
+        "What to know:",
+        warnings.map(|it| comment(it, "# - ")).collect(),
+    );
+    notes
+}
+
+/// A line of a comment, whatever stands in it: nothing that a user gave ends it.
+fn line(before: &str, text: &str) -> String {
+    let ends = |char: char| char.is_control() || matches!(char, '\u{2028}' | '\u{2029}');
+    let shown = text.replace(ends, "\u{fffd}");
+    format!("{before}{shown}\n")
+}
+
+/// A text in lines of comments, of which the first begins with `bullet`.
+fn comment(text: &str, bullet: &str) -> String {
+    const WIDTH: usize = 116;
+    let next = format!("#{}", " ".repeat(bullet.len().saturating_sub(1)));
+    let (mut lines, mut line) = (String::new(), bullet.to_owned());
+    let mut is_begun = false;
+    for word in text.split_whitespace() {
+        let is_full = line.chars().count().saturating_add(word.chars().count()) >= WIDTH;
+        if is_begun && is_full {
+            lines.push_str(line.trim_end());
+            lines.push('\n');
+            line.clone_from(&next);
+            is_begun = false;
+        }
+        if is_begun {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_begun = true;
+    }
+    lines.push_str(line.trim_end());
+    lines.push('\n');
+    lines
+}
+
+/// Writes them. What cannot be replaced is found before anything is written.
+///
+/// # Errors
+/// Where a file is that `emit` did not write, or that was changed since; what cannot be written.
+pub fn write(files: &[File], folder: &Path, force: bool) -> Result<Vec<PathBuf>, Failure> {
+    fs::create_dir_all(folder).map_err(|error| Failure::io(folder.display(), &error))?;
+    let paths: Vec<PathBuf> = files.iter().map(|file| folder.join(&file.name)).collect();
+    if !force {
+        for path in &paths {
+            replaceable(path)?;
+        }
+    }
+    for (file, path) in files.iter().zip(&paths) {
+        output::write(path, true, file.text.as_bytes())?;
+    }
+    Ok(paths)
+}
+
+fn replaceable(path: &Path) -> Result<(), Failure> {
+    let why = match fs::read(path) {
+        Ok(found) => match fault(&found) {
+            None => return Ok(()),
+            Some(why) => why,
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Failure::io(path.display(), &error)),
+    };
+    Err(Failure::new(format!("{}: {why}", path.display())).hint("--force replaces it"))
+}
+
+/// Why a file stays; `None` where it is as `emit` wrote it.
+fn fault(found: &[u8]) -> Option<&'static str> {
+    let marked = std::str::from_utf8(found)
+        .ok()
+        .and_then(|text| text.strip_prefix(MARK)?.split_once(END));
+    match marked {
+        None => Some("is there, and `image emit` did not write it"),
+        Some((digest, rest)) => {
+            let own = encode_string(&portcullis_crypto::sha256(rest.as_bytes()));
+            (digest != own).then_some("was changed since `image emit` wrote it")
+        }
+    }
+}
