@@ -21,6 +21,7 @@ except ImportError as error:
     WHY = f"{error.name} is not in .venv, where tests/setup.py puts it"
 
 ROOT = registries.ROOT
+MODULE = pathlib.Path(os.environ.get("PORTCULLIS_WASM", ROOT / "target/wasm32-wasip1/release/portcullis.wasm"))
 FOLDER = ROOT / "policies/ci"
 GITHUB, GITLAB = FOLDER / "github-actions.yml", FOLDER / "gitlab-ci.yml"
 
@@ -51,7 +52,7 @@ class Done:
 class Host:
     """A repository of policies at one of the hosts, whose jobs can be run as it would."""
 
-    def __init__(self, name, folder, address):
+    def __init__(self, name, folder, address, gate):
         self.name, self.address = name, address
         self.repository = folder / name
         self.home = folder / f"{name}-home"
@@ -59,6 +60,7 @@ class Host:
         self.portcullis("init", self.repository, cwd=folder)
         trusted = folder / f"{name}-trusted"
         shutil.copytree(made_keys(trusted), self.repository / "keys")
+        shutil.copy(gate, self.repository / "keys/gate.pub.pem")
         self.secrets = {
             "POLICY_SIGNING_KEY": (trusted / "policy.pem").read_text(),
             "REGISTRY_USER": registries.USER,
@@ -98,7 +100,7 @@ class Host:
                     **step.environment,
                 }
                 done = subprocess.run(
-                    ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-x", "-c", without_images(step.script)],
+                    ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-x", "-c", step.script],
                     cwd=self.repository,
                     env=environment,
                     text=True,
@@ -204,9 +206,17 @@ class GitLab(Host):
 
 @contextlib.contextmanager
 def hosts(folder):
-    """Both, with one registry that wants credentials."""
+    """Both, with one registry that wants credentials, and has the gate's image."""
+    gate = folder / "gate"
+    public = made_keys(gate) / "policy.pub.pem"
     with registries.registry(folder, registries.with_credentials(folder)) as address:
-        yield [GitHub("github", folder, address), GitLab("gitlab", folder, address)]
+        registries.log_in(folder, address, registries.PASSWORD)
+        for image in ("portcullis", "unsigned"):
+            registries.command(folder, "image", "push", f"{address}/gates/{image}:v1", "--wasm", MODULE)
+        registries.command(
+            folder, "image", "sign", f"{address}/gates/portcullis:v1", "--key", gate / "policy.pem"
+        )
+        yield [kind(kind.__name__.lower(), folder, address, public) for kind in (GitHub, GitLab)]
 
 
 def commands(errors):
@@ -222,11 +232,6 @@ def made_keys(folder):
     [script] = re.findall(r"<!-- test: policy-ci -->\n```sh\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
     subprocess.run(["bash", "-ec", script], cwd=folder, check=True, capture_output=True)
     return folder / "keys"
-
-
-def without_images(script):
-    """Until `portcullis image` is there."""
-    return re.sub(r"^portcullis image (.*\\\n)*.*\n?", "", script, flags=re.MULTILINE)
 
 
 def read(file):

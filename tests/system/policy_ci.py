@@ -74,7 +74,7 @@ def the_page_names_what_they_ask_for(_):
 # What the commands do
 
 
-def a_good_policy_is_checked_tested_signed_and_pushed(folder):
+def a_good_policy_gets_from_a_pull_request_to_manifests(folder):
     with hosts(folder) as all_hosts:
         for host in all_hosts:
             done = host.run("check")
@@ -94,6 +94,10 @@ def a_good_policy_is_checked_tested_signed_and_pushed(folder):
             assert layer["digest"] == f"sha256:{hashlib.sha256(bundle).hexdigest()}"
             said = json.loads(host.portcullis("bundle", "inspect", "authz.tar.gz", "--format", "json").stdout)
             assert host.commit in json.dumps(said), said
+            _, image = host.pull("gates/portcullis", "v1")
+            manifests = "".join(file.read_text() for file in sorted((host.repository / "manifests").iterdir()))
+            assert f"oci://{host.address}/gates/portcullis" in manifests, manifests
+            assert image in manifests and image.removeprefix("sha256:") in manifests, manifests
 
 
 def no_secret_is_said_or_left(folder):
@@ -149,6 +153,18 @@ def a_wrong_password(host):
     host.secrets["REGISTRY_PASSWORD"] = "another"
 
 
+def an_image_that_nobody_signed(host):
+    host.variables["GATE_IMAGE"] = f"{host.address}/gates/unsigned:v1"
+
+
+def an_image_that_somebody_else_signed(host):
+    (host.repository / "keys/gate.pub.pem").write_text(host.file("keys/policy.pub.pem"))
+
+
+def a_secret_in_the_configuration(host):
+    host.append("gate.yaml", "\napi_keys: {pepper: hush-hush-hush-hush-hush-hush-hush, keys: []}\n")
+
+
 # In which job, and what is in the command that must fail.
 WRONG = {
     another_command_than_was_pinned: ("check", "sha256sum"),
@@ -159,6 +175,9 @@ WRONG = {
     a_policy_that_no_test_runs: ("check", "--threshold"),
     a_key_that_the_gates_do_not_know: ("deliver", "bundle verify"),
     a_wrong_password: ("deliver", "bundle push"),
+    an_image_that_nobody_signed: ("deliver", "image verify"),
+    an_image_that_somebody_else_signed: ("deliver", "image verify"),
+    a_secret_in_the_configuration: ("deliver", "image emit"),
 }
 
 TESTS = [
@@ -166,7 +185,7 @@ TESTS = [
     actions_are_pinned_and_may_do_no_more_than_they_need,
     secrets_are_where_only_merged_policies_are,
     the_page_names_what_they_ask_for,
-    a_good_policy_is_checked_tested_signed_and_pushed,
+    a_good_policy_gets_from_a_pull_request_to_manifests,
     no_secret_is_said_or_left,
     what_is_wrong_stops_them,
 ]
