@@ -162,7 +162,8 @@ def an_image_that_somebody_else_signed(host):
 
 
 def a_secret_in_the_configuration(host):
-    host.append("gate.yaml", "\napi_keys: {pepper: hush-hush-hush-hush-hush-hush-hush, keys: []}\n")
+    key = f'{{id: some, subject: some, hash: "hmac-sha256:{"0" * 64}"}}'
+    host.append("gate.yaml", f"\napi_keys: {{pepper: of-a-test-only-of-a-test-only-of-it, keys: [{key}]}}\n")
 
 
 # In which job, and what is in the command that must fail.
