@@ -139,3 +139,52 @@ fn unlock(
 fn wrong(why: &str, hint: &str) -> Fault {
     Fault::input(format!("the key: {why}"), hint)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By libsodium, with the password `open sesame`.
+    const COSIGN: &str = include_str!("keys/locked.key");
+    const SIGSTORE: &str = include_str!("keys/locked-sigstore.key");
+    const DEAR: &str = include_str!("keys/locked-dear.key");
+    const PLAIN: &str = include_str!("keys/ours.pem");
+    const PUBLIC: &str = include_str!("keys/ours.pub");
+
+    fn read(text: &str, password: &str) -> Result<SigningKey, Fault> {
+        SigningKey::read(text.as_bytes(), || Ok(password.as_bytes().to_vec()))
+    }
+
+    #[test]
+    fn a_password_opens_what_cosign_locked() {
+        for text in [COSIGN, SIGSTORE] {
+            assert!(read(text, "open sesame").is_ok());
+            // Whatever stands before it.
+            assert!(read(&format!("a key:\n{PUBLIC}{text}"), "open sesame").is_ok());
+        }
+        let nobody = || Err(Fault::input("nobody was to be asked", ""));
+        assert!(SigningKey::read(PLAIN.as_bytes(), nobody).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_key_is_told_without_quoting_it() {
+        let changed = COSIGN.replacen("eyJ", "eyI", 1);
+        let curve = include_str!("keys/p521.pem");
+        for (text, password, wanted) in [
+            (COSIGN, "open", "its password is another one"),
+            (DEAR, "open sesame", "more work"),
+            (&*changed, "open sesame", "broken"),
+            (PUBLIC, "", "holds no private key"),
+            ("", "", "holds no private key"),
+            (curve, "", "it is of P-521"),
+        ] {
+            let fault = read(text, password).err().map(|fault| fault.to_string());
+            let fault = fault.unwrap_or_default();
+            assert!(fault.contains(wanted), "{wanted}: {fault}");
+            let lines = text.lines().filter(|line| line.len() > 30);
+            for line in lines {
+                assert!(!fault.contains(line), "{fault}");
+            }
+        }
+    }
+}

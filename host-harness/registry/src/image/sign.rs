@@ -83,11 +83,11 @@ fn add(remote: &Remote, key: &SigningKey, payload: &Payload) -> Result<(), Fault
             (read(&found.bytes)?, read(&configuration)?)
         }
     };
+    // A layer that is not packed has the same digest as what is in it. Not every signer lists them.
     let unpacked = configuration.pointer_mut("/rootfs/diff_ids");
-    let unpacked = unpacked.and_then(Value::as_array_mut);
-    // A layer that is not packed has the same digest as what is in it.
-    let unpacked = unpacked.ok_or_else(|| wrong("their configuration has no layers"))?;
-    unpacked.push(layer.digest.as_str().into());
+    if let Some(unpacked) = unpacked.and_then(Value::as_array_mut) {
+        unpacked.push(layer.digest.as_str().into());
+    }
     let configuration = written(&configuration)?;
     let layers = manifest.get_mut("layers").and_then(Value::as_array_mut);
     let layers = layers.ok_or_else(|| wrong("they are no image"))?;

@@ -140,7 +140,8 @@ impl Constraints {
                 }
                 match self.judge(&signature.payload, digest) {
                     Ok(payload) => return Ok((name.clone(), payload)),
-                    Err(wrong) => why = why.or(Some(wrong)),
+                    // The newest stands last.
+                    Err(wrong) => why = Some(wrong),
                 }
             }
         }
@@ -170,9 +171,10 @@ impl Constraints {
             match payload.optional.get(name) {
                 Some(Value::String(found)) if found == wanted => {}
                 Some(found) => {
-                    let found = crate::remote::shown(&found.to_string());
+                    let json = found.to_string();
+                    let found = crate::remote::shown(found.as_str().unwrap_or(&json));
                     return Err(format!(
-                        "is signed with `{name}` {found}, and not `{wanted}`"
+                        "is signed with `{name}` of `{found}`, and not `{wanted}`"
                     ));
                 }
                 None => return Err(format!("is signed without `{name}`")),
@@ -205,9 +207,9 @@ mod tests {
     use portcullis_crypto::Algorithm;
     use serde_json::{Map, json};
 
-    const OWN: &str = include_str!("../../tests/ours.pem");
-    const OWN_PUBLIC: &str = include_str!("../../tests/ours.pub");
-    const OTHER: &str = include_str!("../../tests/theirs.pem");
+    const OWN: &str = include_str!("keys/ours.pem");
+    const OWN_PUBLIC: &str = include_str!("keys/ours.pub");
+    const OTHER: &str = include_str!("keys/theirs.pem");
     const NOW: u64 = 1_800_000_000;
 
     fn constraints() -> Constraints {
