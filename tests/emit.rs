@@ -24,8 +24,6 @@ use std::{
 };
 
 const CASES: &str = "host-harness/cli/tests/image_emit";
-/// A certificate of nobody's: a proxy's own are not here.
-const AUTHORITY: &str = "tests/kubernetes/authority.pem";
 const IMAGE: &str = "registry.example.com/gates/portcullis@sha256:";
 const MANAGER: &str = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
@@ -53,7 +51,11 @@ fn emit(case: &Value, folder: &Path) -> Emitted {
     let config = folder.join("gate.yaml");
     fs::write(&config, gate.to_string()).unwrap();
     let mut arguments = texts(&case["arguments"]);
-    let (authority, module) = (root().join(AUTHORITY), module());
+    // Nobody's: a proxy's own are not here.
+    let authority = folder.join("authority.pem");
+    let own = rcgen::generate_simple_self_signed(["nobody".to_owned()]).unwrap();
+    fs::write(&authority, own.cert.pem()).unwrap();
+    let module = module();
     if let Some(at) = arguments.iter().position(|it| it == "--ca-file") {
         arguments.drain(at..at + 2);
     }

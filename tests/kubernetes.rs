@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "kubernetes/bootstrap.rs"]
+mod bootstrap;
 mod command;
 #[path = "kubernetes/envoys.rs"]
 mod envoys;
@@ -14,6 +16,8 @@ mod envoys;
 mod manifests;
 #[path = "kubernetes/modules.rs"]
 mod modules;
+#[path = "kubernetes/parties.rs"]
+mod parties;
 #[path = "kubernetes/python.rs"]
 mod python;
 #[path = "kubernetes/references.rs"]

@@ -103,7 +103,7 @@ fn network_policy(world: &World, manifest: &Manifest, say: Say) {
     }
     for rule in all(&spec["egress"]) {
         for peer in all(&rule["to"]) {
-            for pods in is_there(world, namespace, &peer, say) {
+            if let Some(pods) = is_there(world, namespace, &peer, say) {
                 for port in all(&rule["ports"]) {
                     has_port(&pods, &port["port"], say);
                 }
@@ -206,53 +206,55 @@ fn service_entry(world: &World, manifest: &Manifest, say: Say) {
 }
 
 fn route(world: &World, manifest: &Manifest, say: Say) {
-    let (spec, namespace) = (manifest.spec(), manifest.namespace());
-    let mut needs = |kind: &str, namespace: Option<&str>, name: &Value| {
-        let found = world.find(kind, namespace, name.as_str().unwrap());
-        if found.is_none() {
-            say(format!("no {kind}/{name}"));
-        }
-        found
-    };
+    let spec = manifest.spec();
     match manifest.kind() {
         "Gateway" => {
-            needs("GatewayClass", None, &spec["gatewayClassName"]);
+            needs(world, "GatewayClass", None, &spec["gatewayClassName"], say);
         }
         "GatewayClass" => {
             let to = &spec["parametersRef"];
-            needs("EnvoyProxy", to["namespace"].as_str(), &to["name"]);
+            let namespace = to["namespace"].as_str();
+            needs(world, "EnvoyProxy", namespace, &to["name"], say);
         }
         _ => {
             for parent in spec["parentRefs"].as_array().unwrap() {
-                let gateway = needs("Gateway", parent["namespace"].as_str(), &parent["name"]);
-                let listeners = gateway
-                    .map(|one| names(&one.spec()["listeners"]))
-                    .unwrap_or_default();
-                if !listeners.iter().any(|name| parent["sectionName"] == **name) {
-                    say(format!("no listener {}", parent["sectionName"]));
-                }
-            }
-            for backend in spec["rules"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .flat_map(|rule| rule["backendRefs"].as_array().unwrap())
-            {
-                let service = world.find("Service", namespace, backend["name"].as_str().unwrap());
-                let ports = service.map(|one| one.spec()["ports"].as_array().unwrap().clone());
-                if !ports
+                let namespace = parent["namespace"].as_str();
+                let gateway = needs(world, "Gateway", namespace, &parent["name"], say);
+                let listeners = gateway.map(|one| names(&one.spec()["listeners"]));
+                let wanted = &parent["sectionName"];
+                if !listeners
                     .unwrap_or_default()
                     .iter()
-                    .any(|port| port["port"] == backend["port"])
+                    .any(|name| wanted == name)
                 {
-                    say(format!(
-                        "no Service/{} with the port {}",
-                        backend["name"], backend["port"]
-                    ));
+                    say(format!("no listener {wanted}"));
+                }
+            }
+            let rules = spec["rules"].as_array().unwrap().iter();
+            for backend in rules.flat_map(|rule| rule["backendRefs"].as_array().unwrap()) {
+                let (name, port) = (&backend["name"], &backend["port"]);
+                let service = needs(world, "Service", manifest.namespace(), name, say);
+                let ports = service.and_then(|one| one.spec()["ports"].as_array());
+                if !ports.into_iter().flatten().any(|one| one["port"] == *port) {
+                    say(format!("no port {port} of Service/{name}"));
                 }
             }
         }
     }
+}
+
+fn needs<'w>(
+    world: &'w World,
+    kind: &str,
+    namespace: Option<&str>,
+    name: &Value,
+    say: Say,
+) -> Option<&'w Manifest> {
+    let found = world.find(kind, namespace, name.as_str().unwrap());
+    if found.is_none() {
+        say(format!("no {kind}/{name}"));
+    }
+    found
 }
 
 fn targets(world: &World, manifest: &Manifest, say: Say) {

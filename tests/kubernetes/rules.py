@@ -4,7 +4,6 @@ their schema has accepted."""
 
 import json
 import re
-import urllib.parse
 
 # RFC 1123 labels, as Kubernetes writes them, and names of ports (RFC 6335 section 5.1).
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -15,8 +14,12 @@ SCHEMES = ("", "http", "https", "oci", "file")
 def broken(manifest, cluster_scoped):
     """Every broken rule of a manifest."""
     yield from named(manifest, cluster_scoped)
+    # Kubernetes' own schemas have nothing against it.
+    if "spec" in manifest and manifest["spec"] is None:
+        yield "spec", "nothing", "an object"
+        return
     for rule in RULES.get(manifest["kind"], []):
-        yield from rule(manifest.get("spec") or {}, manifest)
+        yield from rule(manifest.get("spec") or {})
 
 
 def named(manifest, cluster_scoped):
@@ -47,12 +50,13 @@ def unique(items, key, path):
 # Kubernetes' own.
 
 
-def deployment(spec, _):
-    selector = (spec["selector"].get("matchLabels") or {}).items()
-    labels = ((spec["template"].get("metadata") or {}).get("labels") or {}).items()
+def deployment(spec):
+    template = spec.get("template") or {}
+    selector = ((spec.get("selector") or {}).get("matchLabels") or {}).items()
+    labels = ((template.get("metadata") or {}).get("labels") or {}).items()
     if not selector <= labels:
         yield "spec.template.metadata.labels", dict(labels), f"all of the selector's: {json.dumps(dict(selector))}"
-    pod = spec["template"].get("spec") or {}
+    pod = template.get("spec") or {}
     volumes = {volume["name"] for volume in pod.get("volumes") or []}
     ports = set()
     for group in ("initContainers", "containers"):
@@ -80,14 +84,14 @@ def environment(variables, path):
             yield f"{path}[{index}]", "value and valueFrom", "one of them"
 
 
-def service(spec, _):
+def service(spec):
     ports = spec.get("ports") or []
     yield from unique(ports, "name", "spec.ports")
     if len(ports) > 1 and not all(port.get("name") for port in ports):
         yield "spec.ports", "a port without a name", "a name for each, where there are several"
 
 
-def network_policy(spec, _):
+def network_policy(spec):
     for direction, peers in (("ingress", "from"), ("egress", "to")):
         kind = direction.capitalize()
         if spec.get(direction) and kind not in (spec.get("policyTypes") or [kind]):
@@ -107,7 +111,7 @@ def network_policy(spec, _):
                     yield where, ", ".join(peer), "ipBlock alone"
 
 
-def autoscaler(spec, _):
+def autoscaler(spec):
     if spec["maxReplicas"] < (spec.get("minReplicas") or 1):
         yield "spec.maxReplicas", spec["maxReplicas"], f"{spec['minReplicas']} or more, as minReplicas"
 
@@ -115,13 +119,13 @@ def autoscaler(spec, _):
 # Istio's.
 
 
-def selected(spec, _):
+def selected(spec):
     yield from at_most_one(spec, "selector", "targetRef", "targetRefs")
 
 
-def wasm_plugin(spec, _):
+def wasm_plugin(spec):
     # A URL without a scheme means oci://.
-    scheme = urllib.parse.urlsplit(spec["url"]).scheme if "://" in spec["url"] else ""
+    scheme = spec["url"].partition("://")[0] if "://" in spec["url"] else ""
     if scheme not in SCHEMES:
         yield "spec.url", spec["url"], "oci://, https://, http:// or file://"
     yield from pinned(spec, "spec")
@@ -148,7 +152,7 @@ MATCHED_BY = {
 }
 
 
-def envoy_filter(spec, _):
+def envoy_filter(spec):
     yield from at_most_one(spec, "workloadSelector", "targetRefs")
     for index, patch in enumerate(spec.get("configPatches") or []):
         where = f"spec.configPatches[{index}]"
@@ -173,7 +177,7 @@ def envoy_filter(spec, _):
             yield f"{where}.match.context", match.get("context"), "WAYPOINT with waypoint, and only then"
 
 
-def peer_authentication(spec, _):
+def peer_authentication(spec):
     ports = spec.get("portLevelMtls")
     if ports and not (spec.get("selector") or {}).get("matchLabels"):
         yield "spec.portLevelMtls", "no selector", "labels to select by"
@@ -182,7 +186,7 @@ def peer_authentication(spec, _):
             yield f"spec.portLevelMtls.{port}", port, "1 to 65535"
 
 
-def authorization_policy(spec, _):
+def authorization_policy(spec):
     action = spec.get("action", "ALLOW")
     if (action == "CUSTOM") != ("provider" in spec):
         yield "spec.provider", "provider" if "provider" in spec else "nothing", "a provider with CUSTOM, and only then"
@@ -198,7 +202,7 @@ def authorization_policy(spec, _):
                     yield f"{where}.principals", principal, "without spiffe://: Istio matches what follows it"
 
 
-def service_entry(spec, _):
+def service_entry(spec):
     yield from at_most_one(spec, "workloadSelector", "endpoints")
     yield from unique(spec.get("ports"), "name", "spec.ports")
     yield from unique(spec.get("ports"), "number", "spec.ports")
@@ -211,7 +215,7 @@ def service_entry(spec, _):
         yield "spec.addresses", "a range", "addresses, unless resolution is NONE or STATIC"
 
 
-def destination_rule(spec, _):
+def destination_rule(spec):
     policy = spec.get("trafficPolicy") or {}
     settings = [("spec.trafficPolicy", policy)]
     for at, each in enumerate(policy.get("portLevelSettings") or []):
@@ -230,7 +234,7 @@ def destination_rule(spec, _):
 ROUTES = {"HTTPRoute", "GRPCRoute", "TCPRoute", "UDPRoute", "TLSRoute"}
 
 
-def extension_policy(spec, _):
+def extension_policy(spec):
     yield from targeted(spec, spec.get("targetSelectors"))
     yield from targets(spec, ROUTES | {"Gateway"}, "a Gateway or a route")
     for index, wasm in enumerate(spec.get("wasm") or []):
@@ -257,12 +261,12 @@ def targets(spec, kinds, right):
             yield "spec.targetRefs", f"{target['group']}/{target['kind']}", f"{right} of gateway.networking.k8s.io"
 
 
-def traffic_policy(spec, _):
+def traffic_policy(spec):
     yield from targeted(spec)
     yield from targets(spec, {"Gateway"}, "a Gateway")
 
 
-def patch_policy(spec, _):
+def patch_policy(spec):
     yield from targeted(spec)
     for index, patch in enumerate(spec.get("jsonPatches") or []):
         where, operation = f"spec.jsonPatches[{index}].operation", patch["operation"]
@@ -274,7 +278,7 @@ def patch_policy(spec, _):
             yield f"{where}.from", operation.get("from"), "from with move and copy, and only then"
 
 
-def envoy_proxy(spec, _):
+def envoy_proxy(spec):
     kubernetes = (spec.get("provider") or {}).get("kubernetes") or {}
     container = (kubernetes.get("envoyDeployment") or {}).get("container") or {}
     yield from environment(container.get("env"), "spec.provider.kubernetes.envoyDeployment.container.env")
@@ -283,11 +287,11 @@ def envoy_proxy(spec, _):
         if field in service and service.get("type", "LoadBalancer") != "LoadBalancer":
             yield f"spec.provider.kubernetes.envoyService.{field}", service["type"], "it with type LoadBalancer"
     if "envoyHpa" in kubernetes:
-        for path, found, right in autoscaler(kubernetes["envoyHpa"], None):
+        for path, found, right in autoscaler(kubernetes["envoyHpa"]):
             yield path.replace("spec.", "spec.provider.kubernetes.envoyHpa.", 1), found, right
 
 
-def gateway(spec, _):
+def gateway(spec):
     yield from unique(spec["listeners"], "name", "spec.listeners")
     seen = set()
     for index, listener in enumerate(spec["listeners"]):
@@ -307,7 +311,7 @@ def gateway(spec, _):
         seen.add(key)
 
 
-def http_route(spec, _):
+def http_route(spec):
     for index, rule in enumerate(spec.get("rules") or []):
         for at, match in enumerate(rule.get("matches") or []):
             path = match.get("path") or {}

@@ -56,13 +56,13 @@ class Strict(yaml.SafeLoader):
     """YAML in which a key that is there twice is an error, as it is to a strict API server."""
 
     def construct_mapping(self, node, deep=False):
-        seen = set()
+        seen = []
         for key, _ in node.value:
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key.value} is there twice", key.start_mark
                 )
-            seen.add(key.value)
+            seen.append(key.value)
         return super().construct_mapping(node, deep)
 
 

@@ -48,8 +48,8 @@ impl World {
     }
 
     pub fn find(&self, kind: &str, namespace: Option<&str>, name: &str) -> Option<&Manifest> {
-        self.all(kind)
-            .find(|one| one.namespace() == namespace && one.name() == name)
+        let mut all = self.manifests.iter().filter(|one| one.kind() == kind);
+        all.find(|one| one.namespace() == namespace && one.name() == name)
     }
 
     /// The deployments whose pods have all of these labels.

@@ -105,5 +105,5 @@ pub fn anchor(line: &str) -> Option<String> {
         .trim_start_matches('#')
         .trim()
         .to_lowercase();
-    Some(words.replace(' ', "-").replace([',', '.', '`'], ""))
+    Some(words.replace(' ', "-").replace([',', '.', '`', '\''], ""))
 }

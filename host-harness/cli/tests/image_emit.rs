@@ -48,10 +48,12 @@ fn digest() -> String {
 }
 
 fn reference() -> String {
-    format!(
-        "registry.example.com/gates/portcullis:v1@sha256:{}",
-        digest()
-    )
+    let digest = digest();
+    format!("registry.example.com/gates/portcullis:latest@sha256:{digest}")
+}
+
+fn pinned() -> String {
+    format!("registry.example.com/gates/portcullis@sha256:{}", digest())
 }
 
 /// A folder with a `gate.yaml` of these fields and of a policy.

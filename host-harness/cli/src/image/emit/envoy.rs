@@ -9,6 +9,7 @@ use super::{
     warnings::{self, Proxy},
 };
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 pub fn emit(image: &Image, facts: &Facts, options: &Options) -> Emitted {
     let path = options.wasm_path.as_deref().unwrap_or_default();
@@ -31,13 +32,17 @@ pub fn emit(image: &Image, facts: &Facts, options: &Options) -> Emitted {
                  `static_resources`."
         .to_owned();
     let pull = format!(
-        "portcullis image pull {} --key KEY.pub --output {path}",
-        image.pinned
+        "portcullis image pull {} --key KEY.pub --output {}",
+        image.pinned,
+        quoted(path)
     );
     let mut commands = vec![pull];
     if let Some(module) = &image.module {
         about.push_str(&format!(" The module's SHA-256 is {module}."));
-        commands.push(format!("echo '{module}  {path}' | sha256sum --check"));
+        commands.push(format!(
+            "echo {} | sha256sum --check",
+            quoted(&format!("{module}  {path}"))
+        ));
     }
     commands.extend([
         "envoy --mode validate -c envoy.yaml   # the configuration that it stands in".to_owned(),
@@ -50,6 +55,11 @@ pub fn emit(image: &Image, facts: &Facts, options: &Options) -> Emitted {
         secrets: secrets(facts, options),
         commands,
     }
+}
+
+/// As a shell takes it; what none takes is shown as it is.
+fn quoted(text: &str) -> Cow<'_, str> {
+    shlex::try_quote(text).unwrap_or(Cow::Borrowed(text))
 }
 
 fn warn(facts: &Facts, options: &Options) -> Vec<String> {

@@ -279,6 +279,14 @@ fn warn(facts: &Facts, options: &Options, is_whole: bool) -> Vec<String> {
          MERGE_SLASHES` at least, so that the gate and the upstream read one path.",
     );
     warn(
+        facts
+            .existing
+            .iter()
+            .any(|name| name.starts_with("outbound|")),
+        "Clusters named `outbound|PORT||HOST` are istiod's, of a Service or a ServiceEntry of that host and port; for https \
+         they take a DestinationRule with `tls: {mode: SIMPLE, sni: HOST, subjectAltNames: [HOST]}`.",
+    );
+    warn(
         !options.port.is_empty(),
         "Ports that --port does not name are not guarded.",
     );

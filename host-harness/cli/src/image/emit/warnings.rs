@@ -1,6 +1,7 @@
 //! What a proxy must bring for a configuration to mean what it says, in words: what all proxies have in common.
 
 use super::{facts::Facts, options::Options};
+use serde_json::Value;
 
 /// How a proxy brings it.
 pub struct Proxy {
@@ -77,14 +78,16 @@ pub fn of(facts: &Facts, options: &Options, proxy: &Proxy) -> Vec<String> {
             proxy.buffers
         ),
     );
-    let remembers = ["/signatures", "/jwt/providers"];
-    let remembers = remembers.iter().any(|at| match facts.at(at) {
-        Some(found) if *at == "/signatures" => found.get("nonce") != Some(&"off".into()),
-        Some(found) => found.to_string().contains("\"dpop\""),
-        None => false,
-    });
+    let signatures = facts.at("/signatures");
+    let has_nonces = signatures.is_some_and(|it| it.get("nonce") != Some(&"off".into()));
+    let providers = facts.at("/jwt/providers").and_then(Value::as_object);
+    let mut bound = providers
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, provider)| provider.get("bind")?.as_array());
+    let has_proofs = bound.any(|bind| bind.contains(&"dpop".into()));
     warn(
-        remembers,
+        has_nonces || has_proofs,
         "What is good once (nonces, webhooks, DPoP proofs) is remembered by each proxy process alone: another replica \
          takes it once more."
             .to_owned(),
