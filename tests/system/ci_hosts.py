@@ -12,12 +12,17 @@ import subprocess
 import tempfile
 
 import registries
-from ruamel.yaml import YAML
+
+try:
+    from ruamel.yaml import YAML
+
+    WHY = None
+except ImportError as error:
+    WHY = f"{error.name} is not in .venv, where tests/setup.py puts it"
 
 ROOT = registries.ROOT
+MODULE = pathlib.Path(os.environ.get("PORTCULLIS_WASM", ROOT / "target/wasm32-wasip1/release/portcullis.wasm"))
 FOLDER = ROOT / "policies/ci"
-GATE = "gates/portcullis:v1"
-WASM = pathlib.Path(os.environ.get("PORTCULLIS_WASM", ROOT / "target/wasm32-wasip1/release/portcullis.wasm"))
 GITHUB, GITLAB = FOLDER / "github-actions.yml", FOLDER / "gitlab-ci.yml"
 
 
@@ -47,7 +52,7 @@ class Done:
 class Host:
     """A repository of policies at one of the hosts, whose jobs can be run as it would."""
 
-    def __init__(self, name, folder, address, gate_key):
+    def __init__(self, name, folder, address, gate):
         self.name, self.address = name, address
         self.repository = folder / name
         self.home = folder / f"{name}-home"
@@ -55,7 +60,7 @@ class Host:
         self.portcullis("init", self.repository, cwd=folder)
         trusted = folder / f"{name}-trusted"
         shutil.copytree(made_keys(trusted), self.repository / "keys")
-        shutil.copy(gate_key, self.repository / "keys/gate.pub.pem")
+        shutil.copy(gate, self.repository / "keys/gate.pub.pem")
         self.secrets = {
             "POLICY_SIGNING_KEY": (trusted / "policy.pem").read_text(),
             "REGISTRY_USER": registries.USER,
@@ -66,7 +71,7 @@ class Host:
             "PORTCULLIS_SHA256": hashlib.sha256(registries.COMMAND.read_bytes()).hexdigest(),
             "REGISTRY": address,
             "REPOSITORY": f"{name}/authz",
-            "GATE_IMAGE": f"{address}/{GATE}",
+            "GATE_IMAGE": f"{address}/gates/portcullis:v1",
             "GATE_NAMESPACE": "shop",
             "GATE_SELECTOR": "app=orders",
         }
@@ -201,20 +206,17 @@ class GitLab(Host):
 
 @contextlib.contextmanager
 def hosts(folder):
-    """Both, with one registry that wants credentials."""
+    """Both, with one registry that wants credentials, and has the gate's image."""
+    gate = folder / "gate"
+    public = made_keys(gate) / "policy.pub.pem"
     with registries.registry(folder, registries.with_credentials(folder)) as address:
-        gate_key = signed_gate(folder / "gates", address)
-        yield [GitHub("github", folder, address, gate_key), GitLab("gitlab", folder, address, gate_key)]
-
-
-def signed_gate(folder, address):
-    """The gate's image, as a platform team signs and pushes it. Where the public key is."""
-    made_keys(folder)
-    registries.log_in(folder, address, registries.PASSWORD)
-    image = f"{address}/{GATE}"
-    registries.command(folder, "image", "push", image, "--wasm", WASM)
-    registries.command(folder, "image", "sign", image, "--key", "policy.pem")
-    return folder / "keys/policy.pub.pem"
+        registries.log_in(folder, address, registries.PASSWORD)
+        for image in ("portcullis", "unsigned"):
+            registries.command(folder, "image", "push", f"{address}/gates/{image}:v1", "--wasm", MODULE)
+        registries.command(
+            folder, "image", "sign", f"{address}/gates/portcullis:v1", "--key", gate / "policy.pem"
+        )
+        yield [kind(kind.__name__.lower(), folder, address, public) for kind in (GitHub, GitLab)]
 
 
 def commands(errors):

@@ -7,35 +7,14 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 
 import registries
-from ci_hosts import FOLDER, GATE, GITHUB, GITLAB, ROOT, hosts, made_keys, read
+from ci_hosts import FOLDER, GITHUB, GITLAB, ROOT, WHY, hosts, made_keys, read
 
 # Made up for one run, so that it is nowhere but where the commands put it.
 SECRETS = ("POLICY_SIGNING_KEY", "REGISTRY_PASSWORD")
-
-
-def main():
-    why = missing()
-    if why and os.environ.get("CI") == "true":
-        sys.exit(f"policy-ci: {why}")
-    if why:
-        print(f"policy-ci: 0 passed, {len(TESTS)} skipped: {why}")
-        return
-    for test in TESTS:
-        with tempfile.TemporaryDirectory(prefix="portcullis-policy-ci-") as folder:
-            test(pathlib.Path(folder))
-        print(f"policy-ci: {test.__name__} ... ok", flush=True)
-    print(f"policy-ci: {len(TESTS)} passed, 0 skipped")
-
-
-def missing():
-    tools = [tool for tool in ("curl", "git", "openssl") if shutil.which(tool) is None]
-    return registries.missing(()) or (f"there is no {', no '.join(tools)}" if tools else None)
 
 
 # What the hosts say of the files
@@ -95,7 +74,7 @@ def the_page_names_what_they_ask_for(_):
 # What the commands do
 
 
-def a_good_policy_is_checked_tested_signed_and_pushed(folder):
+def a_good_policy_gets_from_a_pull_request_to_manifests(folder):
     with hosts(folder) as all_hosts:
         for host in all_hosts:
             done = host.run("check")
@@ -115,9 +94,10 @@ def a_good_policy_is_checked_tested_signed_and_pushed(folder):
             assert layer["digest"] == f"sha256:{hashlib.sha256(bundle).hexdigest()}"
             said = json.loads(host.portcullis("bundle", "inspect", "authz.tar.gz", "--format", "json").stdout)
             assert host.commit in json.dumps(said), said
-            _, gate = host.pull(*GATE.split(":"))
-            manifests = "".join(file.read_text() for file in (host.repository / "manifests").iterdir())
-            assert f"@{gate}" in manifests and "kind: WasmPlugin" in manifests, manifests
+            _, image = host.pull("gates/portcullis", "v1")
+            manifests = "".join(file.read_text() for file in sorted((host.repository / "manifests").iterdir()))
+            assert f"oci://{host.address}/gates/portcullis" in manifests, manifests
+            assert image in manifests and image.removeprefix("sha256:") in manifests, manifests
 
 
 def no_secret_is_said_or_left(folder):
@@ -173,8 +153,17 @@ def a_wrong_password(host):
     host.secrets["REGISTRY_PASSWORD"] = "another"
 
 
+def an_image_that_nobody_signed(host):
+    host.variables["GATE_IMAGE"] = f"{host.address}/gates/unsigned:v1"
+
+
 def an_image_that_somebody_else_signed(host):
-    shutil.copy(host.repository / "keys/policy.pub.pem", host.repository / "keys/gate.pub.pem")
+    (host.repository / "keys/gate.pub.pem").write_text(host.file("keys/policy.pub.pem"))
+
+
+def a_secret_in_the_configuration(host):
+    key = f'{{id: some, subject: some, hash: "hmac-sha256:{"0" * 64}"}}'
+    host.append("gate.yaml", f"\napi_keys: {{pepper: of-a-test-only-of-a-test-only-of-it, keys: [{key}]}}\n")
 
 
 # In which job, and what is in the command that must fail.
@@ -186,8 +175,10 @@ WRONG = {
     no_tests: ("check", "portcullis test"),
     a_policy_that_no_test_runs: ("check", "--threshold"),
     a_key_that_the_gates_do_not_know: ("deliver", "bundle verify"),
-    an_image_that_somebody_else_signed: ("deliver", "image verify"),
     a_wrong_password: ("deliver", "bundle push"),
+    an_image_that_nobody_signed: ("deliver", "image verify"),
+    an_image_that_somebody_else_signed: ("deliver", "image verify"),
+    a_secret_in_the_configuration: ("deliver", "image emit"),
 }
 
 TESTS = [
@@ -195,11 +186,10 @@ TESTS = [
     actions_are_pinned_and_may_do_no_more_than_they_need,
     secrets_are_where_only_merged_policies_are,
     the_page_names_what_they_ask_for,
-    a_good_policy_is_checked_tested_signed_and_pushed,
+    a_good_policy_gets_from_a_pull_request_to_manifests,
     no_secret_is_said_or_left,
     what_is_wrong_stops_them,
 ]
 
 
-if __name__ == "__main__":
-    main()
+registries.run_all(TESTS, "curl", "git", "openssl", why=WHY)
