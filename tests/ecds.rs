@@ -223,7 +223,7 @@ fn what_is_no_good_changes_nothing() {
         ("no YAML", "resources: [".to_owned()),
         ("half of a file", {
             let whole = stage.resource.to_string();
-            whole[..whole.len() / 2].to_owned()
+            whole.split_at(whole.len() / 2).0.to_owned()
         }),
     ];
     serves();

@@ -46,8 +46,7 @@ fn a_browser_signs_in(stage: &Stage) {
     assert!(is_sent_to_sign_in(&first), "{first:?}");
     assert_eq!(query(&to, "client_id"), "edge");
     assert_eq!(query(&to, "code_challenge_method"), "S256");
-    let callback = CALLBACK.replace(':', "%3A").replace('/', "%2F");
-    assert_eq!(query(&to, "redirect_uri"), callback);
+    assert_eq!(query(&to, "redirect_uri"), escaped(CALLBACK));
 
     let mut browser = stage.browser();
     let callback = stage.sign_in(&mut browser, &wanted, "alice");
@@ -108,6 +107,10 @@ fn a_browser_signs_in(stage: &Stage) {
     );
 }
 
+fn escaped(url: &str) -> String {
+    url.replace(':', "%3A").replace('/', "%2F")
+}
+
 fn a_login_is_for_the_browser_that_began_it(stage: &Stage) {
     // With another state, in another browser, and a second time.
     let mut browser = stage.browser();
@@ -115,7 +118,8 @@ fn a_login_is_for_the_browser_that_began_it(stage: &Stage) {
     let state = query(&callback, "state");
     let other = stage.browser().get(&url("/orders"));
     let others = location(&url("/orders"), &other);
-    for wrong in ["", "x", query(&others, "state"), &state[..state.len() - 4]] {
+    let (cut, _) = state.split_at(state.len() - 4);
+    for wrong in ["", "x", query(&others, "state"), cut] {
         let answer = browser.clone().get(&callback.replace(state, wrong));
         assert_eq!(answer.status, 401, "{wrong}: {answer:?}");
         assert!(
@@ -188,8 +192,9 @@ fn a_session_cannot_be_made(stage: &Stage) {
 /// With another character in its middle.
 fn changed(value: &str) -> String {
     let (start, end) = value.split_at(value.len() / 2);
-    let other = if end.starts_with('1') { "2" } else { "1" };
-    format!("{start}{other}{}", &end[1..])
+    let (one, end) = end.split_at(1);
+    let other = if one == "1" { "2" } else { "1" };
+    format!("{start}{other}{end}")
 }
 
 fn another_sites_page_changes_nothing(stage: &Stage) {
@@ -327,6 +332,10 @@ fn what_is_around_the_gate(stage: &Stage) {
     );
     assert_eq!(shop.get("/healthz", &[]).status, 200);
     assert!(is_sent_to_sign_in(&shop.get("/healthz/x", &[])));
+    // No code is sent to where `Host` says.
+    let answer = shop.get("/orders", &[("host", "evil.example.com")]);
+    let to = answer.header("location");
+    assert_eq!(query(&to, "redirect_uri"), escaped(CALLBACK));
     let own = [("x-api-key", KEY)];
     assert_eq!(
         shop.get("/orders", &[own[0], ("host", "other.example.com")])

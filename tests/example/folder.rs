@@ -213,7 +213,7 @@ impl Running {
         let file = self.example.folder.path().join("access.jsonl");
         let text = fs::read_to_string(file).unwrap_or_default();
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        let lines = whole.lines().map(|line| serde_json::from_str(line));
+        let lines = whole.lines().map(serde_json::from_str);
         lines.collect::<Result<_, _>>().unwrap()
     }
 }
