@@ -32,6 +32,7 @@ use written::File;
 /// to apply and check what was written, stands on top of the first file and on stderr.
 ///
 /// A file is replaced where it is as `emit` wrote it; others stay, without --force.
+///
 /// Exit code 0: written; 1: the image is not what one of the keys signed; 2: bad usage or input.
 #[derive(Args)]
 #[command(after_help = "Examples:
