@@ -164,8 +164,12 @@ impl Example {
             put(&folder.join(&version).join(name), text);
         }
         link(&version, &folder.join("..data"));
+        // Once: from then on only the link above is moved.
         for (name, _) in files {
-            link(&format!("..data/{name}"), &folder.join(name));
+            let file = folder.join(name);
+            if !file.is_symlink() {
+                link(&format!("..data/{name}"), &file);
+            }
         }
     }
 
