@@ -258,6 +258,35 @@ fn a_link_is_replaced_and_not_what_it_leads_to() {
 }
 
 #[test]
+fn a_link_to_no_file_stays() {
+    let folder = folder(&Map::new());
+    fs::create_dir(folder.path().join("out")).unwrap();
+    symlink("nothing", folder.path().join(PLUGIN)).unwrap();
+    let ran = emit(&folder, &ISTIO);
+    ran.refused(&format!("error: {PLUGIN}: is a link, and leads to no file"));
+    let link = folder.path().join(PLUGIN);
+    assert_eq!(fs::read_link(&link).unwrap().to_str(), Some("nothing"));
+    let forced = emit(&folder, &[ISTIO.as_slice(), &["--force"]].concat());
+    assert_eq!(forced.code, 0, "{}", forced.stderr);
+    assert!(link.symlink_metadata().unwrap().is_file());
+}
+
+#[test]
+fn what_is_no_file_keeps_all_of_them_from_being_written() {
+    let gate = json!({"decision_log": {"cluster": "logs", "authority": "logs.internal"}});
+    let folder = folder(gate.as_object().unwrap());
+    fs::create_dir_all(folder.path().join(PLUGIN)).unwrap();
+    let more = ["--cluster", "logs=https://logs.internal"];
+    for force in [[].as_slice(), &["--force"]] {
+        let ran = emit(&folder, &[ISTIO.as_slice(), &more, force].concat());
+        ran.refused(&format!("error: {PLUGIN}: is there, and no file"));
+        assert!(ran.stderr.contains("move it away"), "{}", ran.stderr);
+        let there = fs::read_dir(folder.path().join("out")).unwrap();
+        assert_eq!(there.count(), 1, "something was written");
+    }
+}
+
+#[test]
 fn stdout_is_one_stream_of_documents_with_the_command_on_top() {
     let gate = json!({"decision_log": {"cluster": "logs", "authority": "logs.internal"}});
     let folder = folder(gate.as_object().unwrap());
