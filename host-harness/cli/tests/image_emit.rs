@@ -287,6 +287,17 @@ fn what_is_no_file_keeps_all_of_them_from_being_written() {
 }
 
 #[test]
+fn the_command_says_how_the_registry_is_reached() {
+    let folder = folder(&Map::new());
+    let asked = ["--for", "istio", "--selector", "app=orders"];
+    for plain in ["--plain-http=true", "--plain-http=false"] {
+        let ran = emit(&folder, &[asked.as_slice(), &[plain]].concat());
+        let command = ran.stdout.lines().nth(1).unwrap().replace('\'', "");
+        assert!(command.contains(plain), "{command}");
+    }
+}
+
+#[test]
 fn stdout_is_one_stream_of_documents_with_the_command_on_top() {
     let gate = json!({"decision_log": {"cluster": "logs", "authority": "logs.internal"}});
     let folder = folder(gate.as_object().unwrap());
