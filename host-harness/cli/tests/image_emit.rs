@@ -31,6 +31,9 @@ struct Case {
     warnings: Vec<String>,
     /// And that there are not.
     silent: Vec<String>,
+    /// Parts of what is to be run, and of how secrets come there.
+    #[serde(default)]
+    told: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -141,6 +144,12 @@ fn the_manifests_say_what_was_asked() {
         }
         for part in &case.silent {
             assert!(!warns(part), "{name}: `{part}` is in {warnings:#?}");
+        }
+        let lines = ["commands", "secrets"].map(|it| answer[it].as_array().unwrap().clone());
+        let lines = lines.concat();
+        for part in &case.told {
+            let is_told = lines.iter().any(|it| it.as_str().unwrap().contains(part));
+            assert!(is_told, "{name}: `{part}` is not in {lines:#?}");
         }
         // Whatever was asked.
         let first = answer["files"][0]["content"].as_str().unwrap();
