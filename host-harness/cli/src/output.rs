@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::Path,
 };
+use tempfile::NamedTempFile;
 
 /// # Errors
 /// Where a file is that is not to be replaced, before there is anything to write.
@@ -19,6 +20,18 @@ pub fn check(file: &Path, force: bool) -> Result<(), Failure> {
 
 /// Whoever reads the file finds the old one or the new one, never a part.
 pub fn write(file: &Path, force: bool, content: &[u8]) -> Result<(), Failure> {
+    stage(file, content)?.put(force)
+}
+
+/// What a file will be, whole, and beside it until it is put there; dropped, it is gone.
+pub struct Staged<'a> {
+    file: &'a Path,
+    next: NamedTempFile,
+}
+
+/// # Errors
+/// Where its folder takes no file, or no more of it.
+pub fn stage<'a>(file: &'a Path, content: &[u8]) -> Result<Staged<'a>, Failure> {
     let folder = match file.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
@@ -32,13 +45,22 @@ pub fn write(file: &Path, force: bool, content: &[u8]) -> Result<(), Failure> {
     next.write_all(content)
         .and_then(|()| next.as_file().sync_all())
         .map_err(|error| wrong(file, &error))?;
-    let persisted = match force {
-        true => next.persist(file),
-        false => next.persist_noclobber(file),
-    };
-    persisted
-        .map(|_| ())
-        .map_err(|error| wrong(file, &error.error))
+    Ok(Staged { file, next })
+}
+
+impl Staged<'_> {
+    /// # Errors
+    /// Without `force`, where something is there by now.
+    pub fn put(self, force: bool) -> Result<(), Failure> {
+        let Staged { file, next } = self;
+        let persisted = match force {
+            true => next.persist(file),
+            false => next.persist_noclobber(file),
+        };
+        persisted
+            .map(|_| ())
+            .map_err(|error| wrong(file, &error.error))
+    }
 }
 
 fn wrong(file: &Path, error: &io::Error) -> Failure {

@@ -31,6 +31,9 @@ struct Case {
     warnings: Vec<String>,
     /// And that there are not.
     silent: Vec<String>,
+    /// Parts of what is to be run, and of how secrets come there.
+    #[serde(default)]
+    told: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -141,6 +144,12 @@ fn the_manifests_say_what_was_asked() {
         }
         for part in &case.silent {
             assert!(!warns(part), "{name}: `{part}` is in {warnings:#?}");
+        }
+        let lines = ["commands", "secrets"].map(|it| answer[it].as_array().unwrap().clone());
+        let lines = lines.concat();
+        for part in &case.told {
+            let is_told = lines.iter().any(|it| it.as_str().unwrap().contains(part));
+            assert!(is_told, "{name}: `{part}` is not in {lines:#?}");
         }
         // Whatever was asked.
         let first = answer["files"][0]["content"].as_str().unwrap();
@@ -255,6 +264,46 @@ fn a_link_is_replaced_and_not_what_it_leads_to() {
     folder.edit("gate.yaml", "allow := false", "allow := true");
     assert_eq!(emit(&folder, &ISTIO).code, 0);
     assert_eq!(fs::read_to_string(&elsewhere).unwrap(), written);
+}
+
+#[test]
+fn a_link_to_no_file_stays() {
+    let folder = folder(&Map::new());
+    fs::create_dir(folder.path().join("out")).unwrap();
+    symlink("nothing", folder.path().join(PLUGIN)).unwrap();
+    let ran = emit(&folder, &ISTIO);
+    ran.refused(&format!("error: {PLUGIN}: is a link, and leads to no file"));
+    let link = folder.path().join(PLUGIN);
+    assert_eq!(fs::read_link(&link).unwrap().to_str(), Some("nothing"));
+    let forced = emit(&folder, &[ISTIO.as_slice(), &["--force"]].concat());
+    assert_eq!(forced.code, 0, "{}", forced.stderr);
+    assert!(link.symlink_metadata().unwrap().is_file());
+}
+
+#[test]
+fn what_is_no_file_keeps_all_of_them_from_being_written() {
+    let gate = json!({"decision_log": {"cluster": "logs", "authority": "logs.internal"}});
+    let folder = folder(gate.as_object().unwrap());
+    fs::create_dir_all(folder.path().join(PLUGIN)).unwrap();
+    let more = ["--cluster", "logs=https://logs.internal"];
+    for force in [[].as_slice(), &["--force"]] {
+        let ran = emit(&folder, &[ISTIO.as_slice(), &more, force].concat());
+        ran.refused(&format!("error: {PLUGIN}: is there, and no file"));
+        assert!(ran.stderr.contains("move it away"), "{}", ran.stderr);
+        let there = fs::read_dir(folder.path().join("out")).unwrap();
+        assert_eq!(there.count(), 1, "something was written");
+    }
+}
+
+#[test]
+fn the_command_says_how_the_registry_is_reached() {
+    let folder = folder(&Map::new());
+    let asked = ["--for", "istio", "--selector", "app=orders"];
+    for plain in ["--plain-http=true", "--plain-http=false"] {
+        let ran = emit(&folder, &[asked.as_slice(), &[plain]].concat());
+        let command = ran.stdout.lines().nth(1).unwrap().replace('\'', "");
+        assert!(command.contains(plain), "{command}");
+    }
 }
 
 #[test]

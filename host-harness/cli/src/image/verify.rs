@@ -107,6 +107,24 @@ impl Verification {
         &self.key
     }
 
+    /// What must be true besides, and how the registry is reached, as arguments again.
+    pub fn told(&self) -> Vec<String> {
+        let annotations = self.annotation.iter();
+        let mut told: Vec<String> = annotations
+            .flat_map(|(name, value)| ["--annotation".to_owned(), format!("{name}={value}")])
+            .collect();
+        if let Some(age) = self.max_age {
+            let age = humantime::format_duration(age).to_string();
+            told.extend(["--max-age".to_owned(), age]);
+        }
+        if self.allow_unsigned_referrers {
+            told.push("--allow-unsigned-referrers".to_owned());
+        }
+        let plain = self.place.plain_http;
+        told.extend(plain.map(|plain| format!("--plain-http={plain}")));
+        told
+    }
+
     /// `Ok(Err(refusal))`: the image is not what was asked for, which is exit code 1.
     ///
     /// # Errors

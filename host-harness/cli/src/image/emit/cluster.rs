@@ -2,6 +2,7 @@
 
 use crate::{failure::Failure, serve::clusters::parse};
 use hyper::Uri;
+use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -20,15 +21,17 @@ impl Cluster {
     /// As given on the command line: each name once.
     ///
     /// # Errors
-    /// What is no `NAME=URL`, and a name that is there twice.
+    /// What is no `NAME=URL`, a host that is none, and a name that is there twice.
     pub fn read(given: &[String]) -> Result<BTreeMap<String, Cluster>, Failure> {
         let mut clusters = BTreeMap::new();
         for given in given {
             let (name, url) = parse(given)?;
             let cluster = Cluster::of(name, &url).ok_or_else(|| {
                 let name = name.escape_debug();
-                Failure::new(format!("--cluster {name}: the URL names no host"))
-                    .hint(format!("--cluster {name}=https://HOST"))
+                Failure::new(format!(
+                    "--cluster {name}: the URL's host is neither a DNS name nor an IP address"
+                ))
+                .hint(format!("--cluster {name}=https://idp.example.com"))
             })?;
             if clusters.insert(name.to_owned(), cluster).is_some() {
                 let message = format!("--cluster: `{}` is given twice", name.escape_debug());
@@ -38,10 +41,13 @@ impl Cluster {
         Ok(clusters)
     }
 
+    /// A URI may name hosts (RFC 3986 section 3.2.2) that a shell would not leave as they are, and the commands
+    /// that are emitted have them.
     fn of(name: &str, url: &Uri) -> Option<Cluster> {
         let is_tls = url.scheme_str() == Some("https");
         let host = url.host()?.trim_start_matches('[').trim_end_matches(']');
-        (!host.is_empty()).then(|| Cluster {
+        ServerName::try_from(host).ok()?;
+        Some(Cluster {
             name: name.to_owned(),
             host: host.to_owned(),
             port: url.port_u16().unwrap_or(if is_tls { 443 } else { 80 }),

@@ -30,7 +30,8 @@ impl Facts {
     /// Reads a configuration and checks it, as `render` does.
     ///
     /// # Errors
-    /// What the gate refuses; a secret that stands in it; a cluster that nobody has; one that nobody asks for.
+    /// What the gate refuses; a secret that stands in it; a variable that no environment has; a cluster that nobody
+    /// has; one that nobody asks for.
     pub fn read(file: &Path, options: &Options) -> Result<Facts, Failure> {
         let gate = GateFile::read(file)?;
         let secrets = ByName::default();
@@ -42,9 +43,17 @@ impl Facts {
                 "manifests are for many to read: put it into the proxy's environment, and `{env: NAME}` here",
             ));
         }
+        let variables = secrets.into_asked();
+        if let Some(name) = variables.iter().find(|name| !is_of_environment(name)) {
+            let (file, name) = (file.display(), name.escape_debug());
+            let message = format!("{file}: `{name}` is no name of a variable");
+            return Err(Failure::new(message).hint(
+                "letters, digits and `_`, and no digit first: what is emitted has it as it is",
+            ));
+        }
         let (clusters, existing) = clusters(&gate, options)?;
         Ok(Facts {
-            variables: secrets.into_asked(),
+            variables,
             holds_bodies: holds_bodies(&document),
             clusters,
             existing,
@@ -80,6 +89,13 @@ impl Facts {
         let mut path = Vec::new();
         find_inexact(&self.document, &mut path).then(|| path.join("."))
     }
+}
+
+/// A name (POSIX, Base Definitions section 3, "Name") that shells and Kubernetes take alike.
+fn is_of_environment(name: &str) -> bool {
+    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.bytes().all(is_of_name)
 }
 
 /// In a policy's data or modules, too: no key of the configuration is meant by `BEGIN ... PRIVATE KEY`.

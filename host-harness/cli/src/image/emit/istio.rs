@@ -6,6 +6,10 @@
 //! no more than where that configuration comes from. So what a WasmPlugin cannot say makes all of the
 //! filter an EnvoyFilter, whose image the proxy's agent pulls just the same (pkg/wasm/convert.go).
 
+mod steps;
+
+pub use steps::references;
+
 use super::{
     facts::Facts,
     filter::{self, WASM},
@@ -62,7 +66,8 @@ pub fn emit(image: &Image, facts: &Facts, options: &Options) -> Result<Emitted, 
             "The clusters that the gate asks.".to_owned()
         }
     };
-    if !patches.is_empty() {
+    let is_patched = !patches.is_empty();
+    if is_patched {
         // Before the plugin: what it asks should be there first.
         let filter = Manifest {
             name: format!("{}.envoyfilter.yaml", options.name),
@@ -75,9 +80,9 @@ pub fn emit(image: &Image, facts: &Facts, options: &Options) -> Result<Emitted, 
         };
         emitted.manifests.insert(0, filter);
     }
-    emitted.warnings = warn(facts, options, is_whole);
-    emitted.secrets = secrets(facts, options);
-    emitted.commands = commands(&emitted.manifests, facts, options, is_whole);
+    emitted.warnings = warn(facts, options, is_whole, is_patched);
+    emitted.secrets = steps::secrets(facts, options);
+    emitted.commands = steps::commands(&emitted.manifests, facts, options, is_whole);
     Ok(emitted)
 }
 
@@ -240,7 +245,7 @@ fn is_gateway(options: &Options) -> bool {
     options.gateway.is_some() || options.ingress
 }
 
-fn warn(facts: &Facts, options: &Options, is_whole: bool) -> Vec<String> {
+fn warn(facts: &Facts, options: &Options, is_whole: bool, is_patched: bool) -> Vec<String> {
     let proxy = Proxy {
         validates: match is_gateway(options) {
             true => "the gateway's listeners need TLS of the mode MUTUAL, with a CA of yours",
@@ -288,7 +293,14 @@ fn warn(facts: &Facts, options: &Options, is_whole: bool) -> Vec<String> {
     );
     warn(
         !options.port.is_empty(),
-        "Ports that --port does not name are not guarded.",
+        "Ports that --port does not name are not guarded. It names those on which the pod listens (of a Service the \
+         targetPort: an ingress gateway's 8443, and not 443): one on which it does not listen guards nothing, in silence, \
+         so check each.",
+    );
+    // Of a waypoint's listeners istiod knows no port (pilot/pkg/networking/core/listener_waypoint.go).
+    warn(
+        !options.port.is_empty() && options.gateway.is_some(),
+        "Where the Gateway is a waypoint, --port selects nothing, and then nothing is guarded: leave --port out for one.",
     );
     warn(
         !is_whole && options.istio.is_some_and(|it| it < NEW),
@@ -306,90 +318,10 @@ fn warn(facts: &Facts, options: &Options, is_whole: bool) -> Vec<String> {
          guarded: check that the filter is there (`istioctl proxy-config listeners`). A WasmPlugin of an earlier `emit` must go.",
     );
     warn(
-        is_whole && options.gateway.is_some(),
-        "`targetRefs` of an EnvoyFilter are for gateways of the Gateway API, not for waypoints.",
+        is_patched && options.gateway.is_some(),
+        "`targetRefs` of an EnvoyFilter are for gateways of the Gateway API, not for waypoints: in one of those nothing of \
+         the EnvoyFilter is there.",
     );
     warnings.extend(warnings::of(facts, options, &proxy));
     warnings
-}
-
-fn secrets(facts: &Facts, options: &Options) -> Vec<String> {
-    if facts.variables.is_empty() {
-        return Vec::new();
-    }
-    let mut lines = vec![
-        "In the pod template of the workload or gateway; istiod merges a container of this name:"
-            .to_owned(),
-        "containers:".to_owned(),
-        "  - name: istio-proxy".to_owned(),
-        "    image: auto".to_owned(),
-        "    env:".to_owned(),
-    ];
-    lines.extend(references(facts, options, "      "));
-    lines
-}
-
-/// `env` of a container: each variable from a key of its name in one Secret.
-pub fn references(facts: &Facts, options: &Options, indent: &str) -> Vec<String> {
-    let secret = &options.name;
-    let reference = |name: &String| {
-        format!(
-            "{indent}- {{name: {name}, valueFrom: {{secretKeyRef: {{name: {secret}, key: {name}}}}}}}"
-        )
-    };
-    facts.variables.iter().map(reference).collect()
-}
-
-fn commands(
-    manifests: &[Manifest],
-    facts: &Facts,
-    options: &Options,
-    is_whole: bool,
-) -> Vec<String> {
-    let namespace = options.namespace();
-    let files: Vec<String> = manifests
-        .iter()
-        .map(|it| format!("-f {}", it.name))
-        .collect();
-    let files = files.join(" ");
-    let labels = match &options.gateway {
-        Some(gateway) => format!("{API}/gateway-name={gateway}"),
-        None => {
-            let labels = options.selector.iter();
-            let labels: Vec<String> = labels
-                .map(|(label, value)| format!("{label}={value}"))
-                .collect();
-            labels.join(",")
-        }
-    };
-    let filter = match is_whole {
-        true => format!("envoyfilter.{namespace}.{}", options.name),
-        false => format!("{namespace}.{}", options.name),
-    };
-    let mut commands = vec![
-        format!("kubectl apply --server-side --dry-run=server {files}"),
-        format!("kubectl apply --server-side {files}"),
-        format!("istioctl analyze -n {namespace}"),
-        format!(
-            "POD=$(kubectl get pods -n {namespace} -l {labels} -o jsonpath='{{.items[0].metadata.name}}')"
-        ),
-        format!(
-            "istioctl proxy-config listeners -n {namespace} \"$POD\" -o json | grep -c '{filter}'   # not 0"
-        ),
-        format!(
-            "istioctl proxy-config ecds -n {namespace} \"$POD\" -o json | grep '{filter}'   # not an RBAC filter: that is a pull that failed"
-        ),
-    ];
-    for cluster in &facts.clusters {
-        let host = cluster.host();
-        commands.push(format!(
-            "istioctl proxy-config clusters -n {namespace} \"$POD\" -o json | grep -c '{host}'   # not 0"
-        ));
-    }
-    if !facts.variables.is_empty() {
-        commands.push(format!(
-            "kubectl rollout restart deployment -n {namespace} -l {labels}   # after the variables, which are read at the start"
-        ));
-    }
-    commands
 }

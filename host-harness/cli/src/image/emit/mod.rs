@@ -142,6 +142,7 @@ impl Emit {
             };
             told.extend(["--key".to_owned(), key]);
         }
+        told.extend(self.verification.told());
         if self.unverified {
             told.push("--unverified".to_owned());
         }
@@ -180,5 +181,29 @@ fn summarize(emitted: &Emitted) {
         lines
             .iter()
             .for_each(|it| terminal::say(&format!("  {it}")));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::Emit;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Asked {
+        #[command(flatten)]
+        emit: Emit,
+    }
+
+    /// A constraint that is not recorded is not asked for again.
+    #[test]
+    fn the_command_has_all_that_was_asked_of_the_image() {
+        let command = "portcullis image emit registry.example.com/gate:v1 --key ci.pub --annotation env=production \
+                       --annotation 'team=a b' --max-age '90days 1h' --allow-unsigned-referrers --plain-http=false \
+                       --config gate.yaml --for istio --selector app=orders";
+        let arguments = shlex::split(command).unwrap();
+        let asked = Asked::try_parse_from(arguments.iter().skip(2)).unwrap();
+        assert_eq!(asked.emit.told("registry.example.com/gate:v1"), command);
     }
 }

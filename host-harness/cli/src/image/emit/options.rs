@@ -51,7 +51,8 @@ pub struct Options {
     /// Among plugins of one phase: a higher one comes first [default: 100]
     #[arg(long, allow_negative_numbers = true)]
     pub priority: Option<i32>,
-    /// A port that it guards. May be repeated; other ports are then not guarded [default: all]
+    /// A port that it guards, as the pod listens on it: a Service's targetPort, such as a gateway's 8443 behind
+    /// 443. May be repeated; other ports are then not guarded, and of a waypoint none is [default: all]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Vec<u16>,
     /// The oldest Istio that it must run on, such as 1.26 [default: 1.27]

@@ -4,7 +4,10 @@ use super::{
     manifest::{Emitted, Manifest},
     yaml,
 };
-use crate::{failure::Failure, output};
+use crate::{
+    failure::Failure,
+    output::{self, Staged},
+};
 use base16ct::lower::encode_string;
 use std::{
     fs,
@@ -102,32 +105,47 @@ fn comment(text: &str, bullet: &str) -> String {
     lines
 }
 
-/// Writes them. What cannot be replaced is found before anything is written.
+/// Writes them. What cannot be replaced, and what cannot be written, is found before any of them is in its place.
 ///
 /// # Errors
-/// Where a file is that `emit` did not write, or that was changed since; what cannot be written.
+/// Where a file is that `emit` did not write, or that was changed since; what is no file; what cannot be written.
 pub fn write(files: &[File], folder: &Path, force: bool) -> Result<Vec<PathBuf>, Failure> {
     fs::create_dir_all(folder).map_err(|error| Failure::io(folder.display(), &error))?;
     let paths: Vec<PathBuf> = files.iter().map(|file| folder.join(&file.name)).collect();
-    if !force {
-        for path in &paths {
-            replaceable(path)?;
-        }
-    }
-    for (file, path) in files.iter().zip(&paths) {
-        output::write(path, true, file.text.as_bytes())?;
+    let found = paths.iter().map(|path| replaces(path, force));
+    let replaced = found.collect::<Result<Vec<bool>, Failure>>()?;
+    let texts = files.iter().zip(&paths);
+    let staged: Result<Vec<Staged>, Failure> = texts
+        .map(|(file, path)| output::stage(path, file.text.as_bytes()))
+        .collect();
+    for (staged, replaces) in staged?.into_iter().zip(replaced) {
+        staged.put(force || replaces)?;
     }
     Ok(paths)
 }
 
-fn replaceable(path: &Path) -> Result<(), Failure> {
-    let why = match fs::read(path) {
-        Ok(found) => match fault(&found) {
-            None => return Ok(()),
+/// Whether there is a file to replace.
+fn replaces(path: &Path, force: bool) -> Result<bool, Failure> {
+    let io = |error| Failure::io(path.display(), &error);
+    let kind = match path.symlink_metadata() {
+        Ok(found) => found.file_type(),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(io(error)),
+    };
+    if !kind.is_file() && !kind.is_symlink() {
+        let message = format!("{}: is there, and no file", path.display());
+        return Err(Failure::new(message).hint("move it away, or give another --output or --name"));
+    }
+    if force {
+        return Ok(true);
+    }
+    // What a link leads to is not waited for, where it is a pipe.
+    let why = match fs::metadata(path) {
+        Ok(found) if found.is_file() => match fault(&fs::read(path).map_err(io)?) {
+            None => return Ok(true),
             Some(why) => why,
         },
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Failure::io(path.display(), &error)),
+        _ => "is a link, and leads to no file",
     };
     Err(Failure::new(format!("{}: {why}", path.display())).hint("--force replaces it"))
 }
