@@ -109,19 +109,29 @@ impl Verification {
 
     /// What must be true besides, and how the registry is reached, as arguments again.
     pub fn told(&self) -> Vec<String> {
-        let annotations = self.annotation.iter();
-        let mut told: Vec<String> = annotations
-            .flat_map(|(name, value)| ["--annotation".to_owned(), format!("{name}={value}")])
-            .collect();
-        if let Some(age) = self.max_age {
-            let age = humantime::format_duration(age).to_string();
-            told.extend(["--max-age".to_owned(), age]);
+        // By name, so that no constraint to come is left out.
+        let Verification {
+            place: Place {
+                reference: _,
+                plain_http,
+            },
+            key: _,
+            annotation,
+            max_age,
+            allow_unsigned_referrers,
+        } = self;
+        let mut told = Vec::new();
+        for (name, value) in annotation {
+            told.extend(["--annotation".to_owned(), format!("{name}={value}")]);
         }
-        if self.allow_unsigned_referrers {
+        if let Some(age) = max_age {
+            // humantime would write 90 days as months and a rest.
+            told.extend(["--max-age".to_owned(), format!("{}s", age.as_secs())]);
+        }
+        if *allow_unsigned_referrers {
             told.push("--allow-unsigned-referrers".to_owned());
         }
-        let plain = self.place.plain_http;
-        told.extend(plain.map(|plain| format!("--plain-http={plain}")));
+        told.extend(plain_http.map(|plain| format!("--plain-http={plain}")));
         told
     }
 
