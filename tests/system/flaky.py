@@ -13,11 +13,13 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 @contextlib.contextmanager
-def proxy(host, fault=None, times=0, lists_referrers=False, login=None, uses=0):
+def proxy(host, fault=None, times=0, lists_referrers=False, login=None, uses=0, rival=None, at=0):
     """Its address, and a count of what failed and of the tokens it gave. Each method and path fails so many times
     first: with a status, or "hang up". One that lists referrers knows those that are pushed through it. With a login
-    it wants tokens, which it gives for that login, and each of which serves so many times."""
+    it wants tokens, which it gives for that login, and each of which serves so many times. A rival has its turn
+    before signatures are read the so-manieth time after they were first written."""
     failed, counted = collections.Counter(), collections.Counter()
+    reads = {}
     referrers, left = collections.defaultdict(list), collections.Counter()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -30,6 +32,13 @@ def proxy(host, fault=None, times=0, lists_referrers=False, login=None, uses=0):
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
             if login is not None and (wanted := self.want()):
                 return self.answer(*wanted)
+            if rival is not None and self.path.endswith(".sig"):
+                if self.command == "PUT":
+                    reads.setdefault(self.path, 0)
+                elif self.path in reads:
+                    reads[self.path] += 1
+                    if reads[self.path] == at:
+                        rival(self.path)
             what = (self.command, self.path.split("?")[0].rsplit("/uploads/")[0])
             # That one is asked for its challenge alone, whatever its status.
             if fault is not None and self.path != "/v2/" and failed[what] < times:

@@ -226,6 +226,30 @@ def a_signature_too_many_is_not_added(folder):
         refused(folder, f"{host}/gate:v1", "more than 64")
 
 
+def who_signs_at_the_same_time_loses_nothing(folder):
+    keys(folder)
+    with registry(folder) as host:
+        made = push(folder, f"{host}/gate:v1", small(folder))
+        for digest in (made["digest"], *(it["digest"] for it in made["attached"])):
+            by_hand(folder, host, "gate", digest)
+        where = f"{tag(made['digest'])}.sig"
+        rivals = fetch(host, "gate", where, MANIFEST)
+        # Before what was written is held against what is there, and afterwards.
+        for at in (1, 2):
+            put(host, "gate", where, rivals)
+            turns = []
+
+            def rival(path):
+                if path.endswith(where):
+                    turns.append(put(host, "gate", where, rivals))
+
+            with flaky.proxy(host, rival=rival, at=at) as (through, _):
+                image(folder, "sign", f"{through}/gate:v1", "--key", "ed25519.pem")
+            assert len(turns) == 1, turns
+            for key in ("p256.pub", "ed25519.pub"):
+                verified(folder, f"{host}/gate:v1", key=key)
+
+
 def a_digest_is_signed_and_a_tag_with_a_warning(folder):
     keys(folder)
     with registry(folder) as host:
@@ -452,6 +476,7 @@ TESTS = [
     what_others_signed_is_verified_here,
     signatures_stay_and_say_what_is_wanted,
     a_signature_too_many_is_not_added,
+    who_signs_at_the_same_time_loses_nothing,
     a_digest_is_signed_and_a_tag_with_a_warning,
     what_was_attached_does_not_vanish_unseen,
     what_is_no_gate_is_neither_signed_nor_verified,

@@ -44,11 +44,6 @@ const TIMESTAMP: &str = "timestamp";
 impl Sign {
     pub fn run(self) -> Result<(), Stopped> {
         let target = self.place.target()?;
-        if !self.place.is_pinned() {
-            terminal::warn(
-                "a tag was given: what it names now is signed; `image push` prints the digest",
-            );
-        }
         let mut optional = Map::new();
         for (name, value) in &self.annotation {
             let is_twice = optional.insert(name.clone(), Value::from(value.as_str()));
@@ -66,6 +61,11 @@ impl Sign {
         let key = signing::content(&self.key)?;
         let key =
             SigningKey::read(&key, password).map_err(Stopped::at(format!("--key {}", self.key)))?;
+        if !self.place.is_pinned() {
+            terminal::warn(
+                "a tag was given: what it names now is signed; `image push` prints the digest",
+            );
+        }
         let bar = Bar::of(None);
         let signed = Remote::to_push(&target).and_then(|remote| {
             sign(

@@ -13,6 +13,9 @@ use portcullis_crypto::encoding;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
+/// How often others may be in the way.
+const ATTEMPTS: usize = 4;
+
 /// What was signed.
 pub struct Signed {
     /// Of the image's manifest.
@@ -45,18 +48,31 @@ pub fn sign(
     }
     // The image last: where something fails before, it is not signed.
     let digests = attached.iter().map(|(_, digest)| digest);
-    for digest in digests.chain([&image.digest]) {
-        let payload = Payload {
-            digest: digest.clone(),
-            reference: remote.target().repository(),
-            optional: optional.clone(),
-        };
-        add(remote, key, &payload)?;
+    let digests = digests.chain([&image.digest]);
+    let payloads = digests.map(|digest| Payload {
+        digest: digest.clone(),
+        reference: remote.target().repository(),
+        optional: optional.clone(),
+    });
+    // A second time: somebody who signed meanwhile may have put their list over ours.
+    for payload in payloads.clone().chain(payloads) {
+        patiently_add(remote, key, &payload)?;
     }
     Ok(Signed {
         digest: image.digest,
         attached,
     })
+}
+
+/// Others may put their list there between reading it and writing it: then it is read again.
+fn patiently_add(remote: &Remote, key: &SigningKey, payload: &Payload) -> Result<(), Fault> {
+    for _ in 1..ATTEMPTS {
+        match add(remote, key, payload) {
+            Err(Fault::Changed { .. }) => {}
+            done => return done,
+        }
+    }
+    add(remote, key, payload)
 }
 
 /// Puts a signature beside those that are there, unless it is one of them. Earlier ones of the key that say
