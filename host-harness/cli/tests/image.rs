@@ -351,6 +351,7 @@ fn nothing_is_verified_or_signed_with_what_is_no_key() {
         "--annotation a=b",
         "--max-age 1d",
         "--allow-unsigned-referrers",
+        "--require sbom,provenance",
     ] {
         let ran = run(
             &folder,
