@@ -13,11 +13,14 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 @contextlib.contextmanager
-def proxy(host, fault=None, times=0, lists_referrers=False):
-    """Its address, and a count of what failed. Each method and path fails so many times first: with a status, or
-    "hang up". One that lists referrers knows those that are pushed through it."""
+def proxy(host, fault=None, times=0, lists_referrers=False, login=None, uses=0, rival=None, at=0):
+    """Its address, and a count of what failed and of the tokens it gave. Each method and path fails so many times
+    first: with a status, or "hang up". One that lists referrers knows those that are pushed through it. With a login
+    it wants tokens, which it gives for that login, and each of which serves so many times. A rival has its turn
+    before signatures are read the so-manieth time after they were first written."""
     failed, counted = collections.Counter(), collections.Counter()
-    referrers = collections.defaultdict(list)
+    reads = {}
+    referrers, left = collections.defaultdict(list), collections.Counter()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -27,6 +30,15 @@ def proxy(host, fault=None, times=0, lists_referrers=False):
                 body = b"".join(iter(self.chunk, b""))
             else:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            if login is not None and (wanted := self.want()):
+                return self.answer(*wanted)
+            if rival is not None and self.path.endswith(".sig"):
+                if self.command == "PUT":
+                    reads.setdefault(self.path, 0)
+                elif self.path in reads:
+                    reads[self.path] += 1
+                    if reads[self.path] == at:
+                        rival(self.path)
             what = (self.command, self.path.split("?")[0].rsplit("/uploads/")[0])
             # That one is asked for its challenge alone, whatever its status.
             if fault is not None and self.path != "/v2/" and failed[what] < times:
@@ -53,6 +65,22 @@ def proxy(host, fault=None, times=0, lists_referrers=False):
             kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in gone]
             length = answer.getheader("content-length") if self.command == "HEAD" else None
             self.answer(answer.status, kept, content, length)
+
+        def want(self):
+            said = self.headers.get("authorization", "")
+            if self.path.startswith("/token?"):
+                if said != f"Basic {login}":
+                    return 401, [], b"nobody knows you"
+                counted["tokens"] += 1
+                token = f"token-{counted['tokens']}"
+                left[token] = uses
+                return 200, [], json.dumps({"token": token}).encode()
+            token = said.removeprefix("Bearer ")
+            if left[token] > 0:
+                left[token] -= 1
+                return None
+            realm = f"http://127.0.0.1:{server.server_address[1]}/token"
+            return 401, [("www-authenticate", f'Bearer realm="{realm}",service="x"')], said.encode()
 
         def answer(self, status, headers, content, length=None):
             self.send_response_only(status)

@@ -188,12 +188,13 @@ def by_hand(folder, host, name, digest):
     put(host, name, f"{tag(digest)}.sig", manifest)
 
 
-def tar(*files):
+def tar(*files, extended=None):
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for name, content in files:
             member = tarfile.TarInfo(name)
             member.size = len(content)
+            member.pax_headers = extended or {}
             archive.addfile(member, io.BytesIO(content))
     return out.getvalue()
 

@@ -237,11 +237,64 @@ fn an_image_on_disk_that_was_changed_is_not_read() {
         folder.write(file, before);
     }
     assert_eq!(run(&folder, "image inspect out").code, 0);
-    // What is there is replaced only when that is said.
+}
+
+#[test]
+fn what_an_image_says_does_not_pass_for_what_is_said_of_it() {
+    let folder = folder();
+    let annotation = "a\nb=c\nsignature   of x (verified)\u{1b}[2J";
+    let built = folder
+        .command(&words("image build --wasm gate.wasm -o out --annotation"))
+        .arg(annotation)
+        .output()
+        .unwrap();
+    assert_eq!(built.status.code(), Some(0), "{built:?}");
+    let ran = run(&folder, "image inspect out");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let shown = r"annotation  a\nb=c\nsignature   of x (verified)\u{1b}[2J";
+    assert!(
+        ran.stdout.lines().any(|line| line == shown),
+        "{}",
+        ran.stdout
+    );
+    assert!(!ran.stdout.contains('\u{1b}'));
+}
+
+#[test]
+fn nothing_is_replaced_but_an_image_and_only_when_that_is_said() {
+    let folder = folder();
+    let build = "image build --wasm gate.wasm -o out";
+    let digest = run(&folder, build).stdout;
     run(&folder, build).refused("error: out: ");
-    folder.write("out/more", "x");
-    assert_eq!(run(&folder, &format!("{build} --force")).code, 0);
-    assert!(!folder.path().join("out/more").exists());
+    let other = run(&folder, &format!("{build} --force --version v2")).stdout;
+    assert!(digest.starts_with("sha256:") && other.starts_with("sha256:") && digest != other);
+    assert!(folder.read("out/index.json").contains(other.trim()));
+    let cases = [
+        ("an image and more", "out/more", "it has `more`"),
+        ("a folder", "project/main.rs", "it has `main.rs`"),
+        ("no image", "blobs/blobs/a", "it is a folder, and no image"),
+        (
+            "a mark that is a folder",
+            "marked/oci-layout/a",
+            "it is a folder, and no image",
+        ),
+    ];
+    for (name, file, wanted) in cases {
+        let at = folder.path().join(file);
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        fs::write(&at, "x").unwrap();
+        let output = file.split('/').next().unwrap();
+        let ran = run(
+            &folder,
+            &format!("image build --wasm gate.wasm -o {output} --force"),
+        );
+        ran.refused(&format!("error: {output}: {wanted}"));
+        assert!(ran.stderr.contains("\nhint: --force replaces"), "{name}");
+        assert_eq!(fs::read(&at).unwrap(), b"x", "{name}");
+    }
+    let beside = fs::read_dir(folder.path()).unwrap().flatten();
+    let mut names = beside.map(|entry| entry.file_name().into_string().unwrap());
+    assert!(!names.any(|name| name.starts_with(".portcullis-")));
 }
 
 #[test]
@@ -298,6 +351,7 @@ fn nothing_is_verified_or_signed_with_what_is_no_key() {
         "--annotation a=b",
         "--max-age 1d",
         "--allow-unsigned-referrers",
+        "--require sbom,provenance",
     ] {
         let ran = run(
             &folder,

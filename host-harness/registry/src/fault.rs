@@ -37,6 +37,31 @@ pub enum Fault {
     Refused(String),
 }
 
+/// Why one request came to nothing.
+#[derive(Debug)]
+pub(crate) enum Wrong {
+    Client(OciDistributionError),
+    /// What the registry does is not what a registry does.
+    Registry(String),
+    /// An answer has more than so many bytes.
+    Long(usize),
+    /// What is there is not what it must be.
+    Refused(String),
+}
+
+impl From<OciDistributionError> for Wrong {
+    fn from(error: OciDistributionError) -> Wrong {
+        Wrong::Client(error)
+    }
+}
+
+/// Without its URL, which may be one that was signed for whoever asked.
+impl From<reqwest::Error> for Wrong {
+    fn from(error: reqwest::Error) -> Wrong {
+        Wrong::Client(error.without_url().into())
+    }
+}
+
 /// How much of what a registry says is told.
 const TOLD: usize = 400;
 
@@ -53,8 +78,28 @@ impl Fault {
         matches!(self, Fault::Refused(_))
     }
 
-    pub(crate) fn of(target: &Target, error: OciDistributionError) -> Fault {
+    /// `secrets` are what was sent: a registry may say it back.
+    pub(crate) fn of(target: &Target, wrong: Wrong, secrets: &[String]) -> Fault {
         let host = target.host().to_owned();
+        let error = match wrong {
+            Wrong::Client(OciDistributionError::RequestError(error)) => {
+                OciDistributionError::RequestError(error.without_url())
+            }
+            Wrong::Client(error) => error,
+            Wrong::Registry(what) => {
+                return Fault::Registry {
+                    host,
+                    what,
+                    unanswered: None,
+                };
+            }
+            Wrong::Long(limit) => {
+                return Fault::Refused(format!(
+                    "an answer of {host} is longer than the {limit} bytes that it may have"
+                ));
+            }
+            Wrong::Refused(why) => return Fault::Refused(why),
+        };
         let status = status(&error);
         if matches!(status, Some(401 | 403)) {
             return Fault::Unauthorized { host };
@@ -67,6 +112,9 @@ impl Fault {
                 let words: Vec<&str> = errors.map(|error| &*error.message).collect();
                 words.join("; ")
             }
+            OciDistributionError::ServerError { code, message, .. } => {
+                format!("it answers with {code}: {message}")
+            }
             other => other.to_string(),
         };
         let mut cause = error.source();
@@ -74,14 +122,9 @@ impl Fault {
             what.push_str(&format!(": {error}"));
             cause = error.source();
         }
-        let what: String = what
-            .chars()
-            .take(TOLD)
-            .flat_map(char::escape_debug)
-            .collect();
         Fault::Registry {
             host,
-            what,
+            what: told(what, secrets),
             unanswered: is_unanswered.then(|| target.is_plain()),
         }
     }
@@ -112,6 +155,22 @@ impl Fault {
     }
 }
 
+/// In part, on one line, and without what is secret.
+fn told(mut what: String, secrets: &[String]) -> String {
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        what = what.replace(secret, "...");
+    }
+    what.chars()
+        .take(TOLD)
+        .flat_map(char::escape_debug)
+        .collect()
+}
+
+/// Whether other credentials, or newer ones, are wanted.
+pub(crate) fn is_unauthorized(wrong: &Wrong) -> bool {
+    matches!(wrong, Wrong::Client(error) if status(error) == Some(401))
+}
+
 /// Of the answer, where there was one.
 fn status(error: &OciDistributionError) -> Option<u16> {
     match error {
@@ -130,7 +189,10 @@ fn status(error: &OciDistributionError) -> Option<u16> {
 
 /// Whether trying again may help: too many requests, a server that is not well, no answer. A
 /// certificate that is not trusted stays so.
-pub(crate) fn may_pass(error: &OciDistributionError) -> bool {
+pub(crate) fn may_pass(wrong: &Wrong) -> bool {
+    let Wrong::Client(error) = wrong else {
+        return false;
+    };
     match status(error) {
         Some(status) => status == 429 || status >= 500,
         None => {
@@ -150,4 +212,31 @@ fn is_about_certificates(error: &OciDistributionError) -> bool {
         cause = error.source();
     }
     false
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_is_not_said_back() {
+        let target = Target::parse("registry.example.com/a:v1", None, None).unwrap();
+        let secrets = ["hunter2".to_owned(), "tok.en".to_owned(), String::new()];
+        let text = |wrong| Fault::of(&target, wrong, &secrets).to_string();
+        let said = text(Wrong::Client(OciDistributionError::ServerError {
+            code: 400,
+            url: "https://registry.example.com/v2/?signature=abc".into(),
+            message: format!("Bearer tok.en\nof {}hunter2", "x".repeat(350)),
+        }));
+        assert!(
+            said.contains("it answers with 400: Bearer ...\\nof xxx"),
+            "{said}"
+        );
+        for secret in ["hunter", "tok.en", "abc"] {
+            assert!(!said.contains(secret), "{said}");
+        }
+        let refused = Fault::of(&target, Wrong::Long(7), &secrets);
+        assert!(refused.is_refusal() && refused.to_string().contains("7 bytes"));
+    }
 }

@@ -1,12 +1,15 @@
 //! What is kept in registries: bundles of policies, and the module as an image, with its signatures.
 
 mod bundle;
+mod client;
 mod credentials;
 mod digest;
 mod fault;
 pub mod image;
+mod patience;
 mod remote;
 mod target;
+mod token;
 
 pub use bundle::{Pushed, push};
 pub use digest::Digest;

@@ -1,35 +1,30 @@
 //! A registry that is spoken to (OCI Distribution Specification 1.1): patiently, and never reading more
-//! than was bargained for. Pushes and tokens are `oci-client`'s; what is read is read here, so that each
-//! answer has a bound and a digest.
+//! than was bargained for. Pushes are `oci-client`'s, with a token that it does not ask for itself; what is
+//! read is read here, so that each answer has a bound and a digest.
 
-use crate::{Digest, Fault, Target, credentials, fault::may_pass};
+use crate::{
+    Digest, Fault, Target, client, credentials,
+    fault::{Wrong, is_unauthorized},
+    patience::{waiting, within},
+    token,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures_util::stream;
-use oci_client::{
-    Client, RegistryOperation,
-    client::{ClientConfig, ClientProtocol},
-    errors::OciDistributionError,
-    secrets::RegistryAuth,
-};
+use oci_client::{Client, RegistryOperation, errors::OciDistributionError, secrets::RegistryAuth};
 use reqwest::{Response, StatusCode, header};
 use std::{cell::RefCell, sync::Arc, time::Duration};
-use tokio::{runtime::Runtime, time::sleep};
+use tokio::runtime::Runtime;
 
 /// Told how many bytes are on their way. What is tried again is told again.
 pub type Progress = Arc<dyn Fn(usize) + Send + Sync>;
 
 /// Bytes that are handed over at a time, and told to whoever follows the progress.
 const PIECE: usize = 256 * 1024;
-const CONNECT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 /// Between two reads of an answer.
-const READ: Duration = Duration::from_secs(60);
-const AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
-/// Before the second attempt, the third, and the last one.
-const WAITS: [Duration; 3] = [
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-];
+pub(crate) const READ: Duration = Duration::from_secs(60);
+pub(crate) const AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 /// Bytes of a manifest or an index: what registries must take, and most take no more (OCI Distribution
 /// Specification 1.1, "Pushing Manifests").
 const MANIFEST: usize = 4 * 1024 * 1024;
@@ -48,14 +43,16 @@ pub(crate) struct Document {
 pub struct Remote {
     target: Target,
     operation: RegistryOperation,
-    client: Client,
+    /// It has what requests must carry, and asks for nothing.
+    client: RefCell<Client>,
     http: reqwest::Client,
     credentials: RegistryAuth,
-    token: RefCell<Option<String>>,
+    /// What requests must carry.
+    carried: RefCell<RegistryAuth>,
     runtime: Runtime,
 }
 
-type Answered<T> = Result<T, OciDistributionError>;
+pub(crate) type Answered<T> = Result<T, Wrong>;
 
 impl Remote {
     /// # Errors
@@ -76,7 +73,7 @@ impl Remote {
         let credentials = credentials::of(target.host())?;
         // What is there already serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let wrong = |error| Fault::of(target, error);
+        let wrong = |wrong: Wrong| Fault::of(target, wrong, &[]);
         let http = reqwest::Client::builder()
             .user_agent(AGENT)
             .connect_timeout(CONNECT)
@@ -85,20 +82,25 @@ impl Remote {
             .https_only(!target.is_plain())
             .build()
             .map_err(|error| wrong(error.into()))?;
+        let client = client::idle(target).map_err(wrong)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| wrong(error.into()))?;
+            .map_err(|error| wrong(OciDistributionError::from(error).into()))?;
         let remote = Remote {
             target: target.clone(),
             operation,
-            client: Client::try_from(configuration(target)).map_err(wrong)?,
+            client: RefCell::new(client),
             http,
             credentials,
-            token: RefCell::new(None),
+            carried: RefCell::new(RegistryAuth::Anonymous),
             runtime,
         };
-        remote.patiently(async || remote.authenticate().await)?;
+        let asked = remote.runtime.block_on(waiting(&mut async || {
+            // Each attempt with a challenge of its own.
+            remote.authenticate().await
+        }));
+        asked.map_err(|wrong| remote.fault(wrong))?;
         Ok(remote)
     }
 
@@ -117,7 +119,9 @@ impl Remote {
     ) -> Result<Option<Document>, Fault> {
         let (url, accept) = (self.url("manifests", name), media_types.join(", "));
         let nobody: Progress = Arc::new(|_| ());
-        let found = self.patiently(async || self.get(&url, &accept, MANIFEST, &nobody).await)?;
+        let found = self.patiently(async || {
+            within(MANIFEST, self.get(&url, &accept, MANIFEST, &nobody)).await
+        })?;
         let Some((head, bytes)) = found else {
             return Ok(None);
         };
@@ -152,7 +156,9 @@ impl Remote {
         let url = self.url("referrers", digest.as_str());
         let nobody: Progress = Arc::new(|_| ());
         let accept = crate::image::INDEX;
-        let found = self.patiently(async || self.get(&url, accept, MANIFEST, &nobody).await)?;
+        let found = self.patiently(async || {
+            within(MANIFEST, self.get(&url, accept, MANIFEST, &nobody)).await
+        })?;
         match found {
             None => Ok(None),
             Some((head, _)) if head.contains_key(header::LINK) => Err(Fault::Refused(format!(
@@ -179,7 +185,16 @@ impl Remote {
         progress: &Progress,
     ) -> Result<Option<Vec<u8>>, Fault> {
         let url = self.url("blobs", digest.as_str());
-        let found = self.patiently(async || self.get(&url, "*/*", size, progress).await)?;
+        let found = self.patiently(async || {
+            let found = within(size, self.get(&url, "*/*", size, progress)).await;
+            found.map_err(|wrong| match wrong {
+                Wrong::Long(_) => Wrong::Refused(format!(
+                    "the blob {digest} was changed: it has more than the {size} bytes of its \
+                     descriptor"
+                )),
+                other => other,
+            })
+        })?;
         let Some((_, bytes)) = found else {
             return Ok(None);
         };
@@ -202,7 +217,10 @@ impl Remote {
     /// Where the registry does not take it.
     pub(crate) fn push_blob(&self, blob: &Bytes, progress: &Progress) -> Result<Digest, Fault> {
         let (image, digest) = (self.target.reference(), Digest::of(blob));
-        let there = async || self.client.blob_exists(image, digest.as_str()).await;
+        let there = async || {
+            let client = self.client.borrow().clone();
+            Ok(client.blob_exists(image, digest.as_str()).await?)
+        };
         if self.patiently(there)? {
             return Ok(digest);
         }
@@ -217,7 +235,8 @@ impl Remote {
             });
             let size = u64::try_from(blob.len()).ok();
             let pieces = stream::iter(pieces);
-            self.client
+            let client = self.client.borrow().clone();
+            client
                 .push_blob_stream(image, pieces, digest.as_str(), size)
                 .await?;
             Ok(())
@@ -240,7 +259,8 @@ impl Remote {
         let kind = header::HeaderValue::from_static(media_type);
         self.patiently(async || {
             let (bytes, kind) = (manifest.to_vec(), kind.clone());
-            self.client.push_manifest_raw(&image, bytes, kind).await
+            let client = self.client.borrow().clone();
+            Ok(client.push_manifest_raw(&image, bytes, kind).await?)
         })?;
         let digest = Digest::of(manifest);
         let there = self.manifest(name, &[media_type])?;
@@ -254,36 +274,47 @@ impl Remote {
     }
 
     fn url(&self, what: &str, name: &str) -> String {
-        let image = self.target.reference();
-        let scheme = if self.target.is_plain() {
-            "http"
-        } else {
-            "https"
-        };
-        let (host, repository) = (image.resolve_registry(), image.repository());
-        format!("{scheme}://{host}/v2/{repository}/{what}/{name}")
+        let repository = self.target.reference().repository();
+        self.target.url(&format!("{repository}/{what}/{name}"))
     }
 
-    /// What is passing is waited for, so many times.
+    /// What is passing is waited for, so many times; and a token lives for minutes.
     fn patiently<T>(&self, mut attempt: impl AsyncFnMut() -> Answered<T>) -> Result<T, Fault> {
         let answered = self.runtime.block_on(async {
-            for wait in WAITS {
-                match attempt().await {
-                    Err(error) if may_pass(&error) => sleep(wait).await,
-                    answered => return answered,
+            match waiting(&mut attempt).await {
+                Err(wrong) if is_unauthorized(&wrong) => {
+                    self.authenticate().await?;
+                    waiting(&mut attempt).await
                 }
+                answered => answered,
             }
-            attempt().await
         });
-        answered.map_err(|error| Fault::of(&self.target, error))
+        answered.map_err(|wrong| self.fault(wrong))
     }
 
     async fn authenticate(&self) -> Answered<()> {
-        let image = self.target.reference();
-        let token = self.client.auth(image, &self.credentials, self.operation);
-        let token = token.await?;
-        *self.token.borrow_mut() = token;
+        let carried = token::ask(&self.http, &self.target, self.operation, &self.credentials);
+        let carried = within(0, carried).await?;
+        let client = client::with(&self.target, &carried).await?;
+        *self.client.borrow_mut() = client;
+        *self.carried.borrow_mut() = carried;
         Ok(())
+    }
+
+    fn fault(&self, wrong: Wrong) -> Fault {
+        let carried = self.carried.borrow();
+        let mut secrets = Vec::new();
+        for sent in [&*carried, &self.credentials] {
+            match sent {
+                RegistryAuth::Bearer(token) => secrets.push(token.clone()),
+                RegistryAuth::Basic(user, password) => {
+                    secrets.push(STANDARD.encode(format!("{user}:{password}")));
+                    secrets.push(password.clone());
+                }
+                RegistryAuth::Anonymous => {}
+            }
+        }
+        Fault::of(&self.target, wrong, &secrets)
     }
 
     /// None where there is nothing.
@@ -295,11 +326,6 @@ impl Remote {
         progress: &Progress,
     ) -> Answered<Option<(header::HeaderMap, Vec<u8>)>> {
         let mut answer = self.ask(url, accept).await?;
-        if answer.status() == StatusCode::UNAUTHORIZED {
-            // A token lives for minutes.
-            self.authenticate().await?;
-            answer = self.ask(url, accept).await?;
-        }
         match answer.status() {
             StatusCode::OK => {
                 let head = answer.headers().clone();
@@ -314,50 +340,38 @@ impl Remote {
                     code: status.as_u16(),
                     url: url.to_owned(),
                     message: String::from_utf8_lossy(&message).into_owned(),
-                })
+                }
+                .into())
             }
         }
     }
 
     async fn ask(&self, url: &str, accept: &str) -> Answered<Response> {
         let request = self.http.get(url).header(header::ACCEPT, accept);
-        let token = self.token.borrow().clone();
-        let request = match (token, &self.credentials) {
-            (Some(token), _) => request.bearer_auth(token),
-            (None, RegistryAuth::Basic(user, password)) => request.basic_auth(user, Some(password)),
-            (None, _) => request,
+        let request = match &*self.carried.borrow() {
+            RegistryAuth::Bearer(token) => request.bearer_auth(token),
+            RegistryAuth::Basic(user, password) => request.basic_auth(user, Some(password)),
+            RegistryAuth::Anonymous => request,
         };
         Ok(request.send().await?)
     }
 }
 
-async fn read(answer: &mut Response, limit: usize, progress: &Progress) -> Answered<Vec<u8>> {
+/// At most so many bytes of an answer.
+pub(crate) async fn read(
+    answer: &mut Response,
+    limit: usize,
+    progress: &Progress,
+) -> Answered<Vec<u8>> {
     let mut bytes = Vec::new();
     while let Some(piece) = answer.chunk().await? {
         if bytes.len().saturating_add(piece.len()) > limit {
-            return Err(OciDistributionError::SpecViolationError(format!(
-                "an answer is longer than the {limit} bytes that it may have"
-            )));
+            return Err(Wrong::Long(limit));
         }
         progress(piece.len());
         bytes.extend_from_slice(&piece);
     }
     Ok(bytes)
-}
-
-fn configuration(target: &Target) -> ClientConfig {
-    ClientConfig {
-        protocol: match target.is_plain() {
-            true => ClientProtocol::Http,
-            false => ClientProtocol::Https,
-        },
-        // One request with all of it, as `oras` has it: some registries want chunks of their own size.
-        use_monolithic_push: true,
-        connect_timeout: Some(CONNECT),
-        read_timeout: Some(READ),
-        user_agent: AGENT,
-        ..ClientConfig::default()
-    }
 }
 
 /// What somebody else wrote, in part and on one line.

@@ -30,9 +30,7 @@ impl Target {
                 "what is pushed has a tag; its digest follows",
             ));
         }
-        if !names_registry(text) {
-            return Err(wrong("names no registry", HINT));
-        }
+        registry_of(text).map_err(|why| wrong(why, HINT))?;
         let own = text
             .rsplit_once('/')
             .and_then(|(_, name)| name.split_once(':'));
@@ -70,9 +68,7 @@ impl Target {
         if !text.contains('@') {
             return Target::parse(text, None, plain_http);
         }
-        if !names_registry(text) {
-            return Err(wrong("names no registry"));
-        }
+        registry_of(text).map_err(wrong)?;
         let reference: Reference = text
             .parse()
             .map_err(|error| wrong(&format!("is no reference ({error})")))?;
@@ -131,15 +127,32 @@ impl Target {
         is_loopback(self.reference.registry())
     }
 
+    /// Of what is below `/v2/`.
+    pub(crate) fn url(&self, path: &str) -> String {
+        let scheme = if self.is_plain { "http" } else { "https" };
+        format!("{scheme}://{}/v2/{path}", self.reference.resolve_registry())
+    }
+
     pub(crate) fn reference(&self) -> &Reference {
         &self.reference
     }
 }
 
 /// Elsewhere a name without a registry is Docker Hub's: nothing is sent there unasked.
-fn names_registry(text: &str) -> bool {
+fn registry_of(text: &str) -> Result<(), &'static str> {
     let host = text.split_once('/').map_or("", |(host, _)| host);
-    host.contains(['.', ':']) || host == "localhost"
+    if host.starts_with('[') {
+        return Err("names its registry by an IPv6 address, and a host name is wanted");
+    }
+    let port = host.rsplit_once(':').map_or("", |(_, port)| port);
+    let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number && port.parse::<u16>().unwrap_or(0) == 0 {
+        return Err("names a port that is none: there are those from 1 to 65535");
+    }
+    match host.contains(['.', ':']) || host == "localhost" {
+        true => Ok(()),
+        false => Err("names no registry"),
+    }
 }
 
 fn is_loopback(registry: &str) -> bool {
@@ -202,6 +215,10 @@ mod tests {
                 Err("has a tag already"),
             ),
             ("policies/authz:v1", None, Err("names no registry")),
+            ("[::1]:5000/authz:v1", None, Err("by an IPv6 address")),
+            ("[::1]/authz:v1", None, Err("by an IPv6 address")),
+            ("localhost:99999/authz:v1", None, Err("a port that is none")),
+            ("localhost:0/authz:v1", None, Err("a port that is none")),
             ("authz:v1", None, Err("names no registry")),
             ("localhost:5000/Authz:v1", None, Err("is no reference")),
             ("localhost:5000/authz:v 1", None, Err("is no reference")),
@@ -245,6 +262,7 @@ mod tests {
         for (text, wanted) in [
             ("localhost:5000/a".to_owned(), "has no tag"),
             (format!("a@{digest}"), "names no registry"),
+            (format!("localhost:65536/a@{digest}"), "a port that is none"),
             ("localhost:5000/a@sha256:00".to_owned(), "is no reference"),
             ("localhost:5000/a@".to_owned(), "is no reference"),
             (

@@ -9,6 +9,7 @@ use clap::Args;
 use portcullis_registry::image::{Files, archive, write};
 use serde_json::json;
 use std::{
+    ffi::OsString,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -38,10 +39,14 @@ pub struct Build {
     format: Format,
 }
 
+/// What lies at the top of a layout (image-spec 1.1, image-layout.md); by the first it is known.
+const LAYOUT: [&str; 3] = ["oci-layout", "index.json", "blobs"];
+
 impl Build {
     pub fn run(self) -> Result<(), Stopped> {
         if let Some(output) = &self.output {
             output::check(output, self.force)?;
+            replaceable(output)?;
         }
         let Made { image, module } = self.making.make()?;
         if let Some(output) = &self.output {
@@ -68,6 +73,35 @@ impl Build {
     }
 }
 
+/// A folder is replaced with all that is in it: only one that is an image is.
+fn replaceable(output: &Path) -> Result<(), Failure> {
+    let Ok(entries) = output.read_dir() else {
+        // Nothing, or no folder: whoever writes it says what is wrong.
+        return Ok(());
+    };
+    let wrong = |why: String| {
+        Failure::new(format!("{}: {why}", output.display()))
+            .hint("--force replaces an OCI image layout, and nothing else: name another folder")
+    };
+    let own = LAYOUT.map(OsString::from);
+    for entry in entries {
+        let name = entry
+            .map_err(|error| Failure::io(output.display(), &error))?
+            .file_name();
+        if !own.contains(&name) {
+            let name = name.to_string_lossy();
+            return Err(wrong(format!(
+                "it has `{}`, which is of no image",
+                name.escape_debug()
+            )));
+        }
+    }
+    match output.join(LAYOUT[0]).is_file() && !output.is_symlink() {
+        true => Ok(()),
+        false => Err(wrong("it is a folder, and no image".to_owned())),
+    }
+}
+
 /// The whole folder, or none: it is made beside its place.
 fn write_folder(folder: &Path, force: bool, files: &Files) -> Result<(), io::Error> {
     let parent = match folder.parent() {
@@ -86,8 +120,15 @@ fn write_folder(folder: &Path, force: bool, files: &Files) -> Result<(), io::Err
         fs::write(file, content)?;
     }
     // What is there goes away with the folder beside it.
-    if force && folder.exists() {
-        fs::rename(folder, next.path().join("before"))?;
+    let before = next.path().join("before");
+    let is_replaced = force && folder.exists();
+    if is_replaced {
+        fs::rename(folder, &before)?;
     }
-    fs::rename(made, folder)
+    fs::rename(made, folder).inspect_err(|_| {
+        if is_replaced && fs::rename(&before, folder).is_err() {
+            // It is kept where it is then: better in an odd place than gone.
+            let _ = next.keep();
+        }
+    })
 }

@@ -93,7 +93,7 @@ fn in_registry(name: &str, remote: &Remote, bar: &Bar) -> Result<Report, Fault> 
         let all = all.unwrap_or_default();
         Ok(all.iter().map(of_signature).collect::<Vec<Value>>())
     };
-    let attached: Result<Vec<Value>, Fault> = referrers(remote, &found.digest)?
+    let attached: Result<Vec<Value>, Fault> = referrers(remote, &found.digest, |_| true)?
         .iter()
         .map(|referrer| Ok(of_referrer(referrer, &said(&referrer.digest)?)))
         .collect();
@@ -172,8 +172,9 @@ fn text(report: &Value) -> String {
         // A `String` takes all that is written to it.
         let _ = writeln!(lines, "{name:<12}{value}");
     };
+    // Whoever made the image wrote it: on a terminal it must not pass for what is said here.
     let plain = |value: &Value| match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.escape_debug().to_string(),
         other => other.to_string(),
     };
     let member = |of: &Value, name: &str| of.get(name).map(plain).unwrap_or_default();
@@ -196,7 +197,10 @@ fn text(report: &Value) -> String {
     }
     let annotations = report.get("annotations").and_then(Value::as_object);
     for (name, value) in annotations.into_iter().flatten() {
-        line("annotation", format!("{name}={}", plain(value)));
+        line(
+            "annotation",
+            format!("{}={}", name.escape_debug(), plain(value)),
+        );
     }
     match report.get("module").filter(|module| module.is_object()) {
         Some(module) if module.get("error").is_some() => line("module", member(module, "error")),

@@ -1,6 +1,9 @@
 //! `portcullis image push`: an image to a registry.
 
-use super::{Format, Stopped, making::Making};
+use super::{
+    Format, Stopped,
+    making::{Making, read_module},
+};
 use crate::{
     failure::Failure,
     registry::{Bar, failure, warn_of_plain},
@@ -49,9 +52,10 @@ impl Push {
         let image = match &self.image {
             Some(place) => {
                 let image = read(place).map_err(Stopped::at(place.display()))?;
-                // One that a mesh would refuse is not pushed.
-                unpacked(&image)
+                // One that a mesh would refuse is not pushed, nor what no Envoy loads.
+                let (_, _, module) = unpacked(&image)
                     .map_err(|fault| Failure::new(format!("{}: {fault}", place.display())))?;
+                read_module(place, module)?;
                 image
             }
             None => self.making.make()?.image,

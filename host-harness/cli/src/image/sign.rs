@@ -12,8 +12,9 @@ use std::io::IsTerminal;
 
 /// Sign an image in a registry, and its SBOM and provenance, as cosign does with a key
 ///
-/// What is signed is read first: an image that is not whole, or that no mesh takes, is not signed.
-/// Signatures that are there stay. cosign verifies it with `cosign verify --key ci.pub
+/// What is signed is read first: an image that is not whole, that no mesh takes, or whose module no Envoy
+/// loads, is not signed.
+/// Signatures that are there stay, and one by the same key that says the same is renewed. cosign verifies it with `cosign verify --key ci.pub
 /// --insecure-ignore-tlog`, since nothing is written to a public log.
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -29,7 +30,7 @@ pub struct Sign {
     /// What the signature says besides. May be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = super::pair)]
     annotation: Vec<(String, String)>,
-    /// Say when it was signed: `verify --max-age` wants it. Signing twice then makes two signatures
+    /// Say when it was signed: `verify --max-age` wants it. Signing again renews it
     #[arg(long)]
     timestamp: bool,
     /// How it is said what was signed
@@ -60,9 +61,21 @@ impl Sign {
         let key = signing::content(&self.key)?;
         let key =
             SigningKey::read(&key, password).map_err(Stopped::at(format!("--key {}", self.key)))?;
+        if !self.place.is_pinned() {
+            terminal::warn(
+                "a tag was given: what it names now is signed; `image push` prints the digest",
+            );
+        }
         let bar = Bar::of(None);
-        let signed = Remote::to_push(&target)
-            .and_then(|remote| sign(&remote, &key, &optional, &bar.progress()));
+        let signed = Remote::to_push(&target).and_then(|remote| {
+            sign(
+                &remote,
+                &key,
+                &optional,
+                portcullis_host::is_known,
+                &bar.progress(),
+            )
+        });
         bar.clear();
         let signed = signed.map_err(Stopped::at(self.place.name()))?;
         let pinned = target.pinned(signed.digest.as_str());

@@ -8,10 +8,10 @@ use crate::{
     registry::{Bar, failure, warn_of_plain},
     terminal,
 };
-use clap::Args;
+use clap::{Args, ValueEnum};
 use portcullis_registry::{
-    Digest, Remote, Target,
-    image::{Constraints, Layout, Manifest, Proven, contents, find, verify},
+    Digest, Fault, Remote, Target,
+    image::{Attached, Constraints, Layout, Manifest, Module, Proven, contents, find, verify},
 };
 use serde_json::json;
 use std::{collections::BTreeMap, time::Duration};
@@ -50,6 +50,34 @@ pub struct Verification {
     /// Take an SBOM or a provenance that none of the keys signed
     #[arg(long, requires = "key")]
     allow_unsigned_referrers: bool,
+    /// What must be attached: without it whoever can push may take it away unseen. With commas
+    /// between, or repeated
+    #[arg(
+        long,
+        value_name = "KIND",
+        value_enum,
+        value_delimiter = ',',
+        requires = "key"
+    )]
+    require: Vec<Required>,
+}
+
+/// What may be attached to an image.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Required {
+    /// An SBOM
+    Sbom,
+    /// A provenance
+    Provenance,
+}
+
+impl Required {
+    fn kind(self) -> Attached {
+        match self {
+            Required::Sbom => Attached::Sbom,
+            Required::Provenance => Attached::Provenance,
+        }
+    }
 }
 
 /// Where an image is.
@@ -65,6 +93,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// Whether it is asked for by its digest, which nobody can move.
+    pub(super) fn is_pinned(&self) -> bool {
+        self.reference.contains('@')
+    }
+
     /// As it was asked for.
     pub(super) fn name(&self) -> &str {
         &self.reference
@@ -184,11 +217,12 @@ impl Verification {
         let bar = Bar::of(None);
         let taken = find(&remote).and_then(|found| {
             let (layout, module) = contents(&remote, &found.manifest, &bar.progress())?;
+            let module = Module::hold(module, portcullis_host::is_known)?;
             Ok(Taken {
                 digest: found.digest,
                 manifest: found.manifest,
                 layout,
-                module,
+                module: module.bytes().to_vec(),
             })
         });
         bar.clear();
@@ -204,10 +238,35 @@ impl Verification {
         let bar = Bar::of(None);
         let proven = verify(&remote, &constraints, &bar.progress());
         bar.clear();
-        match proven {
-            Ok(proven) => Ok((target, proven)),
-            Err(fault) => Err(Stopped::at(self.place.name())(fault)),
+        let proven = proven.and_then(|proven| {
+            self.hold(&proven)?;
+            Ok(proven)
+        });
+        let proven = proven.map_err(Stopped::at(self.place.name()))?;
+        let signed = &proven.signed().reference;
+        if *signed != target.repository() {
+            terminal::warn(&format!(
+                "it is signed as {}: a copy of that image, or that one for this one",
+                signed.escape_debug()
+            ));
         }
+        Ok((target, proven))
+    }
+
+    /// What is wanted of an image besides that a key signed it.
+    fn hold(&self, proven: &Proven) -> Result<(), Fault> {
+        Module::hold(proven.module().to_vec(), portcullis_host::is_known)?;
+        for required in &self.require {
+            let required = required.kind();
+            let mut attached = proven.attached().iter();
+            if !attached.any(|(kind, ..)| *kind == required) {
+                return Err(Fault::Refused(format!(
+                    "it has no {}, and --require wants one",
+                    required.name()
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn constraints(&self) -> Result<Constraints, Failure> {
@@ -268,26 +327,38 @@ fn told<T>(done: Result<T, Stopped>) -> Result<Result<T, Failure>, Failure> {
     }
 }
 
+/// That there is none is said too: it may have been taken away.
+fn words_of(proven: &Proven, kind: Attached) -> String {
+    let attached = proven.attached().iter();
+    let own = attached.filter(|(other, ..)| *other == kind);
+    let words = own.map(|(_, _, is_signed)| {
+        let how = if *is_signed { "signed" } else { "NOT signed" };
+        format!("{} {how}", kind.name())
+    });
+    let words: Vec<String> = words.collect();
+    match words.is_empty() {
+        true => format!("no {}", kind.name()),
+        false => words.join(", "),
+    }
+}
+
 impl Verify {
     pub fn run(self) -> Result<(), Stopped> {
         let (target, proven) = self.verification.prove()?;
         let verified = Verified::of(&target, proven.digest(), proven.manifest());
-        let attached = proven.attached().iter();
         terminal::print(&match self.format {
             Format::Text => {
-                let lines = attached.map(|(kind, _, is_signed)| {
-                    let how = if *is_signed { "signed" } else { "NOT signed" };
-                    format!(", {} {how}", kind.name())
-                });
+                let lines = Attached::ALL.map(|kind| words_of(&proven, kind));
                 format!(
-                    "{}: verified, the key {} signed it; layout {}{}",
+                    "{}: verified, the key {} signed it; layout {}, {}",
                     verified.pinned,
                     proven.signer(),
                     proven.layout().name(),
-                    lines.collect::<String>()
+                    lines.join(", ")
                 )
             }
             Format::Json => {
+                let attached = proven.attached().iter();
                 let attached: Vec<_> = attached
                     .map(|(kind, digest, is_signed)| {
                         json!({"kind": kind.name(), "digest": digest, "signed": is_signed})

@@ -53,6 +53,10 @@ impl Attached {
         all.find(|kind| kind.media_type() == artifact_type)
     }
 
+    pub fn is_known(artifact_type: &str) -> bool {
+        Attached::of_type(artifact_type).is_some()
+    }
+
     /// Whether a document is one of its kind, and about this module.
     ///
     /// # Errors

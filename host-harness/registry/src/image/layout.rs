@@ -48,14 +48,24 @@ impl Layout {
                 _ => Err(refused(manifest)),
             };
         }
-        match last {
-            Some(last) if last.media_type == LAYER => return Ok((Layout::Compat, last)),
-            _ => {}
-        }
         let of = |wanted: &str| {
             let mut layers = manifest.layers.iter();
             layers.find(|layer| layer.media_type == wanted)
         };
+        match last {
+            Some(last) if last.media_type == LAYER => {
+                return match of(WASM_CONTENT).or(of(WASM_CONFIGURATION)) {
+                    None => Ok((Layout::Compat, last)),
+                    // Where Istio cannot read the last layer it takes the one that is the module as it is:
+                    // what its reader makes of an archive must not decide which code runs.
+                    Some(other) => Err(Fault::Refused(format!(
+                        "it has two layouts: its last layer is `{LAYER}`, and it has `{}` too",
+                        other.media_type
+                    ))),
+                };
+            }
+            _ => {}
+        }
         match (
             manifest.layers.len(),
             of(WASM_CONTENT),
@@ -175,6 +185,10 @@ mod tests {
             let why = of(kind, layers).unwrap_err();
             assert!(why.contains("Istio and Envoy Gateway refuse it"), "{why}");
             assert!(why.contains(wanted), "{layers:?}: {why}");
+        }
+        for kind in [WASM_CONTENT, WASM_CONFIGURATION] {
+            let why = of(OCI, &[kind, LAYER]).unwrap_err();
+            assert!(why.contains("it has two layouts"), "{kind}: {why}");
         }
         assert!(of(OCI, &[LAYER; 17]).unwrap_err().contains("17 layers"));
     }

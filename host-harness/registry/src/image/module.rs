@@ -74,6 +74,17 @@ impl Module {
         })
     }
 
+    /// The same, of what others made: that it is none is a check that failed.
+    ///
+    /// # Errors
+    /// As [`Module::read`].
+    pub fn hold(bytes: Vec<u8>, offers: impl Fn(&str, &str) -> bool) -> Result<Module, Fault> {
+        Module::read(bytes, offers).map_err(|fault| match fault {
+            Fault::Input { what, .. } => Fault::Refused(format!("its module is no gate: {what}")),
+            other => other,
+        })
+    }
+
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }

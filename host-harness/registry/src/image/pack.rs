@@ -63,8 +63,20 @@ pub fn unpack(layer: &[u8]) -> Result<Vec<u8>, Fault> {
     // As Go reads it: one stream behind the other.
     let mut archive = Archive::new(MultiGzDecoder::new(layer).take(most));
     let mut module = None;
-    for entry in archive.entries().map_err(broken)? {
+    // An extension header is an entry of its own then, and refused: Go makes of some what is not in the
+    // bytes (`GNU.sparse.*`, archive/tar's reader.go), and this crate nothing.
+    for entry in archive.entries().map_err(broken)?.raw(true) {
         let mut entry = entry.map_err(broken)?;
+        let kind = entry.header().entry_type();
+        if !matches!(
+            kind,
+            EntryType::Regular | EntryType::Symlink | EntryType::Link | EntryType::Directory
+        ) {
+            return Err(Fault::Refused(format!(
+                "the layer has an entry of the kind `{}`, and {PLUGIN} as a plain file is taken",
+                char::from(kind.as_byte()).escape_debug()
+            )));
+        }
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         if name.strip_prefix("./").unwrap_or(&name) != PLUGIN {
             return Err(Fault::Refused(format!(
@@ -72,7 +84,7 @@ pub fn unpack(layer: &[u8]) -> Result<Vec<u8>, Fault> {
                 crate::remote::shown(&name)
             )));
         }
-        if entry.header().entry_type() != EntryType::Regular {
+        if kind != EntryType::Regular {
             return Err(Fault::Refused(format!("{PLUGIN} in the layer is no file")));
         }
         if module.is_some() {
@@ -140,6 +152,21 @@ mod tests {
         assert_eq!(unpack(&packed(&dotted)).unwrap(), b"a");
     }
 
+    /// As GNU tar writes a sparse file in POSIX format, version 0.1: what is read is not what is there.
+    fn extended(key: &str, value: &str) -> Vec<u8> {
+        let mut builder = Builder::new(Vec::new());
+        builder
+            .append_pax_extensions([(key, value.as_bytes())])
+            .unwrap();
+        let mut header = Header::new_ustar();
+        header.set_size(3);
+        header.set_entry_type(EntryType::Regular);
+        builder
+            .append_data(&mut header, PLUGIN, &b"abc"[..])
+            .unwrap();
+        builder.into_inner().unwrap()
+    }
+
     #[test]
     fn what_is_no_layer_of_one_module_is_refused() {
         let tar = |names: &[&str]| {
@@ -152,7 +179,23 @@ mod tests {
         long.set_entry_type(EntryType::Regular);
         long.set_size(u64::from(u32::MAX));
         long.set_cksum();
-        let cases: [(&str, Vec<u8>, &str); 10] = [
+        let mut huge = Header::new_gnu();
+        huge.set_path(PLUGIN).unwrap();
+        huge.set_entry_type(EntryType::GNUSparse);
+        huge.set_size(0);
+        huge.set_cksum();
+        let cases: [(&str, Vec<u8>, &str); 13] = [
+            (
+                "holes",
+                packed(&extended("GNU.sparse.map", "0,3")),
+                "of the kind `x`",
+            ),
+            (
+                "a name",
+                packed(&extended("path", "other")),
+                "of the kind `x`",
+            ),
+            ("GNU's holes", packed(huge.as_bytes()), "of the kind `S`"),
             ("nothing", Vec::new(), "no tar+gzip"),
             (
                 "not packed",

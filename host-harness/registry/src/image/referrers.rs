@@ -54,9 +54,16 @@ impl Referrer {
     }
 }
 
+/// Those whose type is `wanted`, as far as the list says it: one of another kind is nobody's business here,
+/// whole or not.
+///
 /// # Errors
 /// Where one that is listed is not there, is none, or refers to something else.
-pub fn referrers(remote: &Remote, image: &Digest) -> Result<Vec<Referrer>, Fault> {
+pub fn referrers(
+    remote: &Remote,
+    image: &Digest,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<Referrer>, Fault> {
     let listed = match remote.referrers(image)? {
         Some(index) => Some(index),
         None => by_tag(remote, image)?,
@@ -66,7 +73,9 @@ pub fn referrers(remote: &Remote, image: &Digest) -> Result<Vec<Referrer>, Fault
     };
     let wrong = |why: String| Fault::Refused(format!("the list of its referrers: {why}"));
     let index: Index = parse(&listed).map_err(wrong)?;
-    if index.manifests.len() > MOST_REFERRERS {
+    let all = index.manifests.iter();
+    let listed = all.filter(|one| one.artifact_type.as_deref().is_none_or(&wanted));
+    if listed.clone().count() > MOST_REFERRERS {
         return Err(wrong(format!("it has more than {MOST_REFERRERS}")));
     }
     let read = |descriptor: &Descriptor| {
@@ -86,7 +95,7 @@ pub fn referrers(remote: &Remote, image: &Digest) -> Result<Vec<Referrer>, Fault
             ))),
         }
     };
-    index.manifests.iter().map(read).collect()
+    listed.map(read).collect()
 }
 
 /// Pushes a manifest whose subject is the image. Where the registry has no list of its own, it is put

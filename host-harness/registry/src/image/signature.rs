@@ -19,8 +19,11 @@ const KINDS: [&str; 2] = [
     "atomic container signature",
 ];
 
+/// Of the time, in what is signed.
+pub const TIMESTAMP: &str = "timestamp";
+
 /// Signatures of one manifest that are looked at, and bytes of what one of them signed.
-const MOST_SIGNATURES: usize = 64;
+pub const MOST_SIGNATURES: usize = 64;
 const MOST_PAYLOAD: usize = 64 * 1024;
 
 /// What a signature says, once its key is known to have signed it (containers/image's
@@ -75,7 +78,18 @@ impl Payload {
 
     /// Seconds since 1970, where it says when it was made.
     pub fn timestamp(&self) -> Option<u64> {
-        self.optional.get("timestamp")?.as_u64()
+        self.optional.get(TIMESTAMP)?.as_u64()
+    }
+
+    /// Whether it says all that another one says, and when as well where that one does.
+    pub fn replaces(&self, other: &Payload) -> bool {
+        let untimed = |payload: &Payload| {
+            let mut payload = payload.clone();
+            payload.optional.remove(TIMESTAMP);
+            payload
+        };
+        let is_timed = |payload: &Payload| payload.optional.contains_key(TIMESTAMP);
+        untimed(self) == untimed(other) && (is_timed(self) || !is_timed(other))
     }
 }
 
@@ -103,7 +117,10 @@ pub fn signatures(
         other => other,
     };
     let manifest = Manifest::read(&found.bytes, &found.media_type).map_err(told)?;
-    if manifest.layers.len() > MOST_SIGNATURES {
+    // What else stands there is no signature of this kind.
+    let layers = manifest.layers.iter();
+    let layers = layers.filter(|layer| layer.media_type == LAYER);
+    if layers.clone().count() > MOST_SIGNATURES {
         return Err(wrong(format!("there are more than {MOST_SIGNATURES}")));
     }
     let nobody: Progress = Arc::new(|_| ());
@@ -116,9 +133,6 @@ pub fn signatures(
                 .map_err(|_| wrong("one is no base64".into()))?,
         })
     };
-    // What else stands there is no signature of this kind.
-    let layers = manifest.layers.iter();
-    let layers = layers.filter(|layer| layer.media_type == LAYER);
     let all: Result<Vec<Signature>, Fault> = layers.map(read).collect();
     all.map(|all| Some((manifest, all)))
 }
@@ -197,5 +211,32 @@ mod tests {
         for other in [json!("1800000000"), json!(-1), json!(1.5), Value::Null] {
             assert_eq!(at(other), None);
         }
+    }
+
+    #[test]
+    fn a_signature_that_says_less_replaces_none() {
+        let at = |timestamp: Option<u64>, env: &str| {
+            let mut payload = payload();
+            payload.optional.insert("env".into(), env.into());
+            if let Some(timestamp) = timestamp {
+                payload.optional.insert(TIMESTAMP.into(), timestamp.into());
+            }
+            payload
+        };
+        for (new, old, wanted) in [
+            ((Some(2), "a"), (Some(1), "a"), true),
+            ((Some(2), "a"), (None, "a"), true),
+            ((None, "a"), (None, "a"), true),
+            ((None, "a"), (Some(1), "a"), false),
+            ((Some(2), "a"), (Some(1), "b"), false),
+        ] {
+            let replaces = at(new.0, new.1).replaces(&at(old.0, old.1));
+            assert_eq!(replaces, wanted, "{new:?} {old:?}");
+        }
+        let elsewhere = Payload {
+            reference: "registry.example.com/copy".into(),
+            ..payload()
+        };
+        assert!(!payload().replaces(&elsewhere));
     }
 }

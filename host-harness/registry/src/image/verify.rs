@@ -84,7 +84,7 @@ pub fn verify(
     let (layout, module) = contents(remote, &image.manifest, progress)?;
     let module_digest = Digest::of(&module);
     let mut attached = Vec::new();
-    for referrer in referrers(remote, &image.digest)? {
+    for referrer in referrers(remote, &image.digest, Attached::is_known)? {
         let Some(kind) = referrer.attached() else {
             continue;
         };
