@@ -152,6 +152,7 @@ impl Verification {
             annotation,
             max_age,
             allow_unsigned_referrers,
+            require,
         } = self;
         let mut told = Vec::new();
         for (name, value) in annotation {
@@ -163,6 +164,10 @@ impl Verification {
         }
         if *allow_unsigned_referrers {
             told.push("--allow-unsigned-referrers".to_owned());
+        }
+        for required in require {
+            let name = required.kind().name().to_lowercase();
+            told.extend(["--require".to_owned(), name]);
         }
         told.extend(plain_http.map(|plain| format!("--plain-http={plain}")));
         told

@@ -200,7 +200,8 @@ mod tests {
     #[test]
     fn the_command_has_all_that_was_asked_of_the_image() {
         let command = "portcullis image emit registry.example.com/gate:v1 --key ci.pub --annotation env=production \
-                       --annotation 'team=a b' --max-age 7776000s --allow-unsigned-referrers --plain-http=false \
+                       --annotation 'team=a b' --max-age 7776000s --allow-unsigned-referrers --require sbom \
+                       --require provenance --plain-http=false \
                        --config gate.yaml --for istio --selector app=orders";
         let arguments = shlex::split(command).unwrap();
         let asked = Asked::try_parse_from(arguments.iter().skip(2)).unwrap();
