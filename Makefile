@@ -55,6 +55,7 @@ test-system: build venv
 	PORTCULLIS_SYSTEM=1 $(CARGO) test $(HOST) --test system -- --nocapture --test-threads 1
 	$(VENV)/bin/python tests/system/registry.py
 	$(VENV)/bin/python tests/system/image.py
+	$(VENV)/bin/python tests/system/image_signed.py
 	$(VENV)/bin/python tests/system/image_access.py
 	$(VENV)/bin/python tests/system/emit.py
 	$(VENV)/bin/python tests/system/policy_ci.py

@@ -4,7 +4,6 @@ fresh repository of policies, against a real registry. And holds the files to th
 
 import hashlib
 import json
-import os
 import pathlib
 import re
 import subprocess
