@@ -38,7 +38,7 @@ def what_is_built_is_what_this_envoy_loads(folder):
         else:
             assert f"`wasi_snapshot_preview1.{name}`, which no Envoy has" in built.stderr, built
         assert loads(folder) == (name in found), (name, built)
-    assert sorted(set(found.values())) == [">=1.33", ">=1.40"], found
+    assert sorted(set(found.values())) == [">=1.34", ">=1.40"], found
     assert len(found) == len(FUNCTIONS) - 4, found
 
 

@@ -89,7 +89,7 @@ fn the_same_module_has_the_same_digest() {
             let shown = run(&folder, &line).json();
             assert_eq!(shown["digest"].as_str(), Some(digest.trim()));
             assert_eq!(shown["layout"], layout);
-            assert_eq!(shown["module"]["envoy"], ">=1.33");
+            assert_eq!(shown["module"]["envoy"], ">=1.34");
             assert_eq!(
                 shown["module"]["imports"],
                 json!(["env.proxy_log", "wasi_snapshot_preview1.sched_yield"])
@@ -118,7 +118,7 @@ fn what_is_known_is_annotated_and_in_the_provenance() {
         json!({
             "module.wasm.image/variant": "compat",
             "portcullis.wasm.image/abi": "proxy_abi_version_0_2_1",
-            "portcullis.wasm.image/envoy": ">=1.33",
+            "portcullis.wasm.image/envoy": ">=1.34",
             "org.opencontainers.image.created": "2027-01-15T08:00:00Z",
             "org.opencontainers.image.licenses": "MIT",
             "org.opencontainers.image.revision": "0123abc",

@@ -99,7 +99,7 @@ impl std::fmt::Debug for Module {
     }
 }
 
-/// Whether every Envoy from 1.33 on has a function, by the module and the name of an import.
+/// Whether every Envoy from 1.34 on has a function, by the module and the name of an import.
 pub fn is_known(module: &str, name: &str) -> bool {
     match module {
         "env" => {

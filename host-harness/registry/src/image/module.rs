@@ -19,8 +19,8 @@ struct Version(u8);
 
 /// The ABIs, as a module exports their names (Proxy-Wasm, "ABI versions").
 const ABIS: [&str; 2] = ["proxy_abi_version_0_2_1", "proxy_abi_version_0_2_0"];
-/// The oldest Envoy that this was held against: what it has, later ones have.
-const OLDEST: Version = Version(33);
+/// The oldest Envoy whose sources this was held against: what it has, later ones have.
+const OLDEST: Version = Version(34);
 
 impl Module {
     /// `offers` says whether every Envoy from the oldest one on has a function, by its module and name.
@@ -102,7 +102,7 @@ impl Module {
         &self.imports
     }
 
-    /// The Envoys that have all it imports, such as `>=1.33`.
+    /// The Envoys that have all it imports, such as `>=1.34`.
     pub fn envoy(&self) -> String {
         format!(">=1.{}", self.envoy.0)
     }
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn the_envoys_that_run_a_module_follow_from_its_imports() {
         let module = read(&[("env", "proxy_log", 0)]).unwrap();
-        assert_eq!((module.abi(), &*module.envoy()), (ABIS[0], ">=1.33"));
+        assert_eq!((module.abi(), &*module.envoy()), (ABIS[0], ">=1.34"));
         assert_eq!(module.imports(), ["env.proxy_log"]);
         let module = read(&[(WASI, "fd_tell", 0), ("env", "proxy_log", 0)]).unwrap();
         assert_eq!(module.envoy(), ">=1.40");
