@@ -13,7 +13,7 @@ mod python;
 
 use command::command;
 use portcullis_gatefile::Document;
-use portcullis_runner::{Envoy, Exchange, Exit, Framing, Upstream, send};
+use portcullis_runner::{Envoy, Exchange, Exit, Upstream, send};
 use portcullis_tests::{assert_well, envoy, module, root};
 use serde_json::{Value, json};
 use std::{
@@ -151,7 +151,7 @@ fn envoy_serves_with_each_of_them() {
     };
     for (name, address) in envoy.listeners().unwrap() {
         for (method, status) in [("GET", 200), ("DELETE", 403)] {
-            let answer = send(address, &exchange(method)).unwrap();
+            let answer = send(address, &Exchange::bare(method, "/orders", "orders")).unwrap();
             assert_eq!(answer.status, status, "{name}: {method}\n{}", envoy.log());
         }
         assert_eq!(upstream.take().len(), 1, "{name}");
@@ -300,19 +300,4 @@ fn listener(name: &str, filter: Value) -> Value {
         "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
         "filter_chains": [{"filters": [{"name": "manager", "typed_config": manager}]}],
     })
-}
-
-fn exchange(method: &str) -> Exchange {
-    Exchange {
-        method: method.into(),
-        path: "/orders".into(),
-        lines: vec![("host".to_owned(), b"orders".to_vec())],
-        shown: Vec::new(),
-        body: Vec::new(),
-        framing: Framing::default(),
-        route: String::new(),
-        virtual_host: String::new(),
-        route_metadata: Vec::new(),
-        tls: None,
-    }
 }

@@ -1,11 +1,6 @@
 //! An Envoy process: found, started, asked where it listens, ended with its owner.
 
-use crate::{
-    On,
-    error::Error,
-    subject::{Exchange, Framing},
-    wire,
-};
+use crate::{On, error::Error, subject::Exchange, wire};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -171,18 +166,7 @@ impl Envoy {
     }
 
     fn get(&self, path: &str) -> std::io::Result<(u16, Vec<u8>)> {
-        let exchange = Exchange {
-            method: "GET".into(),
-            path: path.into(),
-            lines: vec![("host".into(), b"admin".to_vec())],
-            shown: Vec::new(),
-            body: Vec::new(),
-            framing: Framing::default(),
-            route: String::new(),
-            virtual_host: String::new(),
-            route_metadata: Vec::new(),
-            tls: None,
-        };
+        let exchange = Exchange::bare("GET", path, "admin");
         wire::send(self.admin, &exchange).map(|answer| (answer.status, answer.body))
     }
 }

@@ -107,6 +107,22 @@ pub struct Received {
 }
 
 impl Exchange {
+    /// A request without a body.
+    pub fn bare(method: &str, path: &str, host: &str) -> Exchange {
+        Exchange {
+            method: method.into(),
+            path: path.into(),
+            lines: vec![("host".to_owned(), host.into())],
+            shown: Vec::new(),
+            body: Vec::new(),
+            framing: Framing::default(),
+            route: String::new(),
+            virtual_host: String::new(),
+            route_metadata: Vec::new(),
+            tls: None,
+        }
+    }
+
     pub(crate) fn scheme(&self) -> &'static str {
         match self.tls {
             Some(_) => "https",

@@ -6,6 +6,8 @@ mod call;
 mod discovery;
 mod introspected;
 mod key_set;
+mod of_bundle;
+mod of_log;
 mod report;
 mod schedule;
 mod upload;
@@ -21,9 +23,9 @@ use crate::{
         jwks::{KeySet, KeySource},
         jwt::{Proof, Provider},
     },
-    words::{self, counter, gauge},
+    words::{self, counter},
 };
-use bundle::{Came, FetchedBundle};
+use bundle::FetchedBundle;
 use introspected::Introspected;
 use key_set::{FetchedKeys, Outcome};
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -266,61 +268,6 @@ impl Remote {
         std::mem::take(&mut self.faults)
     }
 
-    /// The bundle that has come, for somebody who then says what became of it.
-    pub fn take_bundle(&mut self) -> Option<Arrived> {
-        self.bundle.as_mut()?.take()
-    }
-
-    /// The bundle that was taken is the active one.
-    pub fn bundle_is_same(&mut self, config: &Config, etag: Option<String>, now: u64, random: u64) {
-        if let (Some(bundle), Some(config)) = (&mut self.bundle, &config.bundle) {
-            bundle.is_same(etag, config, now, random);
-            count(&mut self.counts, counter::BUNDLE_UNCHANGED, 1);
-        }
-    }
-
-    /// Whether one has come that nobody took yet.
-    pub fn has_bundle(&self) -> bool {
-        self.bundle.as_ref().is_some_and(FetchedBundle::has_arrived)
-    }
-
-    /// The next one is asked for whole.
-    pub fn forget_etag(&mut self) {
-        if let Some(bundle) = &mut self.bundle {
-            bundle.forget_etag();
-        }
-    }
-
-    /// What became of the bundle that was taken: its `ETag`, revision and kind, or why it is refused.
-    pub fn bundle_settled(
-        &mut self,
-        config: &Config,
-        became: Result<(Option<String>, &str, &'static str), &str>,
-        now: u64,
-        random: u64,
-    ) {
-        let (Some(bundle), Some(config)) = (&mut self.bundle, &config.bundle) else {
-            return;
-        };
-        match became {
-            Ok((etag, revision, kind)) => {
-                bundle.report.activated(revision, kind, now);
-                bundle.took(etag, config, now, random);
-            }
-            Err(what) => {
-                bundle.report.failed(what, None);
-                bundle.refused(config, now, random);
-            }
-        }
-    }
-
-    /// It is active without having come, so nothing of it changes when the server is asked.
-    pub fn bundle_was_kept(&mut self, revision: &str, kind: &'static str, now: u64) {
-        if let Some(bundle) = &mut self.bundle {
-            bundle.report.activated(revision, kind, now);
-        }
-    }
-
     /// Counts what became of a bundle.
     pub fn count(&mut self, name: &'static str) {
         count(&mut self.counts, name, 1);
@@ -345,93 +292,6 @@ impl Remote {
         match self.of_provider(config, id, &answer, now, random) {
             Some(settled) => settled,
             None => self.of_bundle(config, id, answer, now, random),
-        }
-    }
-
-    /// Has an event wait for its upload, if there is one; `smaller` is the same with less in it. True where
-    /// there is one, but nothing is uploaded any more.
-    pub fn log(
-        &mut self,
-        config: &Config,
-        event: &str,
-        smaller: impl FnOnce() -> String,
-        now: u64,
-    ) -> bool {
-        let (Some(upload), Some(config)) = (&mut self.upload, log(config)) else {
-            return false;
-        };
-        let now = now.max(self.latest);
-        let waits = upload.push(config, event, smaller, now, &mut self.counts);
-        if !waits {
-            count(&mut self.counts, counter::LOG_DROPPED_SHUTDOWN, 1);
-        }
-        !waits
-    }
-
-    /// Names this worker's gate in events; the first `seed` decides.
-    pub fn log_id(&mut self, seed: &str) -> String {
-        let id = self.log_id.get_or_insert_with(|| upload::instance(seed));
-        id.clone()
-    }
-
-    /// The gate goes away. Whether events wait that are sent before.
-    pub fn end_log(&mut self, now: u64) -> bool {
-        self.tell_time(now);
-        self.upload.as_mut().is_some_and(|upload| upload.end(now))
-    }
-
-    /// Whether a gate that goes away waits for nothing more.
-    pub fn log_has_ended(&mut self, now: u64) -> bool {
-        let upload = self.upload.as_mut();
-        upload.is_none_or(|upload| upload.has_ended(now))
-    }
-
-    /// The events that could not be sent.
-    pub fn leave_log(&mut self) -> Vec<String> {
-        let left = self.upload.as_mut().map(Upload::leave).unwrap_or_default();
-        let number = u64::try_from(left.len()).unwrap_or(u64::MAX);
-        count(&mut self.counts, counter::LOG_DROPPED_SHUTDOWN, number);
-        left
-    }
-
-    /// `None` where it was no answer to a call for the bundle.
-    fn of_bundle(
-        &mut self,
-        config: &Config,
-        id: CallId,
-        answer: Answer,
-        now: u64,
-        random: u64,
-    ) -> Option<Fault> {
-        let (Some(bundle), Some(config)) = (&mut self.bundle, &config.bundle) else {
-            return None;
-        };
-        if let Some(to) = &config.status
-            && let Some(told) = bundle.report.was_answered(id, &answer, to)
-        {
-            let what = told.err()?;
-            count(&mut self.counts, counter::BUNDLE_STATUS_FAILURES, 1);
-            return Some(Fault {
-                path: format!("{BUNDLE}.status"),
-                what,
-            });
-        }
-        match bundle.answered(id, answer, config, now, random)? {
-            Came::Bundle => {
-                self.times
-                    .insert(gauge::BUNDLE_CHECKED_AT.to_owned(), seconds(now));
-                None
-            }
-            Came::Unchanged => {
-                self.times
-                    .insert(gauge::BUNDLE_CHECKED_AT.to_owned(), seconds(now));
-                count(&mut self.counts, counter::BUNDLE_UNCHANGED, 1);
-                None
-            }
-            Came::Failed(what) => {
-                count(&mut self.counts, counter::BUNDLE_DOWNLOAD_FAILURES, 1);
-                Some(of_bundle(what))
-            }
         }
     }
 

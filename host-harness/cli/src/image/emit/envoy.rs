@@ -3,9 +3,9 @@
 use super::{
     facts::Facts,
     filter,
-    istio::references,
     manifest::{Emitted, Image, Manifest},
     options::Options,
+    secrets,
     warnings::{self, Proxy},
 };
 use serde_json::{Value, json};
@@ -90,14 +90,9 @@ fn warn(facts: &Facts, options: &Options) -> Vec<String> {
 }
 
 fn secrets(facts: &Facts, options: &Options) -> Vec<String> {
-    if facts.variables.is_empty() {
-        return Vec::new();
-    }
-    let mut lines = vec![
-        "In Envoy's own environment, from wherever secrets are kept; in a pod of Kubernetes:"
-            .to_owned(),
-        "env:".to_owned(),
+    let place = [
+        "In Envoy's own environment, from wherever secrets are kept; in a pod of Kubernetes:",
+        "env:",
     ];
-    lines.extend(references(facts, options, "  "));
-    lines
+    secrets::below(&place, "  ", facts, options)
 }

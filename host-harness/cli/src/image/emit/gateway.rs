@@ -3,9 +3,9 @@
 use super::{
     facts::Facts,
     filter,
-    istio::references,
     manifest::{Emitted, Image, Manifest},
     options::Options,
+    secrets,
     warnings::{self, Proxy},
 };
 use crate::failure::Failure;
@@ -176,22 +176,17 @@ fn warn(facts: &Facts, options: &Options, patches: bool) -> Vec<String> {
 }
 
 fn secrets(facts: &Facts, options: &Options) -> Vec<String> {
-    if facts.variables.is_empty() {
-        return Vec::new();
-    }
-    let mut lines = vec![
-        "In the EnvoyProxy that the Gateway's `infrastructure.parametersRef`, or its class, names:"
-            .to_owned(),
-        "spec:".to_owned(),
-        "  provider:".to_owned(),
-        "    type: Kubernetes".to_owned(),
-        "    kubernetes:".to_owned(),
-        "      envoyDeployment:".to_owned(),
-        "        container:".to_owned(),
-        "          env:".to_owned(),
+    let place = [
+        "In the EnvoyProxy that the Gateway's `infrastructure.parametersRef`, or its class, names:",
+        "spec:",
+        "  provider:",
+        "    type: Kubernetes",
+        "    kubernetes:",
+        "      envoyDeployment:",
+        "        container:",
+        "          env:",
     ];
-    lines.extend(references(facts, options, "            "));
-    lines
+    secrets::below(&place, "            ", facts, options)
 }
 
 fn commands(manifests: &[Manifest], facts: &Facts, options: &Options) -> Vec<String> {

@@ -8,8 +8,6 @@
 
 mod steps;
 
-pub use steps::references;
-
 use super::{
     facts::Facts,
     filter::{self, WASM},

@@ -8,6 +8,7 @@ mod gateway;
 mod istio;
 mod manifest;
 mod options;
+mod secrets;
 mod warnings;
 mod written;
 mod yaml;

@@ -1,37 +1,17 @@
 //! What is to be done around Istio's manifests: how secrets come to the proxy, what to run and to check.
 
 use super::{API, is_gateway};
-use crate::image::emit::{facts::Facts, manifest::Manifest, options::Options, yaml};
-use serde_json::Value;
+use crate::image::emit::{facts::Facts, manifest::Manifest, options::Options, secrets};
 
 pub fn secrets(facts: &Facts, options: &Options) -> Vec<String> {
-    if facts.variables.is_empty() {
-        return Vec::new();
-    }
-    let mut lines = vec![
-        "In the pod template of the workload or gateway; istiod merges a container of this name:"
-            .to_owned(),
-        "containers:".to_owned(),
-        "  - name: istio-proxy".to_owned(),
-        "    image: auto".to_owned(),
-        "    env:".to_owned(),
+    let place = [
+        "In the pod template of the workload or gateway; istiod merges a container of this name:",
+        "containers:",
+        "  - name: istio-proxy",
+        "    image: auto",
+        "    env:",
     ];
-    lines.extend(references(facts, options, "      "));
-    lines
-}
-
-/// `env` of a container: each variable from a key of its name in one Secret.
-pub fn references(facts: &Facts, options: &Options, indent: &str) -> Vec<String> {
-    // A name such as `NO` is none to YAML 1.1.
-    let written = |name: &str| yaml::write(&Value::from(name)).trim_end().to_owned();
-    let secret = written(&options.name);
-    let reference = |name: &String| {
-        let name = written(name);
-        format!(
-            "{indent}- {{name: {name}, valueFrom: {{secretKeyRef: {{name: {secret}, key: {name}}}}}}}"
-        )
-    };
-    facts.variables.iter().map(reference).collect()
+    secrets::below(&place, "      ", facts, options)
 }
 
 pub fn commands(
