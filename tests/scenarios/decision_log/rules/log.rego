@@ -4,6 +4,13 @@ drop if input.request_path == "/health"
 
 drop := 1 / 0 if input.request_path == "/drop-wrong"
 
+drop if {
+	input.request_path == "/drop-budget"
+	some a in numbers.range(1, 3000)
+	some b in numbers.range(1, 3000)
+	a * b < 0
+}
+
 mask contains "/input/attributes/request/http/headers/x-phone"
 
 mask contains {"op": "upsert", "path": "/input/attributes/request/http/headers/x-city", "value": "Paris"} if {
