@@ -11,7 +11,7 @@ use std::{
     io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 /// Whom to ask, and how.
@@ -29,6 +29,8 @@ pub struct Client {
 pub struct Answer {
     /// That it came to.
     pub port: u16,
+    /// When the request was sent.
+    pub since: SystemTime,
     pub status: u16,
     pub headers: Headers,
     pub body: String,
@@ -133,11 +135,13 @@ impl Connection {
         if !body.is_empty() {
             head += &format!("content-length: {}\r\n", body.len());
         }
+        let since = SystemTime::now();
         self.write_all(format!("{head}\r\n{body}").as_bytes())?;
         self.flush()?;
         let (status, headers, body) = portcullis_runner::receive(self, method == "HEAD")?;
         Ok(Answer {
             port: self.port,
+            since,
             status,
             headers,
             body: String::from_utf8_lossy(&body).into_owned(),

@@ -11,7 +11,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 use tempfile::TempDir;
 
@@ -34,8 +34,9 @@ const FILES: &str = "/etc/portcullis";
 const CERTIFICATES: &str = "/etc/ssl/certs";
 const MODULE: &str = "target/wasm32-wasip1/release/portcullis.wasm";
 
-/// By which a line of the access log is found.
+/// By which a line of the access log is found: a port alone may be that of a connection before.
 const PORT: &str = "port_of_the_client";
+const STARTED: &str = "milliseconds_since_the_epoch";
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -104,8 +105,9 @@ impl Example {
                     "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
                 );
                 log["typed_config"]["path"] = json!(path);
-                log["typed_config"]["log_format"]["json_format"][PORT] =
-                    json!("%DOWNSTREAM_DIRECT_REMOTE_PORT%");
+                let format = &mut log["typed_config"]["log_format"]["json_format"];
+                format[PORT] = json!("%DOWNSTREAM_DIRECT_REMOTE_PORT%");
+                format[STARTED] = json!("%START_TIME(%s%3f)%");
             }
         }
     }
@@ -203,11 +205,13 @@ impl Running {
 
     /// What the access log says of the last request of a connection.
     pub fn line(&self, answer: &Answer) -> Value {
-        let port = answer.port.to_string();
+        let since = answer.since.duration_since(UNIX_EPOCH).unwrap().as_millis();
         let mut found = None;
         until("the access log has the line", || {
             let mut lines = self.access_log().into_iter().rev();
-            found = lines.find(|line| line[PORT] == port || line[PORT] == json!(answer.port));
+            found = lines.find(|line| {
+                number(&line[PORT]) == answer.port.into() && number(&line[STARTED]) >= since
+            });
             found.is_some()
         });
         found.unwrap()
@@ -220,6 +224,14 @@ impl Running {
         let lines = whole.lines().map(serde_json::from_str);
         lines.collect::<Result<_, _>>().unwrap()
     }
+}
+
+/// Which some fields of an access log are as a text.
+fn number(field: &Value) -> u128 {
+    let text = field
+        .as_str()
+        .map_or_else(|| field.to_string(), str::to_owned);
+    text.parse().unwrap()
 }
 
 /// Waits until it is so.
