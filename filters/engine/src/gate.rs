@@ -1,22 +1,21 @@
 //! The gate: a configuration that was checked and compiled once, and decides every request.
 
+mod of_body;
+mod tools;
+
 use crate::{
-    body::{BodyReader, Demand, Shelf},
+    body::Shelf,
     candidate::Candidate,
     config::{Config, Start, api_keys::Keys, candidate, routes::Settings},
-    credential::{
-        jwt::Knowledge,
-        signature::{self, Report, webhook},
-    },
+    credential::jwt::Knowledge,
     crypto::{Algorithm, Verifier},
     decision::{Decision, Deny, Effect, HeaderEdit, Record},
     enforce::enforce,
     error::{LoadError, LoadErrors},
     hygiene,
-    message_signature::{Component, Message},
     pass::{Asked, Pass},
     replay::{Memory, ReplayStore, Table},
-    request::{Incoming, Request},
+    request::Request,
     route,
     wait::Room,
     words::Reason,
@@ -260,139 +259,6 @@ impl Gate {
             }
             Err(refused) => *refused,
         }
-    }
-
-    /// The whole document that the policy would be asked about. A decision makes as much of it as the
-    /// policy can look at.
-    ///
-    /// # Errors
-    /// The decision that ends the request before the policy is asked.
-    pub fn input(
-        &self,
-        request: &Request<'_>,
-        moment: &Moment<'_>,
-    ) -> Result<serde_json::Value, Box<Decision>> {
-        let pass = Pass {
-            reach: &Reach::Whole,
-            ..self.pass(request, moment, moment.now_ns)
-        };
-        match pass.asked()? {
-            Asked::Policy(question) => Ok(portcullis_rego::value::to_json(&question.input)),
-            Asked::Off(_) | Asked::Body(_) => Err(Box::new(self.decide(request, moment))),
-        }
-    }
-
-    /// What became of each of the request's signatures, and whether the gate takes them: at least one
-    /// holds, and none refuses the request. `None` where the configuration has no `signatures`.
-    ///
-    /// # Errors
-    /// What is wrong with the request, or with its signature fields.
-    pub fn signatures(
-        &self,
-        request: &Request<'_>,
-        moment: &Moment<'_>,
-    ) -> Result<Option<(Vec<Report>, bool)>, String> {
-        let Some(config) = &self.config.signatures else {
-            return Ok(None);
-        };
-        let settings = self.settings(request)?;
-        let message = Message::new(request.headers, request.attributes.scheme)
-            .ok_or_else(|| Reason::HeadersInvalid.to_string())?;
-        let now_ns = moment.now_ns;
-        let pass = self.pass(request, moment, now_ns);
-        let required = &pass.components(settings);
-        let reports = signature::explain(config, required, now_ns, &message)?;
-        let judged = signature::verify(config, required, true, now_ns, &message);
-        let webhooks = pass.webhooks(settings);
-        let taken = webhooks.iter().map(|(_, judged)| judged.is_ok());
-        let taken: Vec<bool> = judged.iter().map(Result::is_ok).chain(taken).collect();
-        let hooks = webhooks.into_iter().map(|(report, _)| report);
-        let reports = reports.into_iter().chain(hooks).collect();
-        Ok(Some((
-            reports,
-            !taken.is_empty() && taken.iter().all(|it| *it),
-        )))
-    }
-
-    /// The headers that make a request the webhook's of this id, signed with the first of its secrets, for
-    /// those who try a gate; at `now`, in seconds since the Unix epoch. `None` where there is no such one.
-    ///
-    /// # Errors
-    /// Why there are none.
-    pub fn sign_as_webhook(
-        &self,
-        id: &str,
-        request: &Request<'_>,
-        body: &[u8],
-        now: i64,
-    ) -> Option<Result<Vec<(String, String)>, &'static str>> {
-        let mut hooks = self.config.signatures.iter().flat_map(|it| &it.webhooks);
-        let hook = hooks.find(|hook| hook.id == id)?;
-        Some(webhook::sign(hook, request, body, now))
-    }
-
-    /// What a signature of this request must cover.
-    ///
-    /// # Errors
-    /// What is wrong with the request.
-    pub fn required_components(&self, request: &Request<'_>) -> Result<&[Component], String> {
-        Ok(&self.settings(request)?.components)
-    }
-
-    /// What takes the request's body in, where it is to be looked at.
-    pub fn body_reader(&self, request: &Request<'_>) -> Option<BodyReader> {
-        let mut all = self.config.every_settings();
-        let webhooks = self.config.signatures.iter().flat_map(|it| &it.webhooks);
-        let is_any = all.any(|it| it.body.is_looked_at()) || webhooks.count() > 0;
-        if !matches!(request.body, Incoming::Coming) || !is_any || !self.has_policy() {
-            return None;
-        }
-        let settings = self.settings(request).ok().filter(|it| !it.off)?;
-        let shown = self.config.signatures.iter().flat_map(|it| {
-            let counts = |hook: &_| settings.counts(hook);
-            webhook::shown(&it.webhooks, counts, request, None)
-        });
-        let shown: Vec<webhook::Shown<'_>> = shown.flatten().collect();
-        Demand::new(&settings.body, &self.shelf, request, webhook::work(&shown))
-            .ok()?
-            .reader()
-    }
-
-    /// Asks about a request with all of its body, which is there already.
-    pub fn with_body<T>(
-        &self,
-        request: &Request<'_>,
-        bytes: &[u8],
-        question: impl FnOnce(&Request<'_>) -> T,
-    ) -> T {
-        // One that is coming may be empty still: chunks without any.
-        if bytes.is_empty() && matches!(request.body, Incoming::None) {
-            return question(request);
-        }
-        let coming = Request {
-            body: Incoming::Coming,
-            ..*request
-        };
-        let body = self.body_reader(&coming).map(|mut reader| {
-            reader.push(bytes);
-            reader.finish()
-        });
-        question(&Request {
-            body: body.as_ref().map_or(Incoming::Coming, Incoming::Read),
-            ..coming
-        })
-    }
-
-    /// The decision on a request that was let through, and whose body is not what it must be.
-    pub fn refuse_body(
-        &self,
-        request: &Request<'_>,
-        moment: &Moment<'_>,
-        reason: Reason,
-    ) -> Decision {
-        let pass = self.pass(request, moment, moment.now_ns);
-        let settings = self.settings(request).unwrap_or(&self.config.settings);
-        pass.refuse(settings, pass.record(reason))
     }
 
     fn settings(&self, request: &Request<'_>) -> Result<&Settings, String> {
