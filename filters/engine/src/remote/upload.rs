@@ -26,6 +26,8 @@ pub struct Upload {
     /// Whether a server has taken anything yet.
     has_uploaded: bool,
     failures: u32,
+    /// How often in a row the server said no to who asks it, rather than to what it was sent.
+    refusals: u32,
     /// Not before: what failed is tried again then.
     retry_at: u64,
     /// What was told of the last failure, and when; nothing once an upload has succeeded.
@@ -40,6 +42,8 @@ pub struct Upload {
 
 /// What fails is tried again at least this often.
 const LONGEST_BACKOFF: u64 = 60_000_000_000;
+/// So many of those in a row are one of the batch after all: some minutes, with the pauses between them.
+const MOST_REFUSALS: u32 = 10;
 /// The first events wait no longer than this: whoever sets a gate up sees that they come, and there is a
 /// connection over which the last ones go, where a host ends without waiting for another.
 const FIRST: u64 = 1_000_000_000;
@@ -58,6 +62,7 @@ impl Upload {
             calls: BTreeMap::new(),
             has_uploaded: false,
             failures: 0,
+            refusals: 0,
             retry_at: 0,
             told: None,
             dropped: BTreeMap::new(),
@@ -207,27 +212,45 @@ impl Upload {
                 super::count(counts, counter::LOG_UPLOADS, 1);
                 self.succeeded()
             }
-            // Asking again later may help.
-            Some(status @ (408 | 429 | 500..)) => {
-                let what = format!("the answer has status {status}");
-                self.failed(config, id, &what, (now, random), counts)
-            }
-            Some(status) => {
+            Some(status) if self.is_refused_for_good(status) => {
                 let events = self.buffer.forget(id);
                 self.drop(counter::LOG_DROPPED_REFUSED, events, counts);
                 super::count(counts, counter::LOG_UPLOAD_FAILURES, 1);
                 self.failures = 0;
+                self.refusals = 0;
                 self.retry_at = 0;
                 let what = format!("the answer has status {status}, so its events are dropped");
                 self.say(config.endpoint.asked(&what), now)
+            }
+            Some(status) => {
+                let what = format!("the answer has status {status}");
+                self.failed(config, id, &what, (now, random), counts)
             }
             None => self.failed(config, id, "there was no answer", (now, random), counts),
         })
     }
 
+    /// Whether the same batch need not be sent again. Who asks, where, and when may be set right until the next
+    /// time (a token that is not rotated everywhere yet, a route that is not there yet); but no batch stands in the
+    /// way of all others for good. What is refused at the end is left to be written elsewhere.
+    fn is_refused_for_good(&mut self, status: u16) -> bool {
+        match status {
+            400 | 413 | 415 | 422 => true,
+            408 | 429 | 500.. => {
+                self.refusals = 0;
+                false
+            }
+            _ => {
+                self.refusals = self.refusals.saturating_add(1);
+                self.refusals >= MOST_REFUSALS && self.ends_at.is_none()
+            }
+        }
+    }
+
     fn succeeded(&mut self) -> Option<String> {
         self.has_uploaded = true;
         self.failures = 0;
+        self.refusals = 0;
         self.retry_at = 0;
         self.told.take()?;
         Some("events are uploaded again".to_owned())

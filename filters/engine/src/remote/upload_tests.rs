@@ -206,9 +206,9 @@ fn what_fails_is_tried_again_later_and_later_and_told_once() {
 }
 
 #[test]
-fn what_is_refused_is_dropped_and_what_comes_then_is_not() {
+fn a_batch_that_is_refused_is_dropped_and_what_comes_then_is_not() {
     let mut bench = Bench::new();
-    for (index, status) in [400, 401, 403, 404, 413, 302].into_iter().enumerate() {
+    for (index, status) in [400, 413, 415, 422].into_iter().enumerate() {
         bench.push(10);
         bench.now += 20 * SECOND;
         let calls = bench.calls();
@@ -223,6 +223,67 @@ fn what_is_refused_is_dropped_and_what_comes_then_is_not() {
     bench.answer(calls[0], Some(200));
     assert_eq!(bench.count(counter::LOG_UPLOADED), 1);
     bench.balance();
+}
+
+/// Sends what waits, and has it answered so, when it is due.
+fn answered(bench: &mut Bench, status: u16) {
+    // What there is to say may be due before.
+    let mut calls = bench.calls();
+    while calls.is_empty() {
+        bench.now = bench.now.max(bench.upload.next().unwrap());
+        calls = bench.calls();
+    }
+    assert_eq!(calls.len(), 1, "{status}");
+    bench.answer(calls[0], Some(status));
+    bench.balance();
+}
+
+#[test]
+fn whoever_is_refused_tries_again_and_not_for_ever() {
+    for status in [301, 302, 401, 403, 404, 407, 451] {
+        let mut bench = Bench::new();
+        bench.push(10);
+        for _ in 1..10 {
+            answered(&mut bench, status);
+        }
+        // The server is set right just in time; or was away, which is no refusal.
+        answered(&mut bench, 503);
+        for _ in 1..10 {
+            answered(&mut bench, status);
+        }
+        assert_eq!(bench.count(counter::LOG_DROPPED_REFUSED), 0, "{status}");
+        answered(&mut bench, 200);
+        assert_eq!(bench.count(counter::LOG_UPLOADED), 1, "{status}");
+
+        // And never: then the next batch has its turn.
+        bench.push(10);
+        let since = bench.now;
+        for _ in 0..10 {
+            answered(&mut bench, status);
+        }
+        assert_eq!(bench.count(counter::LOG_DROPPED_REFUSED), 1, "{status}");
+        let minutes = (bench.now - since) / (60 * SECOND);
+        assert!((1..10).contains(&minutes), "{minutes}");
+        bench.push(10);
+        answered(&mut bench, 200);
+        assert_eq!(bench.count(counter::LOG_UPLOADED), 2, "{status}");
+    }
+}
+
+#[test]
+fn what_is_refused_at_the_end_is_left() {
+    let mut bench = Bench::of(512, 16 * 1024);
+    for _ in 0..12 {
+        bench.push(400);
+    }
+    assert!(bench.upload.end(bench.now));
+    let calls = bench.calls();
+    assert!(calls.len() >= 10, "{}", calls.len());
+    for id in calls {
+        bench.answer(id, Some(401));
+    }
+    bench.balance();
+    assert_eq!(bench.upload.leave().len(), 12);
 }
 
 #[test]
