@@ -1,21 +1,17 @@
-//! What Envoy is started with: a listener for each chain of filters, which answers by itself what the
-//! chain lets through. The policy of the native ones is the gate's own data in Envoy's words.
+//! The chains of filters that are measured, and what each is sent.
 
 use crate::{
     Outcome,
-    workload::{Requests, Tokens, Workload},
+    workload::{Requests, Tokens},
 };
-use portcullis_engine::words;
-use serde_json::{Map, Value, json};
-use std::path::{Path, PathBuf};
 
 pub struct Chain {
     pub name: &'static str,
-    filters: Filters,
+    pub filters: Filters,
     pub sent: Requests,
 }
 
-enum Filters {
+pub enum Filters {
     None,
     EmptyWasm,
     Portcullis,
@@ -31,6 +27,12 @@ enum Filters {
     /// The gate that lets every verified token through, and signs what it lets through with a key of this
     /// algorithm, by its name in RFC 9421.
     Signs(&'static str),
+    /// The gate that tells of each decision in an event: in batches to a cluster, or in the proxy's log.
+    Tells {
+        uploads: bool,
+    },
+    /// The gate whose policy is its candidate, too.
+    Candidate,
     /// Envoy's own holding of bodies.
     Buffer,
     JwtAuthn,
@@ -126,6 +128,18 @@ pub const CHAINS: &[Chain] = &[
         Filters::JwtAuthn,
         Requests::FirstSight(Tokens::Forged),
     ),
+    // What it takes to tell of a decision, and to ask a candidate.
+    Chain::new(
+        "portcullis_uploads",
+        Filters::Tells { uploads: true },
+        Requests::Warm,
+    ),
+    Chain::new(
+        "portcullis_logs",
+        Filters::Tells { uploads: false },
+        Requests::Warm,
+    ),
+    Chain::new("portcullis_candidate", Filters::Candidate, Requests::Warm),
     // What it takes to sign for the upstream.
     Chain::new(
         "portcullis_signs_hmac",
@@ -156,9 +170,11 @@ pub const CHAINS: &[Chain] = &[
     ),
 ];
 
-const ALLOW: &str =
+/// Lets every verified token through.
+pub const ALLOW: &str =
     "package envoy.authz\n\ndefault allow := false\n\nallow if input.verified.jwt\n";
-const READS: &str = "package envoy.authz\n\ndefault allow := false\n\nallow if {\n\tinput.verified.jwt\n\tnot input.parsed_body.banned\n}\n";
+/// The same, and looks at the body.
+pub const READS: &str = "package envoy.authz\n\ndefault allow := false\n\nallow if {\n\tinput.verified.jwt\n\tnot input.parsed_body.banned\n}\n";
 const NATIVE: &str = include_str!("workload/variants/native.rego");
 const OURS: &str = include_str!("workload/variants/ours.rego");
 
@@ -174,7 +190,10 @@ impl Chain {
     pub fn sees(&self) -> Sees {
         match self.filters {
             Filters::None | Filters::EmptyWasm | Filters::Buffer => Sees::Nothing,
-            Filters::Portcullis | Filters::JwtAuthnRbac { .. } => Sees::Token,
+            Filters::Portcullis
+            | Filters::Tells { .. }
+            | Filters::Candidate
+            | Filters::JwtAuthnRbac { .. } => Sees::Token,
             Filters::Policy(_)
             | Filters::InTheModule
             | Filters::Bodies { .. }
@@ -188,232 +207,4 @@ impl Chain {
 pub fn named(name: &str) -> Outcome<&'static Chain> {
     let found = CHAINS.iter().find(|chain| chain.name == name);
     found.ok_or_else(|| format!("no chain `{name}`").into())
-}
-
-/// The modules.
-pub struct Files {
-    pub portcullis: PathBuf,
-    pub empty: PathBuf,
-}
-
-/// The bootstrap document.
-pub fn bootstrap(chains: &[Chain], files: &Files, workload: &Workload) -> Outcome<Value> {
-    let mut listeners = Vec::new();
-    for chain in chains {
-        let mut filters = filters(chain, files, workload)?;
-        filters.push(filter("router", "router.v3.Router", json!({})));
-        let any = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
-        listeners.push(json!({
-            "name": chain.name,
-            "address": loopback(),
-            "filter_chains": [{"filters": [{
-                "name": "envoy.filters.network.http_connection_manager",
-                "typed_config": {
-                    "@type": any,
-                    "stat_prefix": chain.name,
-                    "generate_request_id": false,
-                    "route_config": {"virtual_hosts": [{
-                        "name": "bench",
-                        "domains": ["*"],
-                        "routes": [{
-                            "match": {"prefix": "/"},
-                            "direct_response": {"status": 200, "body": {"inline_string": "ok"}},
-                        }],
-                    }]},
-                    "http_filters": filters,
-                },
-            }]}],
-        }));
-    }
-    Ok(json!({
-        "admin": {"address": loopback()},
-        "static_resources": {"listeners": listeners},
-    }))
-}
-
-fn filters(chain: &Chain, files: &Files, workload: &Workload) -> Outcome<Vec<Value>> {
-    let gate = &workload.gate;
-    Ok(match chain.filters {
-        Filters::None => vec![],
-        Filters::EmptyWasm => vec![wasm(chain.name, vm("bench", &files.empty), "")],
-        Filters::Portcullis => {
-            let vm = vm("bench", &files.portcullis);
-            vec![wasm(chain.name, vm, &gate.to_string())]
-        }
-        Filters::Policy(text) => {
-            let vm = vm("bench", &files.portcullis);
-            vec![wasm(chain.name, vm, &with_policy(gate, text)?)]
-        }
-        Filters::InTheModule => {
-            // The environment is the whole VM's, so it is another one.
-            let mut vm = vm("bench-in-the-module", &files.portcullis);
-            if let Some(vm) = vm.as_object_mut() {
-                let variables = json!({"key_values": {words::NATIVE_CRYPTO: "off"}});
-                vm.insert("environment_variables".into(), variables);
-            }
-            vec![wasm(chain.name, vm, &with_policy(gate, ALLOW)?)]
-        }
-        Filters::Bodies { parse } => {
-            let vm = vm("bench", &files.portcullis);
-            let policy = if parse { READS } else { ALLOW };
-            let mut gate: Value = serde_json::from_str(&with_policy(gate, policy)?)?;
-            if let Some(gate) = gate.as_object_mut() {
-                let body = json!({"digest": "if_present", "parse": parse});
-                gate.insert("body".into(), body);
-            }
-            vec![wasm(chain.name, vm, &gate.to_string())]
-        }
-        Filters::Signs(algorithm) => {
-            let vm = vm("bench", &files.portcullis);
-            let mut gate: Value = serde_json::from_str(&with_policy(gate, ALLOW)?)?;
-            let (half, key) = match algorithm {
-                "hmac-sha256" => ("secret", "a secret of thirty-two bytes or more"),
-                "ed25519" => ("private_key", workload.signing.ed25519.as_str()),
-                _ => ("private_key", workload.signing.p256.as_str()),
-            };
-            let key = json!({"id": "bench", "algorithm": algorithm, half: key});
-            if let Some(gate) = gate.as_object_mut() {
-                gate.insert("upstream".into(), json!({"sign": {"key": key}}));
-            }
-            vec![wasm(chain.name, vm, &gate.to_string())]
-        }
-        Filters::Buffer => {
-            let config = json!({"max_request_bytes": 2 << 20});
-            vec![filter("buffer", "buffer.v3.Buffer", config)]
-        }
-        Filters::JwtAuthn => vec![jwt_authn(gate, false)?],
-        Filters::JwtAuthnRbac { cached } => {
-            let subject = |user: &str| {
-                json!({"sourced_metadata": {"metadata_matcher": {
-                    "filter": "envoy.filters.http.jwt_authn",
-                    "path": [{"key": PAYLOAD}, {"key": "sub"}],
-                    "value": {"string_match": {"exact": user}},
-                }}})
-            };
-            vec![jwt_authn(gate, cached)?, rbac(gate, subject)?]
-        }
-        Filters::Rbac => {
-            let account = |user: &str| json!({"header": {"name": "x-account", "string_match": {"exact": user}}});
-            vec![rbac(gate, account)?]
-        }
-    })
-}
-
-fn with_policy(gate: &Value, text: &str) -> Outcome<String> {
-    let mut gate = gate.clone();
-    let policy = gate
-        .pointer_mut("/policy")
-        .ok_or("the gate has no policy")?;
-    *policy = json!({"modules": {"authz.rego": text}});
-    Ok(gate.to_string())
-}
-
-fn vm(id: &str, module: &Path) -> Value {
-    json!({
-        "vm_id": id,
-        "runtime": "envoy.wasm.runtime.v8",
-        "code": {"local": {"filename": module.to_string_lossy()}},
-    })
-}
-
-fn wasm(name: &str, vm: Value, configuration: &str) -> Value {
-    filter(
-        "wasm",
-        "wasm.v3.Wasm",
-        json!({"config": {
-            // Its own, so that the two chains of one module share no cache.
-            "name": name,
-            "root_id": name,
-            "failure_policy": "FAIL_RELOAD",
-            "allow_on_headers_stop_iteration": true,
-            "vm_config": vm,
-            "configuration": {
-                "@type": "type.googleapis.com/google.protobuf.StringValue",
-                "value": configuration,
-            },
-        }}),
-    )
-}
-
-/// Where `jwt_authn` leaves the claims for `rbac`.
-const PAYLOAD: &str = "payload";
-
-fn jwt_authn(gate: &Value, cached: bool) -> Outcome<Value> {
-    let provider = at(gate, "/jwt/providers/bench")?;
-    let mut native = json!({
-        "issuer": at(provider, "/issuer")?,
-        "audiences": at(provider, "/audiences")?,
-        "local_jwks": {"inline_string": at(provider, "/jwks/inline")?.to_string()},
-        "payload_in_metadata": PAYLOAD,
-    });
-    if let (true, Some(native)) = (cached, native.as_object_mut()) {
-        native.insert("jwt_cache_config".into(), json!({}));
-    }
-    Ok(filter(
-        "jwt_authn",
-        "jwt_authn.v3.JwtAuthentication",
-        json!({
-            "providers": {"bench": native},
-            "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "bench"}}],
-        }),
-    ))
-}
-
-/// A policy for each role: who has it and is not denied may do what it permits.
-fn rbac(gate: &Value, is: impl Fn(&str) -> Value) -> Outcome<Value> {
-    let data = at(gate, "/policy/data")?;
-    let any_of = |users: Vec<&String>| {
-        let users: Vec<Value> = users.into_iter().map(|user| is(user)).collect();
-        json!({"or_ids": {"ids": users}})
-    };
-    let users = object(data, "/users")?;
-    let denied = any_of(object(data, "/denied")?.keys().collect());
-    let mut policies = Map::new();
-    for (role, permissions) in object(data, "/roles")? {
-        let mut permitted = Vec::new();
-        for permission in permissions.as_array().ok_or("a role is no list")? {
-            permitted.push(json!({"and_rules": {"rules": [
-                {"header": {"name": ":method", "string_match": {"exact": at(permission, "/method")?}}},
-                {"url_path": {"path": {"prefix": at(permission, "/path")?}}},
-            ]}}));
-        }
-        let holders = users.iter().filter(|(_, of)| of.as_str() == Some(role));
-        let holders = any_of(holders.map(|(user, _)| user).collect());
-        policies.insert(
-            role.clone(),
-            json!({
-                "permissions": permitted,
-                "principals": [{"and_ids": {"ids": [holders, {"not_id": denied}]}}],
-            }),
-        );
-    }
-    Ok(filter(
-        "rbac",
-        "rbac.v3.RBAC",
-        json!({
-            "rules": {"action": "ALLOW", "policies": policies},
-        }),
-    ))
-}
-
-fn filter(name: &str, any: &str, mut config: Value) -> Value {
-    if let Some(config) = config.as_object_mut() {
-        let any = format!("type.googleapis.com/envoy.extensions.filters.http.{any}");
-        config.insert("@type".into(), any.into());
-    }
-    json!({"name": format!("envoy.filters.http.{name}"), "typed_config": config})
-}
-
-fn loopback() -> Value {
-    json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}})
-}
-
-fn at<'v>(value: &'v Value, pointer: &str) -> Outcome<&'v Value> {
-    let found = value.pointer(pointer);
-    found.ok_or_else(|| format!("the gate's configuration has no {pointer}").into())
-}
-
-fn object<'v>(value: &'v Value, pointer: &str) -> Outcome<&'v Map<String, Value>> {
-    let found = at(value, pointer)?.as_object();
-    found.ok_or_else(|| format!("{pointer} is no object").into())
 }

@@ -2,17 +2,18 @@
 //! the Envoy process for each request. Nothing here fails for being slow.
 
 mod chains;
+mod envoy_config;
 mod load;
 mod process;
 mod report;
 mod workload;
 
-use chains::{CHAINS, Chain, Files, Sees};
+use chains::{CHAINS, Chain, Sees};
+use envoy_config::Files;
 use load::Load;
-use portcullis_runner::{Envoy, Exit};
+use portcullis_runner::{Envoy, Exit, Upstream};
 use portcullis_tests::root;
 use report::{Footprint, Measured};
-use serde_json::Value;
 use std::{
     collections::BTreeMap,
     error::Error,
@@ -71,6 +72,7 @@ fn bench() -> Outcome<()> {
         envoy,
         files,
         workload,
+        collector: Upstream::start()?,
     };
     eprintln!("starting Envoy {STARTS} times without and with the gate");
     let none = bench.footprint(chains::named("none")?)?;
@@ -95,6 +97,7 @@ struct Bench {
     envoy: PathBuf,
     files: Files,
     workload: Workload,
+    collector: Upstream,
 }
 
 impl Bench {
@@ -168,7 +171,8 @@ impl Bench {
     }
 
     fn start(&self, chains: &[Chain]) -> Outcome<Envoy> {
-        let config: Value = chains::bootstrap(chains, &self.files, &self.workload)?;
+        let collector = self.collector.address;
+        let config = envoy_config::bootstrap(chains, &self.files, &self.workload, collector)?;
         match Envoy::start(&self.envoy, &config, &BTreeMap::new())? {
             Exit::Serving(envoy) => Ok(envoy),
             Exit::Ended { status, log } => {

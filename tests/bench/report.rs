@@ -191,6 +191,14 @@ impl Report {
                 2.0,
             ),
             over(
+                "an event to a cluster, more than warm",
+                "portcullis_uploads",
+                warm,
+                "",
+            ),
+            over("an event in the proxy's log", "portcullis_logs", warm, ""),
+            over("a candidate", "portcullis_candidate", warm, ""),
+            over(
                 "signed for the upstream by HMAC, more than `portcullis_allow`",
                 "portcullis_signs_hmac",
                 "portcullis_allow",
