@@ -316,8 +316,7 @@ impl<'p> Pass<'p> {
     pub fn masked(&self, text: &str, body: Option<&Value>) -> String {
         let body = body.map(portcullis_rego::value::to_json);
         let seed = self.moment.decision_id;
-        let mask = self.config.mask(self.request, body.as_ref(), seed);
-        mask.text(text).into_owned()
+        self.config.masked(text, self.request, body.as_ref(), seed)
     }
 
     pub fn client(&self) -> Client {

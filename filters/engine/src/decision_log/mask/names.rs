@@ -47,7 +47,7 @@ impl Places {
 }
 
 /// A header whose name holds one of these is a credential.
-const HEADERS: [&str; 22] = [
+const HEADERS: Parts<22> = Parts::of([
     "api-key",
     "apikey",
     "assertion",
@@ -71,9 +71,10 @@ const HEADERS: [&str; 22] = [
     "signature",
     "token",
     "xsrf",
-];
+]);
 /// And one of which a word is one of these.
-const HEADER_WORDS: [&str; 8] = ["auth", "key", "otp", "pin", "pwd", "saml", "sid", "totp"];
+const HEADER_WORDS: Parts<8> =
+    Parts::of(["auth", "key", "otp", "pin", "pwd", "saml", "sid", "totp"]);
 /// Not these: they are keys of other kinds.
 const PLAIN_KEYS: [&str; 6] = [
     "cache-key",
@@ -85,16 +86,20 @@ const PLAIN_KEYS: [&str; 6] = [
 ];
 
 fn is_credential_header(name: &str) -> bool {
+    let letters = letters(name.as_bytes());
+    if !HEADERS.may_be_of(letters) && !HEADER_WORDS.may_be_of(letters) {
+        return false;
+    }
     let name = name.to_ascii_lowercase().replace('_', "-");
     if PLAIN_KEYS.iter().any(|plain| name.ends_with(plain)) {
         return false;
     }
-    HEADERS.iter().any(|part| name.contains(part))
-        || name.split('-').any(|word| HEADER_WORDS.contains(&word))
+    HEADERS.any(letters, |part| name.contains(part))
+        || HEADER_WORDS.any(letters, |it| name.split('-').any(|word| word == it))
 }
 
 /// A parameter, cookie or member whose name holds one of these is a credential.
-const PARTS: [&str; 23] = [
+const PARTS: Parts<23> = Parts::of([
     "apikey",
     "api-key",
     "assertion",
@@ -119,53 +124,116 @@ const PARTS: [&str; 23] = [
     "signature",
     "token",
     "xsrf",
-];
+]);
 /// And one of which a word is one of these.
-const WORDS: [&str; 12] = [
+const WORDS: Parts<12> = Parts::of([
     "auth", "dpop", "jwt", "key", "otp", "pass", "pin", "pwd", "saml", "sid", "sig", "totp",
-];
+]);
 /// And one that is one of these: an authorization code (RFC 6749 section 4.1.2), but no country's; those of
 /// a device (RFC 8628 section 3.2); a ticket for a service, but no help desk's.
-const WHOLE: [&str; 6] = [
+const WHOLE: Parts<6> = Parts::of([
     "code",
     "device-code",
     "devicecode",
     "ticket",
     "user-code",
     "usercode",
-];
+]);
 
 fn is_credential_name(name: &str) -> bool {
+    let letters = letters(name.as_bytes());
+    if !PARTS.may_be_of(letters) && !WORDS.may_be_of(letters) && !WHOLE.may_be_of(letters) {
+        return false;
+    }
     let lower = name.to_ascii_lowercase().replace(['_', '.'], "-");
-    WHOLE.contains(&lower.as_str())
-        || PARTS.iter().any(|part| lower.contains(part))
-        || words(name).any(|word| WORDS.contains(&word.as_str()))
+    WHOLE.any(letters, |whole| lower == whole)
+        || PARTS.any(letters, |part| lower.contains(part))
+        || WORDS.any(letters, |it| {
+            words(name).any(|word| it.eq_ignore_ascii_case(word))
+        })
 }
 
-/// The words of a name in lower case: `userApiKey` and `user_api-key` have the same three.
-fn words(name: &str) -> impl Iterator<Item = String> {
-    let mut words = vec![String::new()];
-    let mut was_small = false;
-    for c in name.chars() {
-        if !c.is_ascii_alphanumeric() {
-            words.push(String::new());
-            was_small = false;
-            continue;
+/// Texts with the letters that each is made of. Most names lack one of every text's, and searching them for
+/// each costs more than everything else that is done about a request.
+struct Parts<const N: usize>([(&'static str, u32); N]);
+
+impl<const N: usize> Parts<N> {
+    #[allow(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        reason = "what goes wrong does when it is compiled"
+    )]
+    const fn of(texts: [&'static str; N]) -> Parts<N> {
+        let mut parts = [("", 0); N];
+        let mut at = 0;
+        while at < N {
+            parts[at] = (texts[at], letters(texts[at].as_bytes()));
+            at += 1;
         }
-        if c.is_ascii_uppercase() && was_small {
-            words.push(String::new());
-        }
-        was_small = c.is_ascii_lowercase() || c.is_ascii_digit();
-        if let Some(word) = words.last_mut() {
-            word.push(c.to_ascii_lowercase());
-        }
+        Parts(parts)
     }
-    words.into_iter()
+
+    /// Whether these are all letters of one of them.
+    fn may_be_of(&self, letters: u32) -> bool {
+        self.0.iter().any(|(_, own)| own & !letters == 0)
+    }
+
+    /// Whether it is so of one that has no other letters than these.
+    fn any(&self, letters: u32, is_so: impl Fn(&'static str) -> bool) -> bool {
+        let mut some = self.0.iter().filter(|(_, own)| own & !letters == 0);
+        some.any(|(text, _)| is_so(text))
+    }
+}
+
+/// Which letters a text has, in either case: a bit for each.
+const fn letters(text: &[u8]) -> u32 {
+    let mut letters = 0;
+    let mut rest = text;
+    while let [byte, after @ ..] = rest {
+        if byte.is_ascii_alphabetic() {
+            // The last five bits of a letter number it.
+            letters |= 1 << (*byte & 31);
+        }
+        rest = after;
+    }
+    letters
+}
+
+/// The words of a name: `userApiKey` and `user_api-key` have the same three, in some case.
+fn words(name: &str) -> impl Iterator<Item = &str> {
+    let runs = name.split(|c: char| !c.is_ascii_alphanumeric());
+    runs.flat_map(|run| {
+        let mut was_small = false;
+        let starts = run.bytes().enumerate().filter_map(move |(at, byte)| {
+            let begins = byte.is_ascii_uppercase() && was_small;
+            was_small = !byte.is_ascii_uppercase();
+            begins.then_some(at)
+        });
+        let mut from = 0;
+        let ends = starts.chain([run.len()]);
+        ends.filter_map(move |end| run.get(std::mem::replace(&mut from, end)..end))
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{is_credential_header, is_credential_name};
+    use super::{is_credential_header, is_credential_name, words};
+
+    #[test]
+    fn words_begin_at_capitals_and_behind_signs() {
+        for (name, wanted) in [
+            ("userApiKey", vec!["user", "Api", "Key"]),
+            ("user_api-key", vec!["user", "api", "key"]),
+            ("PHPSESSID2Key", vec!["PHPSESSID2", "Key"]),
+            ("APIKey", vec!["APIKey"]),
+            ("éaKey", vec!["a", "Key"]),
+            ("", vec![]),
+            ("__", vec![]),
+        ] {
+            let found: Vec<&str> = words(name).filter(|word| !word.is_empty()).collect();
+            assert_eq!(found, wanted, "{name}");
+        }
+    }
 
     #[test]
     fn headers_that_are_credentials_by_name() {

@@ -15,6 +15,8 @@ pub struct Credentials<'p> {
     places: &'p Places,
     windows: Windows,
     short: Vec<String>,
+    /// What was added last: a header's credential is often one by its form, too.
+    latest: String,
     bytes: usize,
     work: Work,
 }
@@ -28,11 +30,12 @@ const MOST_SHORT: usize = 64;
 const MOST_WORK: usize = 1 << 20;
 
 impl<'p> Credentials<'p> {
-    pub fn new(places: &'p Places, seed: &str) -> Credentials<'p> {
+    pub fn new(places: &'p Places, windows: Windows) -> Credentials<'p> {
         Credentials {
             places,
-            windows: Windows::new(seed),
+            windows,
             short: Vec::new(),
+            latest: String::new(),
             bytes: 0,
             work: Work::new(MOST_WORK),
         }
@@ -196,6 +199,10 @@ impl<'p> Credentials<'p> {
 
     /// A text, and what it is written as elsewhere.
     fn add(&mut self, text: &str) {
+        if text == self.latest {
+            return;
+        }
+        text.clone_into(&mut self.latest);
         self.one(text);
         if text.contains('%') {
             self.one(&percent_encoding::percent_decode_str(text).decode_utf8_lossy());

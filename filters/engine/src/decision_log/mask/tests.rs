@@ -1,9 +1,8 @@
 //! What a client sends, what is made of it, and what may be shown of that.
 
-use super::{Keys, Mask, Places};
+use super::{Keys, Mask};
 use crate::request::{Attributes, Incoming, Request};
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 pub fn mask(headers: &[(&str, &str)], body: Option<&Value>) -> Mask {
     let headers: Vec<(&str, &[u8])> = headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect();
@@ -12,7 +11,7 @@ pub fn mask(headers: &[(&str, &str)], body: Option<&Value>) -> Mask {
         attributes: Attributes::default(),
         body: Incoming::None,
     };
-    Mask::new(Arc::new(Places::default()), &request, body, "a decision")
+    Mask::of(&request, body, "a decision")
 }
 
 const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.AAECAwQFBgcICQ";

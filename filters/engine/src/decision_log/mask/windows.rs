@@ -9,25 +9,52 @@ use std::{
 pub const WINDOW: usize = 8;
 
 /// Every window of the texts that were added.
-pub struct Windows(HashSet<u64, Keyed>);
+pub struct Windows {
+    added: HashSet<u64, Keyed>,
+    /// Those that are looked for, where it is known in what: no other is kept.
+    wanted: Option<HashSet<u64, Keyed>>,
+}
 
 impl Windows {
     /// `seed`: what no client knows beforehand, so that none can choose windows that make the table slow.
     pub fn new(seed: &str) -> Windows {
-        Windows(HashSet::with_hasher(Keyed::new(seed)))
+        Windows {
+            added: HashSet::with_hasher(Keyed::new(seed)),
+            wanted: None,
+        }
+    }
+
+    /// To be looked for in this text, and in no other.
+    pub fn within(text: &str, seed: &str) -> Windows {
+        let mut wanted = HashSet::with_hasher(Keyed::new(seed));
+        wanted.extend(windows(text).map(|(_, window)| window));
+        Windows {
+            wanted: Some(wanted),
+            ..Windows::new(seed)
+        }
     }
 
     pub fn add(&mut self, text: &str) {
-        self.0.extend(windows(text).map(|(_, window)| window));
+        let windows = windows(text).map(|(_, window)| window);
+        match &self.wanted {
+            Some(wanted) => {
+                let wanted = windows.filter(|window| wanted.contains(window));
+                self.added.extend(wanted);
+            }
+            None => {
+                self.added.reserve(text.len());
+                self.added.extend(windows);
+            }
+        }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.added.is_empty()
     }
 
     /// Where one begins.
     pub fn find<'t>(&'t self, text: &'t str) -> impl Iterator<Item = usize> + 't {
-        let found = windows(text).filter(|(_, window)| self.0.contains(window));
+        let found = windows(text).filter(|(_, window)| self.added.contains(window));
         found.map(|(at, _)| at)
     }
 }
@@ -104,5 +131,18 @@ mod tests {
         assert!(found("hunter2").is_empty());
         assert!(found("short").is_empty());
         assert!(found("").is_empty());
+    }
+
+    #[test]
+    fn in_the_text_that_is_looked_at_all_are_found() {
+        for text in ["xxHUNTER2-Hxx", "hunter2", "", "Hunter2-Hunter3", "another"] {
+            let (mut all, mut some) = (Windows::new("a seed"), Windows::within(text, "a seed"));
+            for windows in [&mut all, &mut some] {
+                windows.add("Hunter2-Hunter3");
+                windows.add("short");
+            }
+            let found = |windows: &Windows| windows.find(text).collect::<Vec<usize>>();
+            assert_eq!(found(&all), found(&some), "{text}");
+        }
     }
 }
