@@ -1,6 +1,7 @@
 //! Credentials are shown to nobody: every text that is one, or holds enough of one to tell, is hidden in
 //! what is said of a request, whichever part of it or of the policy's words it stands in.
 
+mod apart;
 mod names;
 mod seek;
 mod shape;
@@ -46,7 +47,7 @@ impl Config {
     /// What must not be shown of a request. `body` is its parsed form, where there is one; `seed` is what
     /// no client knows.
     pub(crate) fn mask(&self, request: &Request<'_>, body: Option<&Value>, seed: &str) -> Mask {
-        Mask::new(Arc::clone(&self.places), request, body, Windows::new(seed))
+        Mask::new(Arc::clone(&self.places), request, body, None, seed)
     }
 
     /// One text without it: less work than a mask for many.
@@ -57,8 +58,7 @@ impl Config {
         body: Option<&Value>,
         seed: &str,
     ) -> String {
-        let windows = Windows::within(text, seed);
-        let mask = Mask::new(Arc::clone(&self.places), request, body, windows);
+        let mask = Mask::new(Arc::clone(&self.places), request, body, Some(text), seed);
         mask.text(text).into_owned()
     }
 }
@@ -71,7 +71,7 @@ impl Default for Mask {
             attributes: Attributes::default(),
             body: Incoming::None,
         };
-        Mask::new(Arc::default(), &request, None, Windows::new(""))
+        Mask::new(Arc::default(), &request, None, None, "")
     }
 }
 
@@ -98,16 +98,18 @@ impl Mask {
 
     /// Of a request that no configuration says anything of: what anybody takes for a credential.
     pub fn of(request: &Request<'_>, body: Option<&Value>, seed: &str) -> Mask {
-        Mask::new(Arc::default(), request, body, Windows::new(seed))
+        Mask::new(Arc::default(), request, body, None, seed)
     }
 
+    /// `text`: the only one that is then looked at.
     fn new(
         places: Arc<Places>,
         request: &Request<'_>,
         body: Option<&Value>,
-        windows: Windows,
+        text: Option<&str>,
+        seed: &str,
     ) -> Mask {
-        let mut credentials = Credentials::new(&places, windows);
+        let mut credentials = Credentials::new(&places, text, seed);
         for (name, value) in request.headers {
             credentials.of_header(name, &String::from_utf8_lossy(value));
         }

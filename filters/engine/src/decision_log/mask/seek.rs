@@ -1,6 +1,7 @@
 //! What of a request is a credential.
 
 use super::{
+    apart::Apart,
     names::Places,
     shape::{self, Work},
     windows::{WINDOW, Windows},
@@ -14,6 +15,8 @@ use serde_json::Value;
 pub struct Credentials<'p> {
     places: &'p Places,
     windows: Windows,
+    /// Of the one text in which they are looked for, if it is known.
+    apart: Option<Apart>,
     short: Vec<String>,
     /// What was added last: a header's credential is often one by its form, too.
     latest: String,
@@ -22,7 +25,7 @@ pub struct Credentials<'p> {
 }
 
 /// One that is shorter is not looked for: too many texts hold it.
-const LEAST: usize = 4;
+pub const LEAST: usize = 4;
 /// Of credentials that one request may show, in bytes and in short ones.
 const MOST: usize = 256 * 1024;
 const MOST_SHORT: usize = 64;
@@ -30,10 +33,16 @@ const MOST_SHORT: usize = 64;
 const MOST_WORK: usize = 1 << 20;
 
 impl<'p> Credentials<'p> {
-    pub fn new(places: &'p Places, windows: Windows) -> Credentials<'p> {
+    /// To be looked for in this text, and in no other; without one, in any.
+    pub fn new(places: &'p Places, text: Option<&str>, seed: &str) -> Credentials<'p> {
         Credentials {
             places,
-            windows,
+            windows: match text {
+                // What is encoded is looked at once it is decoded, too.
+                Some(text) if !text.contains('%') => Windows::within(text, seed),
+                _ => Windows::new(seed),
+            },
+            apart: text.map(Apart::of),
             short: Vec::new(),
             latest: String::new(),
             bytes: 0,
@@ -50,13 +59,23 @@ impl<'p> Credentials<'p> {
     }
 
     pub fn of_header(&mut self, name: &str, value: &str) {
+        let is_credential = match name {
+            "signature-input" | "x-forwarded-client-cert" | "cookie" | ":authority" | "host" => {
+                false
+            }
+            _ => self.places.is_header(name),
+        };
+        let apart = self.apart.as_ref();
+        if apart.is_some_and(|apart| apart.is_from(value, is_credential)) {
+            return;
+        }
         match name {
             // They are shown to nobody by name; most of what they hold is no secret, and stands elsewhere too.
             "signature-input" => self.of_parameters(value, &["nonce"]),
             "x-forwarded-client-cert" => self.of_parameters(value, &["cert", "chain", "hash"]),
             "cookie" => self.of_cookies(value),
             ":authority" | "host" => self.of_authority(value),
-            _ if self.places.is_header(name) => self.of_credential(value),
+            _ if is_credential => self.of_credential(value),
             _ => {}
         }
         for token in shape::tokens(value) {
@@ -251,7 +270,7 @@ const PLAIN: [&str; 13] = [
 ];
 
 /// A scheme is a word (RFC 9110 section 11.1), and these are those that there are.
-fn is_scheme(word: &str) -> bool {
+pub fn is_scheme(word: &str) -> bool {
     const SCHEMES: [&str; 21] = [
         "apikey",
         "api-key",

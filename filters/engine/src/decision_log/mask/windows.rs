@@ -8,6 +8,9 @@ use std::{
 /// As much of a credential tells of it, in either case.
 pub const WINDOW: usize = 8;
 
+/// As many as a token has, with its signature in hexadecimal: room for them at once is less work.
+const USUAL: usize = 1792;
+
 /// Every window of the texts that were added.
 pub struct Windows {
     added: HashSet<u64, Keyed>,
@@ -19,7 +22,7 @@ impl Windows {
     /// `seed`: what no client knows beforehand, so that none can choose windows that make the table slow.
     pub fn new(seed: &str) -> Windows {
         Windows {
-            added: HashSet::with_hasher(Keyed::new(seed)),
+            added: HashSet::with_capacity_and_hasher(USUAL, Keyed::new(seed)),
             wanted: None,
         }
     }
@@ -29,8 +32,8 @@ impl Windows {
         let mut wanted = HashSet::with_hasher(Keyed::new(seed));
         wanted.extend(windows(text).map(|(_, window)| window));
         Windows {
+            added: HashSet::with_hasher(Keyed::new(seed)),
             wanted: Some(wanted),
-            ..Windows::new(seed)
         }
     }
 
@@ -41,10 +44,7 @@ impl Windows {
                 let wanted = windows.filter(|window| wanted.contains(window));
                 self.added.extend(wanted);
             }
-            None => {
-                self.added.reserve(text.len());
-                self.added.extend(windows);
-            }
+            None => self.added.extend(windows),
         }
     }
 
