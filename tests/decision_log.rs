@@ -169,7 +169,8 @@ fn whatever_the_server_does_no_request_waits_and_every_event_is_accounted_for() 
         Mood::Resets,
         Mood::Answers(429),
         Mood::Takes,
-        Mood::Answers(403),
+        Mood::Answers(401),
+        Mood::Answers(422),
         Mood::Takes,
     ];
     let mut sent = 0;
@@ -188,7 +189,7 @@ fn whatever_the_server_does_no_request_waits_and_every_event_is_accounted_for() 
         medians.push((mood, times[times.len() / 2]));
         match mood {
             // What waits meanwhile is bounded, and what is refused is gone.
-            Mood::Takes | Mood::TakesAndTalks | Mood::Answers(403) => {
+            Mood::Takes | Mood::TakesAndTalks | Mood::Answers(422) => {
                 stage.until("each event is accounted for", || {
                     stage.balance() == (sent, sent)
                 });
@@ -217,7 +218,8 @@ fn whatever_the_server_does_no_request_waits_and_every_event_is_accounted_for() 
     for told in [
         "events were dropped: ",
         "status 500",
-        "status 403",
+        "status 401",
+        "status 422",
         "uploaded again",
     ] {
         assert!(log.contains(told), "{told}: {log}");
