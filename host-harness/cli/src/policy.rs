@@ -22,6 +22,14 @@ pub enum Which {
 }
 
 impl Which {
+    /// The one that a record of a decision says it is by.
+    pub fn of_record(enforced_by: Option<&str>) -> Which {
+        match enforced_by {
+            Some(BY_CANDIDATE) => Which::Candidate,
+            _ => Which::Policy,
+        }
+    }
+
     /// As it is spoken of.
     pub fn name(self) -> &'static str {
         match self {
@@ -45,6 +53,9 @@ impl Which {
         }
     }
 }
+
+/// The `enforced_by` of a record.
+pub const BY_CANDIDATE: &str = "candidate";
 
 /// The modules and data of `policy`, as the engine takes them.
 pub fn sources(file: &GateFile) -> Result<Sources, Failure> {
@@ -76,6 +87,16 @@ pub fn needed_sources(file: &GateFile, which: Which) -> Result<Sources, Failure>
                 .hint("name one: --policy PATH"),
         }
     })
+}
+
+/// The Rego that one of the policies is written in.
+pub fn version(file: &GateFile, which: Which) -> RegoVersion {
+    let section = which.section(file);
+    let version = section.and_then(|section| section.get("rego_version")?.as_u64());
+    match version {
+        Some(0) => RegoVersion::V0,
+        _ => RegoVersion::V1,
+    }
 }
 
 /// Those of files and folders, or of a bundle.
