@@ -11,7 +11,8 @@ use crate::{
     curl::Curl,
     failure::{Exit, Failure},
     http_file::HttpFile,
-    policy, secrets, terminal,
+    policy::{self, Which},
+    secrets, terminal,
 };
 use clap::Args;
 pub use place::{agrees, place};
@@ -104,7 +105,9 @@ impl Explain {
     }
 }
 
-/// Something that can be asked why, made of a configuration's policy.
-pub fn explainer(file: &GateFile) -> Result<Explainer, Failure> {
-    Explainer::new(&policy::sources(file)?).map_err(|errors| policy::refused(errors, file.base()))
+/// Something that can be asked why, made of a policy that the configuration holds itself.
+pub fn explainer(file: &GateFile, which: Which) -> Result<Option<Explainer>, Failure> {
+    let sources = policy::own_sources(file, which)?;
+    let explainer = sources.map(|sources| Explainer::new(&sources)).transpose();
+    explainer.map_err(|errors| policy::refused(errors, file.base()))
 }
