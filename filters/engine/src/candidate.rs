@@ -121,10 +121,7 @@ impl Candidate {
 
     /// Whether it decides on this subject's requests.
     pub fn decides_on(&self, rules: &Rules, subject: Option<&str>) -> bool {
-        let (Some(enforce), Some(subject)) = (&rules.enforce, subject) else {
-            return false;
-        };
-        enforce.share.takes(subject) && self.is_deciding(rules)
+        rules.is_for(subject) && self.is_deciding(rules)
     }
 
     /// Whether there is a policy of it that has not erred too often.

@@ -194,6 +194,12 @@ impl Gate {
         candidate.is_some_and(|(candidate, rules)| candidate.is_deciding(rules))
     }
 
+    /// Whether the candidate is to decide on this subject's requests, be there a policy of it or not.
+    pub fn leaves_to_candidate(&self, subject: Option<&str>) -> bool {
+        let rules = self.config.candidate.as_ref();
+        rules.is_some_and(|rules| rules.is_for(subject))
+    }
+
     /// Whether another policy is tried beside its own.
     pub fn has_candidate(&self) -> bool {
         self.candidate.is_some()

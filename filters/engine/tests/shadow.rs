@@ -231,6 +231,7 @@ fn it_decides_on_its_share_of_subjects_and_on_nobody_else() {
     let (decision, _) = ask(&all, "/shut/yes", None, "id", NOW);
     assert!(!by_candidate(&decision));
     assert!(matches!(decision.effect, Effect::Deny(_)));
+    assert!(all.leaves_to_candidate(Some("acme")) && !all.leaves_to_candidate(None));
     let counts = counted(&all);
     assert_eq!(counts[counter::SHADOW_ENFORCED], 1);
 

@@ -121,10 +121,13 @@ fn what_cannot_be_used_is_one_clear_line_and_exit_2() {
     folder.write("page.html", "mine");
     folder.write("broken/authz.rego", "package a\n\nallow if {\n");
     folder.write("texts/readme.txt", "no policy");
+    let bundle = "bundle: {cluster: b, authority: b, path: /b.tar.gz}";
+    folder.write("bundled.yaml", format!("policy:\n  {bundle}\n"));
     folder.write(
-        "bundled.yaml",
-        "policy:\n  bundle: {cluster: b, authority: b, path: /b.tar.gz}\n",
+        "own.yaml",
+        format!("policy:\n  path: policy\n  candidate:\n    {bundle}\n"),
     );
+    folder.write("none.yaml", "headers: {max_bytes: 64KiB}\n");
     for (arguments, error) in [
         (&["none"][..], "error: none: there is no decision in it"),
         (&["empty"], "error: empty: there is no decision in it"),
@@ -166,8 +169,19 @@ fn what_cannot_be_used_is_one_clear_line_and_exit_2() {
     other(&[]).refused("error: the following required arguments");
     other(&["--policy", "broken"]).refused("error: broken/authz.rego:");
     other(&["--policy", "texts"]).refused("error: texts: there is no .rego file in it");
-    other(&["--config", "bundled.yaml"])
-        .refused("error: the policy of this configuration comes with a bundle");
+    for (config, error) in [
+        (
+            "bundled.yaml",
+            "error: the policy of this configuration comes with a bundle",
+        ),
+        (
+            "own.yaml",
+            "error: the candidate of this configuration comes with a bundle",
+        ),
+        ("none.yaml", "error: none.yaml:1:1: policy: is missing"),
+    ] {
+        other(&["--config", config]).refused(error);
+    }
     assert_eq!(folder.read("page.html"), "mine");
     // All of them refused before a policy was asked: there is nothing that could flip.
     let before = json!({"path": null, "rule": null, "input": null, "result": null, "allowed": false, "reason": "jwt.expired"});
@@ -210,6 +224,31 @@ fn a_policy_is_a_folder_a_bundle_or_a_configurations() {
         ],
     ] {
         assert_eq!(ask(more)["totals"], plain, "{more:?}");
+    }
+    // Which of a configuration's two policies it was, every form says.
+    for (more, section, told) in [
+        (&["--policy", "policy"][..], Value::Null, "policy"),
+        (
+            &["--config", "gate.yaml"],
+            json!("policy"),
+            "the policy of gate.yaml",
+        ),
+        (
+            &["--config", "tried.yaml"],
+            json!("policy.candidate"),
+            "the candidate of tried.yaml",
+        ),
+    ] {
+        assert_eq!(ask(more)["section"], section, "{more:?}");
+        for (format, wanted) in [
+            ("text", format!("9 decisions held against {told}\n")),
+            ("html", format!("held against <strong>{told}</strong>")),
+            ("html", format!(" against {told}</title>")),
+        ] {
+            let form = ["replay", "decisions.jsonl", "--format", format];
+            let ran = folder.run(&[&form, more].concat());
+            assert!(ran.stdout.contains(&wanted), "{wanted}: {}", ran.stdout);
+        }
     }
     let tight = ask(&["--config", "tight.yaml"]);
     assert_eq!(tight["reasons"], json!({"policy.budget": 7}));

@@ -28,6 +28,16 @@ pub struct Enforce {
     pub window: Duration,
 }
 
+impl Candidate {
+    /// Whether this subject's requests are among those that it is to decide on.
+    pub fn is_for(&self, subject: Option<&str>) -> bool {
+        let share = self.enforce.as_ref().map(|enforce| enforce.share);
+        share
+            .zip(subject)
+            .is_some_and(|(share, subject)| share.takes(subject))
+    }
+}
+
 const PATH: &str = "policy.candidate";
 
 /// `asked`: the rules that requests are decided by, and the first of them that holds where no route says

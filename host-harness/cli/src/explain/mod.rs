@@ -1,5 +1,7 @@
 //! `portcullis explain`: why a request is allowed or denied.
 
+mod asked;
+mod json;
 mod logged;
 mod place;
 mod report;
@@ -9,11 +11,13 @@ use crate::{
     curl::Curl,
     failure::{Exit, Failure},
     http_file::HttpFile,
-    policy, secrets, terminal,
+    policy::{self, Which},
+    secrets, terminal,
 };
 use clap::Args;
 pub use place::{agrees, place};
 use portcullis_gatefile::GateFile;
+use portcullis_rego::tools::Explainer;
 use report::Report;
 pub use report::mask_of;
 use std::{io, path::PathBuf};
@@ -23,12 +27,14 @@ use std::{io, path::PathBuf};
 /// What became of each credential, which rules were tried, and the first condition of each that does
 /// not hold with the values in it. Credentials are not shown. The request is a file as it goes over
 /// the wire, a curl command, or a line of a decision log that holds the policy's input (as
-/// `serve --decision-log` and OPA write it).
+/// `serve --decision-log` and OPA write it). The rules are those of the policy that decides: of the
+/// candidate, where that does. Bundles are not fetched.
 #[derive(Args)]
 #[command(after_help = "Examples:
   portcullis explain --config gate.yaml --request request.http
   portcullis explain --config gate.yaml -- curl -X DELETE -H 'authorization: Bearer ...' URL
   portcullis explain --config gate.yaml --log decisions.jsonl 3f2b6c1e-...   # else the last line
+  portcullis explain --config gate.yaml --log decisions.jsonl --policy authz.tar.gz 3f2b6c1e-...
   portcullis explain --request request.http --format json | jq .policy")]
 pub struct Explain {
     /// The configuration, YAML or JSON
@@ -40,6 +46,10 @@ pub struct Explain {
     /// A decision log, a JSON document a line; `-` is stdin
     #[arg(long, value_name = "FILE", conflicts_with = "request")]
     log: Option<PathBuf>,
+    /// The policy that a logged decision is explained with, in the place of the configuration's: files and
+    /// folders, placed as OPA places them, or a bundle
+    #[arg(short, long, value_name = "PATH", requires = "log")]
+    policy: Vec<PathBuf>,
     /// A curl command, in one argument or in many; with --log the decision's id
     #[arg(
         value_name = "CURL | ID",
@@ -73,7 +83,7 @@ impl Explain {
                     _ => return Err(Failure::new("with --log there is one id, or none")),
                 };
                 let event = logged::find(log, id)?;
-                Report::of_event(&file, &gate, &event)?
+                Report::of_event(&file, &gate, &event, &self.policy)?
             }
             None => {
                 let request = match &self.request {
@@ -95,8 +105,9 @@ impl Explain {
     }
 }
 
-/// Something that can be asked why, made of a configuration's policy.
-pub fn explainer(file: &GateFile) -> Result<portcullis_rego::tools::Explainer, Failure> {
-    portcullis_rego::tools::Explainer::new(&policy::sources(file)?)
-        .map_err(|errors| policy::refused(errors, file.base()))
+/// Something that can be asked why, made of a policy that the configuration holds itself.
+pub fn explainer(file: &GateFile, which: Which) -> Result<Option<Explainer>, Failure> {
+    let sources = policy::own_sources(file, which)?;
+    let explainer = sources.map(|sources| Explainer::new(&sources)).transpose();
+    explainer.map_err(|errors| policy::refused(errors, file.base()))
 }

@@ -1,22 +1,24 @@
 //! All there is to say of a request.
 
-use super::{explainer, text};
+use super::{asked::Asked, json, text};
 use crate::{
     failure::Failure,
     http_file::HttpFile,
-    mask, moment, policy,
+    moment,
+    policy::{self, BY_CANDIDATE, Which},
     terminal::{Colour, paint},
 };
 use portcullis_engine::{
-    Attributes, Credential, CredentialOutcome, Effect, Gate, Incoming, Mask, Reason, Request,
+    Attributes, Credential, CredentialOutcome, Effect, Gate, Incoming, Mask, Reason, Record,
+    Request,
 };
 use portcullis_gatefile::GateFile;
-use portcullis_rego::{
-    Moment,
-    tools::{Attempt, Condition, Explanation, Outcome, Shown},
-};
-use serde_json::{Map, Value, json};
-use std::{path::Path, time::SystemTime};
+use portcullis_rego::tools::Explanation;
+use serde_json::{Value, json};
+use std::{path::PathBuf, time::SystemTime};
+
+/// Of a bundle, to whom nothing is fetched.
+const AWAY: &str = "comes with a bundle, which is not at hand here";
 
 pub struct Report {
     method: String,
@@ -26,8 +28,13 @@ pub struct Report {
     credentials: Vec<Credential>,
     /// None where no policy was asked.
     policy: Option<Explanation>,
+    by: Which,
+    /// What else there is to know of the answer.
+    notes: Vec<String>,
     /// The decision was made before, and the policy may be another one now.
     is_logged: bool,
+    /// The policy is not the configuration's.
+    is_named: bool,
 }
 
 struct Decided {
@@ -36,9 +43,6 @@ struct Decided {
     reason: String,
     detail: Option<String>,
 }
-
-/// As much as an explanation may take: more than any request is allowed.
-const INSTRUCTIONS: u32 = 50_000_000;
 
 impl Report {
     pub fn of_request(file: &GateFile, gate: &Gate, request: &HttpFile) -> Result<Report, Failure> {
@@ -56,11 +60,18 @@ impl Report {
                     moment.now_ns,
                 )
             });
-        let policy = match (&input, entrypoint) {
-            (Some(input), Some(rule)) => Some(explained(file, &rule, input, now_ns, &mask)?),
+        let record = decision.record;
+        let (by, rule) = match record.by_candidate {
+            true => (Which::Candidate, record.rule.clone()),
+            false => (Which::Policy, entrypoint),
+        };
+        let policy = match (Asked::own(file, by)?, &input, rule) {
+            (Some(asked), Some(input), Some(rule)) => {
+                Some(asked.explain(&rule, input, now_ns, &mask)?)
+            }
             _ => None,
         };
-        let record = decision.record;
+        let notes = notes(file, gate, &record)?;
         let (method, path) = request.line();
         Ok(Report {
             method,
@@ -75,12 +86,21 @@ impl Report {
             }),
             credentials,
             policy,
+            by,
+            notes,
             is_logged: false,
+            is_named: false,
         })
     }
 
-    /// Of a decision that was logged with its input. Its credentials were verified then.
-    pub fn of_event(file: &GateFile, gate: &Gate, event: &Value) -> Result<Report, Failure> {
+    /// Of a decision that was logged with its input. Its credentials were verified then. `paths` name the
+    /// policy, where it is not to be the configuration's.
+    pub fn of_event(
+        file: &GateFile,
+        gate: &Gate,
+        event: &Value,
+        paths: &[PathBuf],
+    ) -> Result<Report, Failure> {
         let input = event.get("input").unwrap_or(&Value::Null);
         let text = |key: &str| event.get(key).and_then(Value::as_str);
         let rule = match text("rule").or(text("path")) {
@@ -94,9 +114,13 @@ impl Report {
             .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
             .map_or_else(|| moment::nanoseconds(moment::now()), moment::nanoseconds);
         let mask = mask_of(Some(gate), input);
+        let by = Which::of_record(text("enforced_by"));
         let policy = match input {
             Value::Null => None,
-            input => Some(explained(file, &rule, input, now_ns, &mask)?),
+            input => {
+                let asked = Asked::named(file, by, paths)?;
+                Some(asked.explain(&rule, input, now_ns, &mask)?)
+            }
         };
         let http = |key: &str| {
             let pointer = format!("/attributes/request/http/{key}");
@@ -123,7 +147,10 @@ impl Report {
             }),
             credentials: Vec::new(),
             policy,
+            by,
+            notes: Vec::new(),
             is_logged: true,
+            is_named: !paths.is_empty(),
         })
     }
 
@@ -150,26 +177,42 @@ impl Report {
             let what = paint(colour, &what, coloured);
             lines.push(format!("{when}{what}{}", detail.unwrap_or_default()));
         }
+        let notes = self.notes.iter().map(|note| format!("note: {note}"));
+        lines.extend(notes);
         if !self.credentials.is_empty() {
             lines.extend([String::new(), "credentials".to_owned()]);
             lines.extend(self.credentials.iter().map(credential_line));
         }
         if let Some(policy) = &self.policy {
             lines.push(String::new());
-            if self.is_logged {
-                lines.push("with the policy as it is now".to_owned());
-            }
+            lines.extend(self.whose());
             lines.extend(text::lines(policy, coloured));
         }
         lines.join("\n")
+    }
+
+    /// Which policy the rules are of, where that is not the plain case.
+    fn whose(&self) -> Option<String> {
+        let decided = match self.by {
+            Which::Policy => None,
+            Which::Candidate => Some("the candidate decided".to_owned()),
+        };
+        let with = match (self.is_logged, self.is_named) {
+            (false, _) => None,
+            (true, false) => Some(format!("with the {} as it is now", self.by.name())),
+            (true, true) => Some("with the policy that --policy names".to_owned()),
+        };
+        let parts: Vec<String> = decided.into_iter().chain(with).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
     }
 
     pub fn to_json(&self) -> Value {
         let mut report = json!({
             "method": self.method,
             "path": self.path,
-            "credentials": self.credentials.iter().map(credential_json).collect::<Vec<_>>(),
-            "policy": self.policy.as_ref().map(explanation_json),
+            "credentials": self.credentials.iter().map(json::credential).collect::<Vec<_>>(),
+            "policy": self.policy.as_ref().map(json::explanation),
+            "notes": self.notes,
         });
         if let (Some(decided), Some(report)) = (&self.decision, report.as_object_mut()) {
             let decision = json!({
@@ -177,6 +220,10 @@ impl Report {
                 "status": decided.status,
                 "reason": decided.reason,
                 "detail": decided.detail,
+                "enforced_by": match self.by {
+                    Which::Policy => None,
+                    Which::Candidate => Some(BY_CANDIDATE),
+                },
                 "logged": self.is_logged,
             });
             report.insert("decision".to_owned(), decision);
@@ -185,33 +232,31 @@ impl Report {
     }
 }
 
-fn explained(
-    file: &GateFile,
-    rule: &str,
-    input: &Value,
-    now_ns: u64,
-    mask: &Mask,
-) -> Result<Explanation, Failure> {
-    let moment = Moment {
-        now_ns,
-        instructions: INSTRUCTIONS,
-        strict_builtin_errors: false,
-    };
-    let input = policy::rego_value(input)?;
-    let mut explanation = explainer(file)?.explain(rule, input, &moment);
-    mask::explanation(mask, &mut explanation);
-    based(&mut explanation, file.base());
-    Ok(explanation)
-}
-
-/// Files as the user would open them.
-fn based(explanation: &mut Explanation, base: &Path) {
-    for attempt in &mut explanation.attempts {
-        attempt.file = base.join(&attempt.file).display().to_string();
-        if let Outcome::Failed(condition) = &mut attempt.outcome {
-            condition.because.iter_mut().for_each(|it| based(it, base));
-        }
+/// What a gate that fetches no bundle cannot tell of its answer.
+fn notes(file: &GateFile, gate: &Gate, record: &Record) -> Result<Vec<String>, Failure> {
+    let is_candidates = gate.leaves_to_candidate(record.subject.as_deref());
+    let fetched = |which: Which| policy::bundle(file, which).is_some();
+    let mut notes = Vec::new();
+    if fetched(Which::Policy) && !record.by_candidate {
+        notes.push(match record.rule {
+            Some(_) => format!("the policy {AWAY}: this is by the one that serves until then"),
+            None => format!("the policy {AWAY}"),
+        });
     }
+    if record.rule.is_some() && is_candidates {
+        let has_own = policy::own_sources(file, Which::Candidate)?.is_some();
+        let what = match (fetched(Which::Candidate), has_own, record.by_candidate) {
+            (_, true, false) => {
+                Some("gave no answer of its own: this is by the active policy".into())
+            }
+            (true, _, true) => Some(format!("{AWAY}: this is by the one that serves until then")),
+            (true, _, false) => Some(format!("{AWAY}: this is by the active policy")),
+            (false, ..) => None,
+        };
+        let decides = "the candidate, which decides on this subject's requests,";
+        notes.extend(what.map(|what: String| format!("{decides} {what}")));
+    }
+    Ok(notes)
 }
 
 fn allows(code: &str) -> bool {
@@ -278,81 +323,6 @@ fn credential_line(credential: &Credential) -> String {
         },
     };
     format!("  {:<10} {what}", credential.check)
-}
-
-fn credential_json(credential: &Credential) -> Value {
-    let check = credential.check;
-    match &credential.outcome {
-        CredentialOutcome::Missing => json!({"check": check, "outcome": "missing"}),
-        CredentialOutcome::Verified { by, subject } => json!({
-            "check": check, "outcome": "verified", "by": by, "subject": subject,
-        }),
-        CredentialOutcome::Refused { reason, detail } => json!({
-            "check": check, "outcome": "refused", "reason": reason.code(), "detail": detail,
-        }),
-    }
-}
-
-fn explanation_json(explanation: &Explanation) -> Value {
-    let mut json = Map::new();
-    json.insert("rule".into(), explanation.rule.clone().into());
-    if let Some(value) = &explanation.value {
-        json.insert("value".into(), value.clone());
-    }
-    if let Some(error) = &explanation.error {
-        json.insert("error".into(), error.clone().into());
-    }
-    let attempts = explanation.attempts.iter().map(attempt_json);
-    json.insert("definitions".into(), attempts.collect());
-    json.into()
-}
-
-fn attempt_json(attempt: &Attempt) -> Value {
-    let mut json = json!({
-        "file": attempt.file,
-        "line": attempt.place.line,
-        "column": attempt.place.column,
-        "text": attempt.text,
-    });
-    let (outcome, value, more) = match &attempt.outcome {
-        Outcome::Held { value, values } => {
-            let values = values.iter().map(shown_json).collect();
-            ("held", value.clone(), Some(("values", values)))
-        }
-        Outcome::Default { value } => ("default", value.clone(), None),
-        Outcome::NotReached => ("not_reached", None, None),
-        Outcome::Unexplained(why) => ("unexplained", None, Some(("why", why.clone().into()))),
-        Outcome::Failed(condition) => {
-            let condition = condition_json(condition);
-            ("failed", None, Some(("condition", condition)))
-        }
-    };
-    if let Some(json) = json.as_object_mut() {
-        json.insert("outcome".into(), outcome.into());
-        json.extend(value.map(|value| ("value".to_owned(), value)));
-        json.extend(more.map(|(key, value)| (key.to_owned(), value)));
-    }
-    json
-}
-
-fn condition_json(condition: &Condition) -> Value {
-    json!({
-        "line": condition.place.line,
-        "column": condition.place.column,
-        "text": condition.text,
-        "values": condition.values.iter().map(shown_json).collect::<Vec<_>>(),
-        "because": condition.because.iter().map(explanation_json).collect::<Vec<_>>(),
-    })
-}
-
-fn shown_json(shown: &Shown) -> Value {
-    let mut json = Map::new();
-    json.insert("text".into(), shown.text.clone().into());
-    json.extend(shown.value.clone().map(|value| ("value".to_owned(), value)));
-    if shown.more > 0 {
-        json.insert("more".into(), shown.more.into());
-    }
-    Value::Object(json)
 }
 
 /// Without control characters, and with its quotes as they are.

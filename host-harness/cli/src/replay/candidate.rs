@@ -1,21 +1,17 @@
 //! The policy that a log is held against.
 
 use crate::{
-    bundle::opened::Opened,
     explain::mask_of,
     failure::Failure,
-    policy::{self, rego_value},
+    policy::{self, Which},
     secrets,
 };
-use portcullis_engine::{Gate, Judge, Mask, Reason, words::DEFAULT_ENTRYPOINT};
-use portcullis_gatefile::{GateFile, Policies, Tests, sources_of};
-use portcullis_rego::{
-    Entrypoint, EvalError, Module, Moment, Policy, Reach, RegoVersion, Sources, Value,
-};
+use portcullis_engine::{Gate, Judge, Mask, Reason};
+use portcullis_gatefile::GateFile;
+use portcullis_rego::{Entrypoint, EvalError, Moment, Policy, Reach, RegoVersion, Sources, Value};
 use serde_json::Value as Json;
 use std::{
     collections::BTreeMap,
-    fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -32,6 +28,8 @@ pub struct Candidate {
     pub base: PathBuf,
     /// What is shown of where it is from.
     pub name: String,
+    /// Which of a configuration's policies it is.
+    pub which: Option<Which>,
     /// The policy without any rule to ask.
     whole: Policy,
     judge: Judge,
@@ -78,21 +76,26 @@ impl Candidate {
         };
         let mut judge = gate.as_ref().map(Gate::judge).unwrap_or_default();
         let mut renamed = None;
-        let (sources, base, name) = match (&file, config) {
+        let (sources, base, name, which) = match (&file, config) {
             (Some(file), Some(config)) if paths.is_empty() => {
-                let tried = file.document.pointer("/policy/candidate");
+                // The one that is tried, where there is one: that is what it is there for.
+                let tried = Which::Candidate.section(file);
                 if let Some(tried) = tried {
                     judge = judge.within(instructions(tried));
                     renamed = self::renamed(file, tried);
                 }
-                let section = tried.or_else(|| file.document.get("policy"));
+                let which = tried.map_or(Which::Policy, |_| Which::Candidate);
                 (
-                    of_section(section.unwrap_or(&Json::Null))?,
+                    policy::needed_sources(file, which)?,
                     file.base().to_owned(),
                     config.display().to_string(),
+                    Some(which),
                 )
             }
-            _ => (of_paths(paths, version)?, PathBuf::new(), name(paths)),
+            _ => {
+                let sources = policy::of_paths(paths, version)?;
+                (sources, PathBuf::new(), name(paths), None)
+            }
         };
         let refused = |errors| policy::refused(errors, &base);
         let whole = Policy::load(sources.clone(), &[]).map_err(refused)?;
@@ -112,6 +115,7 @@ impl Candidate {
             sources,
             base,
             name,
+            which,
             whole,
             gate,
             only,
@@ -234,19 +238,6 @@ impl Candidate {
     }
 }
 
-/// Of `policy`, or of `policy.candidate`: the one that is tried.
-fn of_section(section: &Json) -> Result<Sources, Failure> {
-    let sources =
-        sources_of(section).map_err(|error| Failure::new(format!("the policy's data: {error}")))?;
-    match sources.modules.is_empty() {
-        true => Err(
-            Failure::new("the policy of this configuration comes with a bundle")
-                .hint("name the bundle: --policy authz.tar.gz"),
-        ),
-        false => Ok(sources),
-    }
-}
-
 /// What the one that is tried may use up: the other's budget is not its own.
 fn instructions(tried: &Json) -> u32 {
     tried
@@ -261,54 +252,4 @@ fn renamed(file: &GateFile, tried: &Json) -> Option<(String, String)> {
     let to = policy::rule(tried.get("entrypoint")?.as_str()?);
     let from = policy::entrypoint(file);
     (from != to).then_some((from, to))
-}
-
-fn of_paths(paths: &[PathBuf], version: RegoVersion) -> Result<Sources, Failure> {
-    if let Some(bundle) = paths.iter().find(|path| is_bundle(path)) {
-        if paths.len() > 1 {
-            return Err(
-                Failure::new(format!("{}: a bundle is all of a policy", bundle.display()))
-                    .hint("name it alone"),
-            );
-        }
-        let (modules, data) = Opened::read(bundle)?.snapshot().ok_or_else(|| {
-            Failure::new(format!("{}: this bundle is a delta", bundle.display()))
-                .hint("only a whole one is a policy")
-        })?;
-        return Ok(Sources {
-            modules,
-            data,
-            version,
-        });
-    }
-    let policies = Policies::read(Path::new(""), paths, Tests::Skip)?;
-    if policies.modules.is_empty() {
-        let shown: Vec<String> = paths.iter().map(|it| it.display().to_string()).collect();
-        return Err(Failure::new(format!(
-            "{}: there is no .rego file in it",
-            shown.join(", ")
-        ))
-        .hint(format!(
-            "a policy has a rule such as `{DEFAULT_ENTRYPOINT}`"
-        )));
-    }
-    let modules = policies.modules.into_iter();
-    Ok(Sources {
-        modules: modules
-            .map(|(path, text)| Module::new(path, text))
-            .collect(),
-        data: rego_value(&Json::Object(policies.data))?,
-        version,
-    })
-}
-
-/// An archive, or a folder that is laid out as a bundle.
-fn is_bundle(path: &Path) -> bool {
-    let name = path.to_string_lossy();
-    let is_archive = name.ends_with(".tar.gz") || name.ends_with(".tgz");
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => path.join(".manifest").is_file(),
-        Ok(_) => is_archive,
-        Err(_) => false,
-    }
 }

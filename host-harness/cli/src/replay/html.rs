@@ -45,11 +45,11 @@ pub fn show(report: &Report) -> String {
 ",
         style_digest(),
         escape(&verdict),
-        escape(&report.policy),
+        escape(&report.against()),
         escape(&verdict),
         counted(totals.events, "decision", "decisions"),
         escape(&report.logs.join(", ")),
-        escape(&report.policy),
+        escape(&report.against()),
         match tally.first_ns.zip(tally.last_ns) {
             Some((first, last)) => format!(", from {} to {}", time(first), time(last)),
             None => String::new(),

@@ -5,6 +5,7 @@ use super::{
     tally::{Counted, Example, Group, Kind},
     timeline::Step,
 };
+use crate::policy::Which;
 use serde_json::{Map, Value, json};
 
 /// Of all flips, and of a group.
@@ -33,6 +34,7 @@ pub fn show(report: &Report) -> Value {
     json!({
         "logs": report.logs,
         "policy": report.policy,
+        "section": report.which.map(Which::path),
         "from": tally.first_ns.map(time),
         "to": tally.last_ns.map(time),
         "totals": {

@@ -55,7 +55,7 @@ pub struct Replay {
     #[arg(short, long, value_name = "PATH", required_unless_present = "config")]
     policy: Vec<PathBuf>,
     /// A configuration: what a policy may use up, and which names are protected; without --policy, the
-    /// policy itself, too, or its candidate
+    /// policy itself, too: its candidate where it has one, else its own
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Ask this rule, whichever was logged

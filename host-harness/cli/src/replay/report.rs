@@ -1,7 +1,7 @@
 //! What there is to say of a replay.
 
 use super::{candidate::Candidate, logs::is_stdin, tally::Tally};
-use crate::failure::Failure;
+use crate::{failure::Failure, policy::Which};
 use std::{
     path::PathBuf,
     time::{Duration, UNIX_EPOCH},
@@ -9,7 +9,10 @@ use std::{
 
 pub struct Report {
     pub logs: Vec<String>,
+    /// The files, or the configuration, that it stands in.
     pub policy: String,
+    /// Which of the configuration's it is.
+    pub which: Option<Which>,
     pub tally: Tally,
     /// What a reader must know of the numbers.
     pub notes: Vec<String>,
@@ -44,6 +47,7 @@ impl Report {
         Report {
             logs,
             policy: candidate.name.clone(),
+            which: candidate.which,
             tally,
             notes,
             allow,
@@ -81,6 +85,14 @@ impl Report {
                 },
             ),
         )
+    }
+
+    /// The policy, as people speak of it: a configuration may hold two.
+    pub fn against(&self) -> String {
+        match self.which {
+            Some(which) => format!("the {} of {}", which.name(), self.policy),
+            None => self.policy.clone(),
+        }
     }
 
     pub fn passes(&self) -> bool {

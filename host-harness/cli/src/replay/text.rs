@@ -16,7 +16,7 @@ pub fn show(report: &Report, coloured: bool) -> String {
     let mut lines = vec![format!(
         "{} held against {}",
         counted(totals.events, "decision", "decisions"),
-        report.policy
+        report.against()
     )];
     if let Some((first, last)) = tally.first_ns.zip(tally.last_ns) {
         lines.push(format!("from {} to {}", time(first), time(last)));

@@ -1,8 +1,9 @@
 //! What is said of a decision: one line, JSON or text, and one in the decision log.
 
-use super::native::{Native, Seen, Told};
+use super::native::{Native, Said, Seen, Told};
 use crate::{
     moment,
+    policy::Which,
     terminal::{self, Colour},
 };
 use portcullis_engine::{Facts, Mask, Reason, Sent};
@@ -58,12 +59,26 @@ impl Line {
     }
 
     /// The rule that was asked, if one was.
-    pub fn rule(&self) -> Option<&str> {
+    fn rule(&self) -> Option<&str> {
         self.text("rule")
     }
 
+    /// What was asked, and came of it; none where no policy was asked.
+    pub fn said(&self) -> Option<Said<'_>> {
+        Some(Said {
+            rule: self.rule()?,
+            reason: self.reason(),
+            by: self.by(),
+            is_bundles: self.text("revision").is_some(),
+        })
+    }
+
+    fn by(&self) -> Which {
+        Which::of_record(self.text("enforced_by"))
+    }
+
     /// A filter that failed has recorded nothing.
-    pub fn reason(&self) -> &str {
+    fn reason(&self) -> &str {
         self.text("reason").unwrap_or(Reason::HostError.code())
     }
 
@@ -126,7 +141,7 @@ impl Line {
             revision: self.text("revision"),
             bundle: None,
             detail: self.text("detail"),
-            by_candidate: member("enforced_by").is_some(),
+            by_candidate: self.by() == Which::Candidate,
             self_check: self.self_check().cloned(),
             shadow: None,
             sent,
@@ -159,8 +174,8 @@ impl Line {
         for key in ["rule", "subject", "key_id"] {
             put(key, self.text(key).map_or(Value::Null, Value::from));
         }
-        // Where there is one: the bundle's.
-        for key in ["revision", "detail"] {
+        // Where there is one: the bundle's revision, and `candidate` where that decided.
+        for key in ["revision", "enforced_by", "detail"] {
             if let Some(text) = self.text(key) {
                 put(key, text.into());
             }
@@ -199,7 +214,7 @@ impl Line {
         if let Some(place) = &told.why.place {
             line.push_str(&format!(" {}", place.escape_debug()));
         }
-        for key in ["subject", "key_id", "revision", "detail"] {
+        for key in ["subject", "key_id", "revision", "enforced_by", "detail"] {
             if let Some(text) = self.text(key) {
                 let text = match key {
                     "detail" => safe(text),

@@ -1,5 +1,6 @@
 //! `portcullis serve`: a reverse proxy around the very module that Envoy loads.
 
+mod asked;
 mod body;
 mod bundle_url;
 pub mod clusters;

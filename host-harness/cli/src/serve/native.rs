@@ -2,15 +2,16 @@
 //! decision what the module does not: the policy's input, and the line that decided. No response
 //! depends on it, so where it fails there is less to say and nothing else.
 
-use super::heard::Heard;
+use super::{asked::Explainers, heard::Heard};
 use crate::{
-    explain::{self, agrees, place},
-    moment, policy, terminal,
+    explain::{agrees, place},
+    moment,
+    policy::{self, Which},
 };
 use portcullis_engine::{Attributes, Call, Decision, Facts, Gate, Incoming, Live, Mask, Request};
 use portcullis_gatefile::GateFile;
 use portcullis_host::Headers;
-use portcullis_rego::{Moment, tools::Explainer};
+use portcullis_rego::Moment;
 use serde_json::Value;
 use std::{
     net::SocketAddr,
@@ -25,11 +26,11 @@ const INSTRUCTIONS: u32 = 5_000_000;
 /// Of threads that evaluate policies: as much as the main thread has.
 pub const STACK: usize = 8 * 1024 * 1024;
 
-/// A gate, and its policy as it can be asked why.
+/// A gate, and its policies as they can be asked why.
 pub struct Native {
     live: Live,
     fetched: Option<Fetched>,
-    explainer: Option<Mutex<Explainer>>,
+    explainers: Explainers,
 }
 
 /// What the gate fetches it is given here, from what its filter was answered.
@@ -61,6 +62,16 @@ pub struct Seen {
     pub body: OnceLock<Vec<u8>>,
 }
 
+/// What was asked of a policy, and what came of it.
+#[derive(Clone, Copy)]
+pub struct Said<'s> {
+    pub rule: &'s str,
+    pub reason: &'s str,
+    pub by: Which,
+    /// The policy came with a bundle: what the configuration holds of it is another one.
+    pub is_bundles: bool,
+}
+
 /// What there is to say of a decision.
 #[derive(Default)]
 pub struct Told {
@@ -82,14 +93,9 @@ pub struct Why {
 impl Native {
     /// `explains`: whether anybody will ask for [`Why`].
     pub fn new(file: &GateFile, gate: Gate, heard: Arc<Heard>, explains: bool) -> Native {
-        let explainer = explains.then(|| quietly(|| explain::explainer(file)));
-        let explainer = match explainer {
-            None => None,
-            Some(Some(Ok(explainer))) => Some(Mutex::new(explainer)),
-            Some(_) => {
-                terminal::warn("decisions are shown without the line of the policy that decided");
-                None
-            }
+        let explainers = match explains {
+            true => Explainers::of(file),
+            false => Explainers::default(),
         };
         let fetches = !portcullis_gatefile::clusters(&file.document).is_empty();
         let open = Mutex::default();
@@ -97,7 +103,7 @@ impl Native {
             // Each request is shown to it several times, and its filter remembers.
             live: Live::new(gate.forgetting()),
             fetched: fetches.then_some(Fetched { heard, open }),
-            explainer,
+            explainers,
         }
     }
 
@@ -138,16 +144,16 @@ impl Native {
         open.drain(..old);
     }
 
-    /// What the module's record leaves out. `rule` is the one that was asked; `explains` is for when
+    /// What the module's record leaves out. `said` is what it says of the policy; `explains` is for when
     /// there is time.
-    pub fn tell(&self, seen: &Seen, rule: Option<&str>, reason: &str, explains: bool) -> Told {
-        let told = rule.and_then(|rule| {
+    pub fn tell(&self, seen: &Seen, said: Option<Said<'_>>, explains: bool) -> Told {
+        let told = said.and_then(|said| {
             quietly(|| {
                 let at = moment::nanoseconds(seen.at);
                 self.learn(seen, at);
                 let input = self.input(seen, at)?;
                 let why = match explains {
-                    true => self.why(rule, &input, at, reason),
+                    true => self.why(said, &input, at),
                     false => Why::default(),
                 };
                 Some((input, why))
@@ -177,11 +183,19 @@ impl Native {
 
     /// The line that decided so, where a policy did.
     pub fn place(&self, seen: &Seen, now_ns: u64, decision: &Decision) -> Option<String> {
-        let rule = decision.record.rule.as_deref()?;
+        let record = &decision.record;
+        let said = Said {
+            rule: record.rule.as_deref()?,
+            reason: record.reason.code(),
+            by: match record.by_candidate {
+                true => Which::Candidate,
+                false => Which::Policy,
+            },
+            is_bundles: record.revision.is_some(),
+        };
         quietly(|| {
             let input = self.input(seen, now_ns)?;
-            let reason = decision.record.reason.code();
-            self.why(rule, &input, now_ns, reason).place
+            self.why(said, &input, now_ns).place
         })?
     }
 
@@ -213,25 +227,25 @@ impl Native {
             .ok()
     }
 
-    fn why(&self, rule: &str, input: &Value, now_ns: u64, reason: &str) -> Why {
+    fn why(&self, said: Said<'_>, input: &Value, now_ns: u64) -> Why {
         let moment = Moment {
             now_ns,
             instructions: INSTRUCTIONS,
             strict_builtin_errors: false,
         };
-        // It knows the document's own policy.
-        let own = self.live.current().revision().is_none();
-        let explainer = self.explainer.as_ref().filter(|_| own);
-        let explained = explainer.and_then(|explainer| {
-            // One that has panicked is not asked again.
-            let mut explainer = explainer.lock().ok()?;
-            let input = policy::rego_value(input).ok()?;
-            Some(explainer.explain(rule, input, &moment))
-        });
+        let explainer = self.explainers.of_policy(said.by);
+        let explained = explainer
+            .filter(|_| !said.is_bundles)
+            .and_then(|explainer| {
+                // One that has panicked is not asked again.
+                let mut explainer = explainer.lock().ok()?;
+                let input = policy::rego_value(input).ok()?;
+                Some(explainer.explain(said.rule, input, &moment))
+            });
         match explained {
             // Both were asked at nearly the same moment, but not quite.
-            Some(explained) if agrees(&explained, reason) => Why {
-                place: place(&explained, reason),
+            Some(explained) if agrees(&explained, said.reason) => Why {
+                place: place(&explained, said.reason),
                 result: explained.value,
             },
             _ => Why::default(),
@@ -296,6 +310,6 @@ impl Seen {
 }
 
 /// A panic is told by its hook on stderr, and ends here.
-fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
+pub fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }

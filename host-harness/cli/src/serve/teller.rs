@@ -202,7 +202,7 @@ impl Desk {
 
     fn tell(&mut self, Decision { line, request }: &Decision, explains: bool) {
         let told = match request {
-            Some((seen, native)) => native.tell(seen, line.rule(), line.reason(), explains),
+            Some((seen, native)) => native.tell(seen, line.said(), explains),
             None => Told::default(),
         };
         if request.is_none() && !self.has_left_out {
