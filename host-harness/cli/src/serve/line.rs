@@ -57,6 +57,15 @@ impl Line {
         }
     }
 
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whether the candidate decided.
+    pub fn is_candidates(&self) -> bool {
+        self.text("enforced_by").is_some()
+    }
+
     /// The rule that was asked, if one was.
     pub fn rule(&self) -> Option<&str> {
         self.text("rule")
@@ -126,14 +135,14 @@ impl Line {
             revision: self.text("revision"),
             bundle: None,
             detail: self.text("detail"),
-            by_candidate: member("enforced_by").is_some(),
+            by_candidate: self.is_candidates(),
             self_check: self.self_check().cloned(),
-            shadow: None,
+            shadow: told.shadow.clone(),
             sent,
             status: (self.status > 0).then_some(self.status),
             took_ns: u64::try_from(self.took.as_nanos()).ok(),
             input: told.input.clone(),
-            result: told.why.result.clone(),
+            result: told.result.clone(),
             place: told.why.place.as_deref(),
         };
         match request {
