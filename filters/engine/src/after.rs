@@ -93,7 +93,7 @@ impl Gate {
     }
 
     /// What the policy that did not decide says of the same input.
-    fn shadow(&self, record: &Record) -> Option<Shadow> {
+    pub(crate) fn shadow(&self, record: &Record) -> Option<Shadow> {
         let (candidate, rules) = self.candidate()?;
         let evidence = record.evidence.as_ref()?;
         if !rules.sample.takes(&record.decision_id) {

@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "serve_told/as_the_gates.rs"]
+mod as_the_gates;
 mod support;
 
 use serde_json::{Value, json};

@@ -58,6 +58,10 @@ impl Line {
         }
     }
 
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// The rule that was asked, if one was.
     fn rule(&self) -> Option<&str> {
         self.text("rule")
@@ -143,12 +147,12 @@ impl Line {
             detail: self.text("detail"),
             by_candidate: self.by() == Which::Candidate,
             self_check: self.self_check().cloned(),
-            shadow: None,
+            shadow: told.shadow.clone(),
             sent,
             status: (self.status > 0).then_some(self.status),
             took_ns: u64::try_from(self.took.as_nanos()).ok(),
             input: told.input.clone(),
-            result: told.why.result.clone(),
+            result: told.result.clone(),
             place: told.why.place.as_deref(),
         };
         match request {

@@ -2,13 +2,15 @@
 //! decision what the module does not: the policy's input, and the line that decided. No response
 //! depends on it, so where it fails there is less to say and nothing else.
 
-use super::{asked::Explainers, heard::Heard};
+use super::{asked::Explainers, heard::Heard, line::Line};
 use crate::{
     explain::{agrees, place},
     moment,
     policy::{self, Which},
 };
-use portcullis_engine::{Attributes, Call, Decision, Facts, Gate, Incoming, Live, Mask, Request};
+use portcullis_engine::{
+    Attributes, Call, Decision, Facts, Gate, Incoming, Live, Mask, Request, Retold, Shadow,
+};
 use portcullis_gatefile::GateFile;
 use portcullis_host::Headers;
 use portcullis_rego::Moment;
@@ -77,17 +79,27 @@ pub struct Said<'s> {
 pub struct Told {
     /// What the policy was asked about; none where it was not asked. It holds what the client sent.
     pub input: Option<Value>,
+    /// What its rule gave, and what the policy that did not decide says; where there is a log for it.
+    pub result: Option<Value>,
+    pub shadow: Option<Value>,
     pub why: Why,
     pub mask: Mask,
 }
 
-/// What the policy answered, and where that stands.
+/// Where the policy's answer stands.
 #[derive(Default)]
 pub struct Why {
     /// `authz.rego:12`
     pub place: Option<String>,
-    /// As the policy gave it.
-    pub result: Option<Value>,
+}
+
+/// What is to be found out of a decision besides the policy's input.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    /// [`Why`], for when there is time.
+    pub why: bool,
+    /// What only a log tells.
+    pub event: bool,
 }
 
 impl Native {
@@ -144,29 +156,47 @@ impl Native {
         open.drain(..old);
     }
 
-    /// What the module's record leaves out. `said` is what it says of the policy; `explains` is for when
-    /// there is time.
-    pub fn tell(&self, seen: &Seen, said: Option<Said<'_>>, explains: bool) -> Told {
-        let told = said.and_then(|said| {
-            quietly(|| {
-                let at = moment::nanoseconds(seen.at);
-                self.learn(seen, at);
-                let input = self.input(seen, at)?;
-                let why = match explains {
-                    true => self.why(said, &input, at),
-                    false => Why::default(),
-                };
-                Some((input, why))
-            })?
-        });
-        let (input, why) = told.unzip();
-        let body = input.as_ref().and_then(|input| input.get("parsed_body"));
-        let mask = self.mask(seen, body);
-        Told {
-            input,
-            why: why.unwrap_or_default(),
-            mask,
-        }
+    /// What the module's record leaves out.
+    pub fn tell(&self, seen: &Seen, line: &Line, wanted: Wanted) -> Told {
+        let told = line
+            .said()
+            .and_then(|said| quietly(|| self.told(seen, line.id(), said, wanted))?);
+        let mut told = told.unwrap_or_default();
+        let input = told.input.as_ref();
+        told.mask = self.mask(seen, input.and_then(|input| input.get("parsed_body")));
+        told
+    }
+
+    /// All of it but the mask. `said` is what the module's record says of the policy.
+    fn told(&self, seen: &Seen, id: &str, said: Said<'_>, wanted: Wanted) -> Option<Told> {
+        let at = moment::nanoseconds(seen.at);
+        self.learn(seen, at);
+        let input = self.input(seen, at)?;
+        let again = wanted
+            .event
+            .then(|| self.again(seen, id, at, said))
+            .flatten();
+        let why = match wanted.why {
+            true => self.why(said, &input, at),
+            false => Why::default(),
+        };
+        let (result, shadow) = again.map(|it| (it.result, it.shadow)).unwrap_or_default();
+        Some(Told {
+            input: Some(input),
+            result,
+            shadow: shadow.as_ref().map(Shadow::to_json),
+            why,
+            mask: Mask::default(),
+        })
+    }
+
+    /// What the policies say of it.
+    fn again(&self, seen: &Seen, id: &str, now_ns: u64, said: Said<'_>) -> Option<Retold> {
+        let gate = self.live.current();
+        let is_candidates = said.by == Which::Candidate;
+        seen.ask_as(id, &gate, now_ns, |request, moment| {
+            gate.retell(request, moment, said.reason, is_candidates)
+        })
     }
 
     /// The decision at a moment of one's choice; none where it takes a body that is not at hand.
@@ -246,7 +276,6 @@ impl Native {
             // Both were asked at nearly the same moment, but not quite.
             Some(explained) if agrees(&explained, said.reason) => Why {
                 place: place(&explained, said.reason),
-                result: explained.value,
             },
             _ => Why::default(),
         }
@@ -277,6 +306,17 @@ impl Seen {
         now_ns: u64,
         question: impl FnOnce(&Request<'_>, &portcullis_engine::Moment<'_>) -> T,
     ) -> T {
+        self.ask_as(&moment::unique_id(), gate, now_ns, question)
+    }
+
+    /// The same as the decision of this id.
+    fn ask_as<T>(
+        &self,
+        decision_id: &str,
+        gate: &Gate,
+        now_ns: u64,
+        question: impl FnOnce(&Request<'_>, &portcullis_engine::Moment<'_>) -> T,
+    ) -> T {
         let headers: Vec<(&str, &[u8])> = self.headers.iter().collect();
         let text = |name| std::str::from_utf8(self.headers.get(name)?).ok();
         let (source, destination) = (self.remote.ip().to_string(), self.local.ip().to_string());
@@ -299,10 +339,9 @@ impl Seen {
                 false => Incoming::None,
             },
         };
-        let decision_id = moment::unique_id();
         let moment = portcullis_engine::Moment {
             now_ns,
-            decision_id: &decision_id,
+            decision_id,
         };
         let body = self.body.get().map_or(&[][..], Vec::as_slice);
         gate.with_body(&request, body, |request| question(request, &moment))

@@ -4,7 +4,7 @@
 use super::{
     line::Line,
     log::DecisionLog,
-    native::{Native, STACK, Seen, Told},
+    native::{Native, STACK, Seen, Told, Wanted},
 };
 use crate::{failure::Failure, terminal};
 use portcullis_engine::Mask;
@@ -202,7 +202,11 @@ impl Desk {
 
     fn tell(&mut self, Decision { line, request }: &Decision, explains: bool) {
         let told = match request {
-            Some((seen, native)) => native.tell(seen, line.said(), explains),
+            Some((seen, native)) => {
+                let event = self.log.is_some();
+                let why = explains;
+                native.tell(seen, line, Wanted { why, event })
+            }
             None => Told::default(),
         };
         if request.is_none() && !self.has_left_out {
