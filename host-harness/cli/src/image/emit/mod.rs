@@ -75,6 +75,7 @@ impl Emit {
             sha256: verified.digest.hex().to_owned(),
             module: verified.module.map(|module| module.hex().to_owned()),
             pinned: verified.pinned,
+            verification: self.verified(),
         };
         let mut emitted = match self.options.target {
             Target::Istio => istio::emit(&image, &facts, &self.options)?,
@@ -136,14 +137,7 @@ impl Emit {
         let mut told: Vec<String> = ["portcullis", "image", "emit", reference]
             .map(str::to_owned)
             .into();
-        for key in self.verification.keys() {
-            let key = match key.starts_with("env:") {
-                true => key.clone(),
-                false => file_name(Path::new(key)),
-            };
-            told.extend(["--key".to_owned(), key]);
-        }
-        told.extend(self.verification.told());
+        told.extend(self.verified());
         if self.unverified {
             told.push("--unverified".to_owned());
         }
@@ -152,6 +146,21 @@ impl Emit {
         let quoted = shlex::try_join(told.iter().map(String::as_str));
         // A NUL, which no shell takes, comes from no command line.
         quoted.unwrap_or_else(|_| told.join(" "))
+    }
+
+    /// How the image was verified, as arguments again.
+    fn verified(&self) -> Vec<String> {
+        let mut told = Vec::new();
+        for key in self.verification.keys() {
+            // An absolute path has folders of whoever ran it.
+            let key = match Path::new(key).is_absolute() {
+                true => file_name(Path::new(key)),
+                false => key.clone(),
+            };
+            told.extend(["--key".to_owned(), key]);
+        }
+        told.extend(self.verification.told());
+        told
     }
 }
 
@@ -188,7 +197,7 @@ fn summarize(emitted: &Emitted) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::Emit;
+    use super::{Emit, Image, envoy};
     use clap::Parser;
 
     #[derive(Parser)]
@@ -208,5 +217,24 @@ mod tests {
         let asked = Asked::try_parse_from(arguments.iter().skip(2)).unwrap();
         let told = asked.emit.told("registry.example.com/gate:v1");
         assert_eq!(shlex::split(&told).unwrap(), arguments);
+    }
+
+    /// Pasted, they verify again what was verified.
+    #[test]
+    fn instructions_have_the_keys_that_were_given() {
+        let asked = "emit registry.example.com/gate:v1 --key 'keys/ci key.pub.pem' --key env:CI_KEY \
+                     --key /home/alice/other.pub --require sbom --for envoy --wasm-path '/etc/the gate.wasm'";
+        let asked = Asked::try_parse_from(shlex::split(asked).unwrap()).unwrap();
+        let image = Image {
+            sha256: String::new(),
+            module: None,
+            pinned: "registry.example.com/gate@sha256:ab".to_owned(),
+            verification: asked.emit.verified(),
+        };
+        assert_eq!(
+            envoy::pull(&image, "/etc/the gate.wasm"),
+            "portcullis image pull registry.example.com/gate@sha256:ab --key 'keys/ci key.pub.pem' --key env:CI_KEY \
+             --key other.pub --require sbom --output '/etc/the gate.wasm'"
+        );
     }
 }
