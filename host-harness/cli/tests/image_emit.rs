@@ -237,6 +237,63 @@ fn its_own_files_are_replaced_and_no_others() {
     assert_eq!(folder.read(PLUGIN), replaced);
 }
 
+/// Whatever comes after whatever: a folder that is applied as a whole puts the gate in twice.
+#[test]
+fn what_an_earlier_one_wrote_besides_is_told() {
+    let folder = folder(&Map::new());
+    let whole = [ISTIO.as_slice(), &["--own-vm"]].concat();
+    let gateway = ["--for", "envoy-gateway", "--gateway", "edge", "-o", "out"];
+    let (filter, policy) = (
+        "`out/portcullis.envoyfilter.yaml`",
+        "`out/portcullis.envoyextensionpolicy.yaml`",
+    );
+    let plugin = format!("`{PLUGIN}`");
+    folder.write("out/mine.yaml", "kind: ConfigMap\n");
+    for (arguments, left) in [
+        (whole.as_slice(), None),
+        (&ISTIO, Some(filter.to_owned())),
+        (&whole, Some(plugin.clone())),
+        (&gateway, Some(format!("{filter}, {plugin}"))),
+        (&ISTIO, Some(format!("{policy}, {filter}"))),
+    ] {
+        let ran = emit(&folder, arguments);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let told = left.map(|left| format!("warning: {left}: an earlier `emit` wrote it"));
+        let line = ran
+            .stderr
+            .lines()
+            .find(|it| it.contains("an earlier `emit` wrote"));
+        assert_eq!(line.is_some(), told.is_some(), "{}", ran.stderr);
+        let told = told.unwrap_or_default();
+        assert!(line.unwrap_or_default().starts_with(&told), "{line:?}");
+    }
+    // Changed since, it is applied all the same; and a program is told, too.
+    folder.edit(
+        "out/portcullis.envoyfilter.yaml",
+        "FAIL_RELOAD",
+        "FAIL_OPEN",
+    );
+    let ran = emit(&folder, &[ISTIO.as_slice(), &["--format", "json"]].concat());
+    let warnings = ran.json()["warnings"].to_string();
+    assert!(warnings.contains(filter) && !warnings.contains("mine.yaml"));
+    assert!(!folder.read(PLUGIN).contains("earlier `emit` wrote"));
+}
+
+#[test]
+fn a_file_is_no_folder() {
+    let folder = folder(&Map::new());
+    folder.write("afile", "mine\n");
+    for output in ["afile", "afile/out"] {
+        let ran = emit(&folder, &["--for", "istio", "--gateway", "g", "-o", output]);
+        ran.refused(&format!("error: {output}: is no folder"));
+        assert!(
+            ran.stderr.contains("hint: --output takes the folder"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
 #[test]
 fn one_file_that_stays_keeps_all_of_them_from_being_written() {
     let gate = json!({"decision_log": {"cluster": "logs", "authority": "logs.internal"}});

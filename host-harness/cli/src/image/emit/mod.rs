@@ -32,7 +32,8 @@ use written::File;
 /// is checked as `render` does, and refused where a secret stands in it. What the proxy cannot do, and how
 /// to apply and check what was written, stands on top of the first file and on stderr.
 ///
-/// A file is replaced where it is as `emit` wrote it; others stay, without --force.
+/// A file is replaced where it is as `emit` wrote it; others stay, without --force. What an earlier `emit` wrote into
+/// the folder besides stays too, and is told.
 ///
 /// Exit code 0: written; 1: the image is not what one of the keys signed; 2: bad usage or input.
 #[derive(Args)]
@@ -88,7 +89,12 @@ impl Emit {
         }
         let files = written::files(&emitted, &self.told(&image.pinned));
         let paths = match &self.output {
-            Some(folder) => written::write(&files, folder, self.force)?,
+            Some(folder) => {
+                let paths = written::write(&files, folder, self.force)?;
+                // Of the folder, and not of the manifests: in none of the files.
+                emitted.warnings.extend(left(folder, &files)?);
+                paths
+            }
             None => Vec::new(),
         };
         match self.format {
@@ -168,6 +174,19 @@ fn file_name(path: &Path) -> String {
     path.file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default()
+}
+
+/// A gate that stands in the folder in two ways, such as an EnvoyFilter and a WasmPlugin, comes twice.
+fn left(folder: &Path, files: &[File]) -> Result<Option<String>, Failure> {
+    let left = written::left(folder, files)?;
+    let names: Vec<String> = left.iter().map(|path| path.display().to_string()).collect();
+    Ok((!names.is_empty()).then(|| {
+        format!(
+            "{}: an earlier `emit` wrote it, and this one does not: `kubectl apply -f` of the folder puts the gate in twice, \
+             where both are for the same requests. Remove it there, and from the cluster what was applied of it.",
+            warnings::list(&names)
+        )
+    }))
 }
 
 fn show(files: &[File], paths: &[PathBuf]) -> Result<(), Failure> {
