@@ -104,6 +104,16 @@ macro_rules! with_pair {
     };
 }
 
+/// Begins the id of each; eight digits of a UUID follow.
+const ID: &str = "dev-";
+
+/// Whether a key of that id was made here.
+pub fn is_id(id: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let rest = id.strip_prefix(ID);
+    rest.is_some_and(|rest| rest.len() == 8 && rest.bytes().all(is_digit))
+}
+
 impl DevKey {
     pub fn generate(algorithm: Algorithm) -> Result<DevKey, Failure> {
         let mut jwk = match algorithm.symmetric() {
@@ -124,7 +134,7 @@ impl DevKey {
         jwk.insert("use".into(), "sig".into());
         let kid = moment::unique_id();
         let kid = kid.split('-').next().unwrap_or_default();
-        jwk.insert("kid".into(), format!("dev-{kid}").into());
+        jwk.insert("kid".into(), format!("{ID}{kid}").into());
         Ok(DevKey { jwk, algorithm })
     }
 

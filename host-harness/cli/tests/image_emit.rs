@@ -8,6 +8,8 @@
 )]
 
 mod support;
+#[path = "image_emit/told.rs"]
+mod told;
 
 use portcullis_gatefile::Document;
 use serde::Deserialize;
@@ -69,8 +71,11 @@ fn folder(gate: &Map<String, Value>) -> Folder {
 }
 
 fn emit(folder: &Folder, arguments: &[&str]) -> Ran {
-    let reference = reference();
-    let mut all = vec!["image", "emit", &reference, "--unverified"];
+    emit_from(&reference(), folder, arguments)
+}
+
+fn emit_from(reference: &str, folder: &Folder, arguments: &[&str]) -> Ran {
+    let mut all = vec!["image", "emit", reference, "--unverified"];
     all.extend(arguments);
     let mut command = folder.command(&all);
     let output = command
@@ -235,63 +240,6 @@ fn its_own_files_are_replaced_and_no_others() {
     let forced = emit(&folder, &[ISTIO.as_slice(), &["--force"]].concat());
     assert_eq!(forced.code, 0, "{}", forced.stderr);
     assert_eq!(folder.read(PLUGIN), replaced);
-}
-
-/// Whatever comes after whatever: a folder that is applied as a whole puts the gate in twice.
-#[test]
-fn what_an_earlier_one_wrote_besides_is_told() {
-    let folder = folder(&Map::new());
-    let whole = [ISTIO.as_slice(), &["--own-vm"]].concat();
-    let gateway = ["--for", "envoy-gateway", "--gateway", "edge", "-o", "out"];
-    let (filter, policy) = (
-        "`out/portcullis.envoyfilter.yaml`",
-        "`out/portcullis.envoyextensionpolicy.yaml`",
-    );
-    let plugin = format!("`{PLUGIN}`");
-    folder.write("out/mine.yaml", "kind: ConfigMap\n");
-    for (arguments, left) in [
-        (whole.as_slice(), None),
-        (&ISTIO, Some(filter.to_owned())),
-        (&whole, Some(plugin.clone())),
-        (&gateway, Some(format!("{filter}, {plugin}"))),
-        (&ISTIO, Some(format!("{policy}, {filter}"))),
-    ] {
-        let ran = emit(&folder, arguments);
-        assert_eq!(ran.code, 0, "{}", ran.stderr);
-        let told = left.map(|left| format!("warning: {left}: an earlier `emit` wrote it"));
-        let line = ran
-            .stderr
-            .lines()
-            .find(|it| it.contains("an earlier `emit` wrote"));
-        assert_eq!(line.is_some(), told.is_some(), "{}", ran.stderr);
-        let told = told.unwrap_or_default();
-        assert!(line.unwrap_or_default().starts_with(&told), "{line:?}");
-    }
-    // Changed since, it is applied all the same; and a program is told, too.
-    folder.edit(
-        "out/portcullis.envoyfilter.yaml",
-        "FAIL_RELOAD",
-        "FAIL_OPEN",
-    );
-    let ran = emit(&folder, &[ISTIO.as_slice(), &["--format", "json"]].concat());
-    let warnings = ran.json()["warnings"].to_string();
-    assert!(warnings.contains(filter) && !warnings.contains("mine.yaml"));
-    assert!(!folder.read(PLUGIN).contains("earlier `emit` wrote"));
-}
-
-#[test]
-fn a_file_is_no_folder() {
-    let folder = folder(&Map::new());
-    folder.write("afile", "mine\n");
-    for output in ["afile", "afile/out"] {
-        let ran = emit(&folder, &["--for", "istio", "--gateway", "g", "-o", output]);
-        ran.refused(&format!("error: {output}: is no folder"));
-        assert!(
-            ran.stderr.contains("hint: --output takes the folder"),
-            "{}",
-            ran.stderr
-        );
-    }
 }
 
 #[test]

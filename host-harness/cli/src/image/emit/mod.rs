@@ -9,6 +9,7 @@ mod istio;
 mod manifest;
 mod options;
 mod secrets;
+mod trust;
 mod warnings;
 mod written;
 mod yaml;
@@ -83,6 +84,9 @@ impl Emit {
             Target::EnvoyGateway => gateway::emit(&image, &facts, &self.options)?,
             Target::Envoy => envoy::emit(&image, &facts, &self.options),
         };
+        if verified.is_here && self.options.target != Target::Envoy {
+            emitted.warnings.insert(0, here(&image.pinned));
+        }
         if self.unverified {
             let warning = "NOBODY VERIFIED THIS IMAGE: whoever can write to the registry may have made it. Give --key.";
             emitted.warnings.insert(0, warning.to_owned());
@@ -174,6 +178,16 @@ fn file_name(path: &Path) -> String {
     path.file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default()
+}
+
+/// Of a registry that only this machine calls so.
+fn here(pinned: &str) -> String {
+    let (host, _) = pinned.split_once('/').unwrap_or((pinned, ""));
+    format!(
+        "{} is this machine, and in a cluster it is whoever pulls the image, who finds no registry there: emit again from \
+         the name by which the cluster reaches the registry.",
+        warnings::list([host])
+    )
 }
 
 /// A gate that stands in the folder in two ways, such as an EnvoyFilter and a WasmPlugin, comes twice.
