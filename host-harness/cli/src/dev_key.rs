@@ -138,15 +138,19 @@ impl DevKey {
         Ok(DevKey { jwk, algorithm })
     }
 
-    /// The key in the file; where there is none, a new one is put there.
-    pub fn read_or_create(file: &Path, wanted: Option<Algorithm>) -> Result<DevKey, Failure> {
+    /// The key in the file; where there is none, a new one is put there. And whether it is new.
+    pub fn read_or_create(
+        file: &Path,
+        wanted: Option<Algorithm>,
+    ) -> Result<(DevKey, bool), Failure> {
         match fs::read_to_string(file) {
             Ok(text) => DevKey::parse(&text, wanted)
+                .map(|key| (key, false))
                 .map_err(|message| Failure::new(format!("{}: {message}", file.display()))),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let key = DevKey::generate(wanted.unwrap_or(Algorithm::Es256))?;
                 key.write(file)?;
-                Ok(key)
+                Ok((key, true))
             }
             Err(error) => Err(Failure::io(file.display(), &error)),
         }

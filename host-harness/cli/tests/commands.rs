@@ -289,6 +289,9 @@ fn tokens_say_what_was_asked() {
             "n=1.50",
         ]);
         assert_eq!(token.code, 0, "{}", token.stderr);
+        let made = format!("note: {key} was not there, and is a new key: ");
+        assert!(token.stderr.starts_with(&made), "{}", token.stderr);
+        assert_eq!(make(&[]).stderr, "", "it is there now");
         let (header, claims) = (part(&token.stdout, 0), part(&token.stdout, 1));
         assert_eq!(header["alg"], algorithm);
         assert_eq!(claims["aud"], json!(["a", "b"]));
@@ -317,6 +320,41 @@ fn tokens_say_what_was_asked() {
     folder
         .run(&["token", "--key", "ES256.json", "--header", "crit=x"])
         .refused("error: --header crit");
+}
+
+/// A name that was mistyped, too: what `token` and `serve` write there is in no commit.
+#[test]
+fn init_keeps_keys_and_logs_out_of_version_control() {
+    let folder = Folder::started();
+    let git = |arguments: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        let output = git
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    folder.run(&["token", "--key", "dev-kye.json"]);
+    folder.run(&["token", "--key", "other-key.json"]);
+    folder.write("decisions.jsonl", "{}\n");
+    git(&["init", "-q"]);
+    let seen = git(&["status", "--porcelain", "-uall"]);
+    let mut seen: Vec<&str> = seen
+        .lines()
+        .map(|line| line.trim_start_matches("?? "))
+        .collect();
+    seen.sort();
+    let wanted = [
+        ".gitignore",
+        "gate.yaml",
+        "policies/authz.rego",
+        "policies/authz_test.rego",
+        "policies/roles/data.json",
+        "request.http",
+    ];
+    assert_eq!(seen, wanted);
 }
 
 /// The schema is written by hand: it must know the keys that the engine knows.
