@@ -68,6 +68,17 @@ fn bad_input_is_one_clear_line_and_exit_2() {
     serve(&[upstream[0], upstream[1], "--listen", "nowhere"])
         .refused("error: --listen: found `nowhere`");
     serve(&[upstream[0], upstream[1], "--wasm", "no.wasm"]).refused("error: no.wasm: no such file");
+    let none = serve(&[
+        upstream[0],
+        upstream[1],
+        "--listen",
+        "127.0.0.1:0",
+        "--wasm",
+        "gate.yaml",
+    ]);
+    none.refused("error: gate.yaml: it is no wasm module: it does not begin as one");
+    assert_eq!(none.stderr.lines().count(), 2, "{}", none.stderr);
+    assert!(none.stderr.contains("\nhint: `make build` makes "));
     serve(&[upstream[0], upstream[1], "--config", "unknown.yaml"])
         .refused("error: unknown.yaml:3:1: jtw: ");
     folder
