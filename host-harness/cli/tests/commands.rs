@@ -88,6 +88,9 @@ fn bad_input_is_one_clear_line_and_exit_2() {
         .run(&["render", "--nope"])
         .refused("error: unexpected argument '--nope'");
     folder.run(&["eval"]).refused("error: there is no query");
+    Folder::new()
+        .run(&["eval", "--request", "request.http", "input"])
+        .refused("error: gate.yaml: no such file or folder");
     folder
         .run(&["eval", "-d", "nowhere", "data"])
         .refused("error: nowhere: no such file");
@@ -135,6 +138,15 @@ fn init_works_as_it_is() {
     let key = folder.path().join("dev-key.json").metadata().unwrap();
     assert_eq!(key.permissions().mode() & 0o777, 0o600);
     assert!(!folder.read("gate.yaml").contains("\"d\""));
+    let own = folder.run(&[
+        "eval",
+        "--request",
+        "request.http",
+        "input.parsed_path",
+        "-f",
+        "pretty",
+    ]);
+    assert_eq!(own.json(), json!(["health"]), "gate.yaml is the default");
 
     let tests = folder
         .run(&[
