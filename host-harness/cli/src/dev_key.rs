@@ -104,6 +104,16 @@ macro_rules! with_pair {
     };
 }
 
+/// Begins the id of each; eight digits of a UUID follow.
+const ID: &str = "dev-";
+
+/// Whether a key of that id was made here.
+pub fn is_id(id: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let rest = id.strip_prefix(ID);
+    rest.is_some_and(|rest| rest.len() == 8 && rest.bytes().all(is_digit))
+}
+
 impl DevKey {
     pub fn generate(algorithm: Algorithm) -> Result<DevKey, Failure> {
         let mut jwk = match algorithm.symmetric() {
@@ -124,19 +134,23 @@ impl DevKey {
         jwk.insert("use".into(), "sig".into());
         let kid = moment::unique_id();
         let kid = kid.split('-').next().unwrap_or_default();
-        jwk.insert("kid".into(), format!("dev-{kid}").into());
+        jwk.insert("kid".into(), format!("{ID}{kid}").into());
         Ok(DevKey { jwk, algorithm })
     }
 
-    /// The key in the file; where there is none, a new one is put there.
-    pub fn read_or_create(file: &Path, wanted: Option<Algorithm>) -> Result<DevKey, Failure> {
+    /// The key in the file; where there is none, a new one is put there. And whether it is new.
+    pub fn read_or_create(
+        file: &Path,
+        wanted: Option<Algorithm>,
+    ) -> Result<(DevKey, bool), Failure> {
         match fs::read_to_string(file) {
             Ok(text) => DevKey::parse(&text, wanted)
+                .map(|key| (key, false))
                 .map_err(|message| Failure::new(format!("{}: {message}", file.display()))),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let key = DevKey::generate(wanted.unwrap_or(Algorithm::Es256))?;
                 key.write(file)?;
-                Ok(key)
+                Ok((key, true))
             }
             Err(error) => Err(Failure::io(file.display(), &error)),
         }

@@ -20,11 +20,11 @@ use std::{
 /// Answer a Rego query, as `opa eval` does
 ///
 /// Either over files and folders (-d) and an input document (-i), or over the policy of a
-/// configuration and the input that a request gives it (--config, --request).
+/// configuration, `gate.yaml` where none is named, and the input that a request gives it (--request).
 #[derive(Args)]
 #[command(after_help = "Examples:
   portcullis eval -d policies -i input.json 'data.envoy.authz.allow'
-  portcullis eval --config gate.yaml --request request.http
+  portcullis eval --request request.http
   portcullis eval --config gate.yaml --request request.http 'input.verified'
   echo '{\"x\": 1}' | portcullis eval -I 'input.x + 1' --format pretty")]
 pub struct Eval {
@@ -39,17 +39,17 @@ pub struct Eval {
     /// Read the input document from stdin
     #[arg(short = 'I', long, conflicts_with = "request")]
     stdin_input: bool,
-    /// A configuration, whose policy is asked
+    /// A configuration, whose policy is asked [default with --request: gate.yaml]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// A request, whose input is asked about: request line, headers, an empty line, a body
-    #[arg(long, value_name = "FILE", requires = "config")]
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
     request: Option<PathBuf>,
     /// How the answer is printed
     #[arg(short, long, value_enum, default_value_t = Format::Json)]
     format: Format,
     /// Read modules as Rego v0, where they do not import `rego.v1`
-    #[arg(long, conflicts_with = "config")]
+    #[arg(long, conflicts_with_all = ["config", "request"])]
     v0_compatible: bool,
 }
 
@@ -65,9 +65,10 @@ enum Format {
 
 impl Eval {
     pub fn run(self) -> Result<Exit, Failure> {
-        let asked = match &self.config {
-            Some(config) => self.of_configuration(config)?,
-            None => self.of_files()?,
+        let asked = match (&self.config, &self.request) {
+            (Some(config), _) => self.of_configuration(config)?,
+            (None, Some(_)) => self.of_configuration(Path::new("gate.yaml"))?,
+            (None, None) => self.of_files()?,
         };
         let Some(asked) = asked else {
             return Ok(Exit::Failed);

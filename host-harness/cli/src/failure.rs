@@ -38,6 +38,14 @@ impl Failure {
         self
     }
 
+    /// Of a file, or of whatever the messages are about.
+    pub fn at(mut self, place: impl fmt::Display) -> Failure {
+        for problem in &mut self.0 {
+            problem.message = format!("{place}: {}", problem.message);
+        }
+        self
+    }
+
     /// A file that could not be written, or a stream.
     pub fn io(what: impl fmt::Display, error: &std::io::Error) -> Failure {
         Failure::new(format!("{what}: {error}"))

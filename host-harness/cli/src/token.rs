@@ -3,15 +3,20 @@
 use crate::{
     dev_key::{Algorithm, DevKey, Header},
     failure::{Exit, Failure},
-    moment, terminal,
+    moment,
+    terminal::{self, Colour},
 };
 use clap::Args;
 use serde_json::{Map, Value};
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 /// Make a token of a development key, with any claims
 ///
-/// The key file is made if it is not there, readable by its owner only. It is for trying things
+/// The key file is made if it is not there, readable by its owner only, and that is said on stderr. It is for trying things
 /// out: a gate that serves others trusts an identity provider's keys instead.
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -54,9 +59,22 @@ pub struct Token {
     header: Vec<Claim>,
 }
 
+fn made(file: &Path) -> String {
+    let name = file.display().to_string();
+    let name = shlex::try_quote(&name).unwrap_or(name.as_str().into());
+    format!(
+        "{name} was not there, and is a new key: a gate refuses its tokens until `jwks: {{inline: ...}}` of a provider has \
+         what `portcullis token --key {name} --jwks` prints; keep the file out of version control"
+    )
+}
+
 impl Token {
     pub fn run(self) -> Result<Exit, Failure> {
-        let key = DevKey::read_or_create(&self.key, self.algorithm)?;
+        let (key, is_new) = DevKey::read_or_create(&self.key, self.algorithm)?;
+        if is_new {
+            // A name that was mistyped makes one, too, and no gate knows it.
+            terminal::note(Colour::Blue, "note", &made(&self.key));
+        }
         let text = match self.jwks {
             true => {
                 let jwks = key.jwks().to_string();

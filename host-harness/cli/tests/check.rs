@@ -46,6 +46,16 @@ fn bad_usage_is_exit_2() {
     check(&["--envoy", "nowhere"]).refused("error: nowhere: no such file or folder");
     let why = "error: gate.json: there is no HttpConnectionManager with a wasm filter in it";
     check(&["--envoy", "gate.json"]).refused(why);
+    let ecds = |source: Value| {
+        let filter = json!({"name": "gate", "config_discovery": {"config_source": source}});
+        folder.write("envoy.json", json!({"http_filters": [filter]}).to_string());
+        check(&["--envoy", "envoy.json"])
+    };
+    ecds(json!({"path_config_source": {"path": "live/gate.yaml"}})).refused(
+        "error: envoy.json: the filter `gate` comes by ECDS from `live/gate.yaml`, and no such",
+    );
+    ecds(json!({"ads": {}}))
+        .refused("error: envoy.json: the filter `gate` comes by ECDS, and not from a file");
     check(&["--entrypoint", "a/b"]).refused("error: the following required arguments");
 }
 
@@ -158,6 +168,7 @@ fn the_policies_to_start_from_are_fine() {
     };
     check(&["--config", "envoy/gate.yaml"]);
     check(&["--envoy", "envoy/envoy.yaml"]);
+    check(&["--envoy", "envoy/ecds/envoy.yaml"]);
     check(&["policies/rbac", "--entrypoint", "envoy/authz/allow"]);
     check(&["policies/library"]);
     let started = Folder::started();

@@ -68,6 +68,17 @@ fn bad_input_is_one_clear_line_and_exit_2() {
     serve(&[upstream[0], upstream[1], "--listen", "nowhere"])
         .refused("error: --listen: found `nowhere`");
     serve(&[upstream[0], upstream[1], "--wasm", "no.wasm"]).refused("error: no.wasm: no such file");
+    let none = serve(&[
+        upstream[0],
+        upstream[1],
+        "--listen",
+        "127.0.0.1:0",
+        "--wasm",
+        "gate.yaml",
+    ]);
+    none.refused("error: gate.yaml: it is no wasm module: it does not begin as one");
+    assert_eq!(none.stderr.lines().count(), 2, "{}", none.stderr);
+    assert!(none.stderr.contains("\nhint: `make build` makes "));
     serve(&[upstream[0], upstream[1], "--config", "unknown.yaml"])
         .refused("error: unknown.yaml:3:1: jtw: ");
     folder
@@ -77,6 +88,9 @@ fn bad_input_is_one_clear_line_and_exit_2() {
         .run(&["render", "--nope"])
         .refused("error: unexpected argument '--nope'");
     folder.run(&["eval"]).refused("error: there is no query");
+    Folder::new()
+        .run(&["eval", "--request", "request.http", "input"])
+        .refused("error: gate.yaml: no such file or folder");
     folder
         .run(&["eval", "-d", "nowhere", "data"])
         .refused("error: nowhere: no such file");
@@ -124,6 +138,15 @@ fn init_works_as_it_is() {
     let key = folder.path().join("dev-key.json").metadata().unwrap();
     assert_eq!(key.permissions().mode() & 0o777, 0o600);
     assert!(!folder.read("gate.yaml").contains("\"d\""));
+    let own = folder.run(&[
+        "eval",
+        "--request",
+        "request.http",
+        "input.parsed_path",
+        "-f",
+        "pretty",
+    ]);
+    assert_eq!(own.json(), json!(["health"]), "gate.yaml is the default");
 
     let tests = folder
         .run(&[
@@ -289,6 +312,9 @@ fn tokens_say_what_was_asked() {
             "n=1.50",
         ]);
         assert_eq!(token.code, 0, "{}", token.stderr);
+        let made = format!("note: {key} was not there, and is a new key: ");
+        assert!(token.stderr.starts_with(&made), "{}", token.stderr);
+        assert_eq!(make(&[]).stderr, "", "it is there now");
         let (header, claims) = (part(&token.stdout, 0), part(&token.stdout, 1));
         assert_eq!(header["alg"], algorithm);
         assert_eq!(claims["aud"], json!(["a", "b"]));
@@ -317,6 +343,41 @@ fn tokens_say_what_was_asked() {
     folder
         .run(&["token", "--key", "ES256.json", "--header", "crit=x"])
         .refused("error: --header crit");
+}
+
+/// A name that was mistyped, too: what `token` and `serve` write there is in no commit.
+#[test]
+fn init_keeps_keys_and_logs_out_of_version_control() {
+    let folder = Folder::started();
+    let git = |arguments: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        let output = git
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    folder.run(&["token", "--key", "dev-kye.json"]);
+    folder.run(&["token", "--key", "other-key.json"]);
+    folder.write("decisions.jsonl", "{}\n");
+    git(&["init", "-q"]);
+    let seen = git(&["status", "--porcelain", "-uall"]);
+    let mut seen: Vec<&str> = seen
+        .lines()
+        .map(|line| line.trim_start_matches("?? "))
+        .collect();
+    seen.sort();
+    let wanted = [
+        ".gitignore",
+        "gate.yaml",
+        "policies/authz.rego",
+        "policies/authz_test.rego",
+        "policies/roles/data.json",
+        "request.http",
+    ];
+    assert_eq!(seen, wanted);
 }
 
 /// The schema is written by hand: it must know the keys that the engine knows.

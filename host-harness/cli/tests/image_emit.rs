@@ -8,6 +8,8 @@
 )]
 
 mod support;
+#[path = "image_emit/told.rs"]
+mod told;
 
 use portcullis_gatefile::Document;
 use serde::Deserialize;
@@ -69,8 +71,11 @@ fn folder(gate: &Map<String, Value>) -> Folder {
 }
 
 fn emit(folder: &Folder, arguments: &[&str]) -> Ran {
-    let reference = reference();
-    let mut all = vec!["image", "emit", &reference, "--unverified"];
+    emit_from(&reference(), folder, arguments)
+}
+
+fn emit_from(reference: &str, folder: &Folder, arguments: &[&str]) -> Ran {
+    let mut all = vec!["image", "emit", reference, "--unverified"];
     all.extend(arguments);
     let mut command = folder.command(&all);
     let output = command

@@ -154,6 +154,8 @@ fn an_upstream_that_is_away_is_503() {
         (&line["reason"], &line["status"]),
         (&"policy.allowed".into(), &503.into())
     );
+    let why = format!("warning: upstream {closed}: Connection refused");
+    assert!(gate.wait_for("upstream").starts_with(&why));
     gate.stop();
 }
 

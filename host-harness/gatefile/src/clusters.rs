@@ -20,16 +20,25 @@ const FIELDS: &[&[&str]] = &[
 /// `jwt.providers.corp.jwks.cluster`. What is not text is left for the engine to refuse.
 pub fn clusters(document: &Value) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
+    for (path, cluster) in cluster_fields(document) {
+        found.entry(cluster).or_insert(path);
+    }
+    found
+}
+
+/// Every field that names a cluster, as its path and that name.
+pub fn cluster_fields(document: &Value) -> Vec<(String, String)> {
+    let mut found = Vec::new();
     for field in FIELDS {
         find(document, field, String::new(), &mut found);
     }
     found
 }
 
-fn find(value: &Value, rest: &[&str], path: String, found: &mut BTreeMap<String, String>) {
+fn find(value: &Value, rest: &[&str], path: String, found: &mut Vec<(String, String)>) {
     let Some((name, rest)) = rest.split_first() else {
         if let Value::String(cluster) = value {
-            found.entry(cluster.clone()).or_insert(path);
+            found.push((path, cluster.clone()));
         }
         return;
     };

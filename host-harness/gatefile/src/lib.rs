@@ -15,7 +15,7 @@ mod sources;
 mod spans;
 mod yaml;
 
-pub use clusters::clusters;
+pub use clusters::{cluster_fields, clusters};
 pub use document::{Document, read_data};
 pub use edit::{Edit, Field, Step, Unsafe, yaml_line};
 pub use error::{Finding, Findings, Place};

@@ -1,6 +1,6 @@
 //! `portcullis check`: what would not load, and what loads and is probably a mistake.
 
-mod bundle;
+pub mod bundle;
 mod configuration;
 mod envoy;
 pub mod facts;

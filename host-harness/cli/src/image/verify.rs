@@ -124,6 +124,8 @@ pub struct Verified {
     pub digest: Digest,
     /// `host/repository@sha256:...`, which nobody can move.
     pub pinned: String,
+    /// Whether the registry is on this machine.
+    pub is_here: bool,
     /// Of the manifest.
     pub annotations: BTreeMap<String, String>,
     /// Of the module in it, where somebody looked.
@@ -209,6 +211,7 @@ impl Verification {
         let digest = digest.and_then(|digest| Digest::try_from(digest).ok());
         Ok(digest.map(|digest| Verified {
             pinned: target.pinned(digest.as_str()),
+            is_here: target.is_loopback(),
             reference: name.clone(),
             digest,
             annotations: BTreeMap::new(),
@@ -311,6 +314,7 @@ impl Verified {
             reference: target.name(),
             digest: digest.clone(),
             pinned: target.pinned(digest.as_str()),
+            is_here: target.is_loopback(),
             annotations: manifest.annotations.clone(),
             module: None,
         }

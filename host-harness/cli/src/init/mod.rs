@@ -19,10 +19,7 @@ const FILES: &[(&str, &str)] = &[
     ("policies/authz_test.rego", include_str!("authz_test.rego")),
     ("policies/roles/data.json", include_str!("roles.json")),
     ("request.http", include_str!("request.http")),
-    (
-        ".gitignore",
-        "# The private part of the development key.\ndev-key.json\n",
-    ),
+    (".gitignore", include_str!("gitignore")),
 ];
 
 /// Make a folder with a configuration, a policy, its test, a request and a development key

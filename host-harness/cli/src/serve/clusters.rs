@@ -226,7 +226,7 @@ fn tls(needed: bool) -> Result<rustls::ClientConfig, Failure> {
 }
 
 /// What is above it says the same with fewer words.
-fn last_cause(error: &hyper_util::client::legacy::Error) -> &(dyn Error + 'static) {
+pub fn last_cause(error: &hyper_util::client::legacy::Error) -> &(dyn Error + 'static) {
     let mut cause: &(dyn Error + 'static) = error;
     while let Some(next) = cause.source() {
         cause = next;

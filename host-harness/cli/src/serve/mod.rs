@@ -19,7 +19,7 @@ mod wire;
 
 use crate::{
     failure::{Exit, Failure},
-    module, secrets,
+    module, registry, secrets,
 };
 use bundle_url::BundleUrl;
 use clap::Args;
@@ -30,6 +30,7 @@ use log::DecisionLog;
 use native::Native;
 use portcullis_gatefile::GateFile;
 use portcullis_host::Module;
+use portcullis_registry::image;
 use proxy::Proxy;
 use serde_json::Value;
 use std::{
@@ -219,7 +220,12 @@ fn reads_bodies(document: &Value) -> bool {
 
 fn compile(file: &Path) -> Result<Module, Failure> {
     let bytes = std::fs::read(file).map_err(|error| Failure::io(file.display(), &error))?;
-    Module::compile(&bytes).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
+    Module::compile(&bytes).map_err(|error| {
+        // What Wasmtime says of other files has many lines. `image` finds the word for them.
+        let found = image::Module::read(bytes, portcullis_host::is_known).err();
+        let failure = found.map_or_else(|| Failure::new(error.to_string()), registry::failure);
+        failure.at(file.display())
+    })
 }
 
 fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {

@@ -4,6 +4,7 @@
 use super::{
     Current,
     body::{BoxError, Released, Streamed, WithoutTrailers},
+    clusters::last_cause,
     feed::Feed,
     history::History,
     line::Line,
@@ -262,9 +263,8 @@ impl Proxy {
                 (parts.status, parts.headers, Some(body))
             }
             Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                let cause = error.source().map(|cause| format!(": {cause}"));
-                terminal::warn(&format!("upstream: {error}{}", cause.unwrap_or_default()));
+                let upstream = self.upstream.authority().map_or("", |it| it.as_str());
+                terminal::warn(&format!("upstream {upstream}: {}", last_cause(&error)));
                 (StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), None)
             }
         };

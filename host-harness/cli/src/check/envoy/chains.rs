@@ -2,11 +2,10 @@
 
 use super::{
     super::{finding::Finding, kinds::ENVOY_FILTERS},
-    Gate, Manager, Node,
+    Gate, Manager, Node, Told,
 };
 use portcullis_gatefile::Document;
 use portcullis_rego::tools::lint::Severity;
-use serde_json::Value;
 
 pub struct Chains<'d> {
     document: &'d Document,
@@ -18,7 +17,7 @@ pub struct Chains<'d> {
 }
 
 impl<'d> Chains<'d> {
-    pub fn read(document: &'d Document, others: &[Value]) -> Chains<'d> {
+    pub fn read(document: &'d Document, told: Told<'d>) -> Chains<'d> {
         let root = Node::root(&document.value);
         let mut chains = Chains {
             document,
@@ -28,14 +27,14 @@ impl<'d> Chains<'d> {
         };
         root.walk(&mut |node| {
             if let Some(filters) = node.field("http_filters").filter(|_| is_manager(node)) {
-                chains.add(&root, node, &filters, others);
+                chains.add(&root, node, &filters, told);
             }
         });
         chains
     }
 
-    fn add(&mut self, root: &Node<'d>, node: &Node<'d>, filters: &Node<'d>, others: &[Value]) {
-        let Some(all) = gated(self.document, root, node, filters, others) else {
+    fn add(&mut self, root: &Node<'d>, node: &Node<'d>, filters: &Node<'d>, told: Told<'d>) {
+        let Some(all) = gated(self.document, root, node, filters, told) else {
             if !is_discovered(filters) {
                 self.open.push(node.clone());
             }
@@ -49,7 +48,7 @@ impl<'d> Chains<'d> {
         });
         let name = |gate: &Gate<'d>| gate.filter.field("name").map(|it| it.value);
         for filters in own {
-            let chain = gated(self.document, root, node, &filters, others);
+            let chain = gated(self.document, root, node, &filters, told);
             let is_gate = |gate: &Gate<'d>| gate.is_named || name(gate) == name(&all.gate);
             match chain.filter(|it| is_gate(&it.gate)) {
                 Some(chain) => self.gated.push(chain),
@@ -108,10 +107,12 @@ fn gated<'d>(
     root: &Node<'d>,
     node: &Node<'d>,
     filters: &Node<'d>,
-    others: &[Value],
+    told: Told<'d>,
 ) -> Option<Manager<'d>> {
     let filters = filters.items();
-    let gates = filters.iter().map(|filter| Gate::of(filter, others));
+    let gates = filters
+        .iter()
+        .map(|filter| Gate::of(document, filter, told));
     let mut gates: Vec<(usize, Gate<'d>)> = gates
         .enumerate()
         .filter_map(|(index, gate)| Some((index, gate?)))

@@ -45,7 +45,11 @@ fn failure(manager: &Manager<'_>) -> Option<Finding> {
         .filter(|it| it.is_enum("FAIL_OPEN", 3));
     let open = policy.or_else(|| plugin.field("fail_open").filter(Node::is_true))?;
     let message = "requests pass without a decision where the module has crashed";
-    let finding = Finding::new(&ENVOY_FAILURE, manager.document.place(&open.path), message);
+    let finding = Finding::new(
+        &ENVOY_FAILURE,
+        manager.gate.document.place(&open.path),
+        message,
+    );
     Some(finding.hint("say `failure_policy: FAIL_RELOAD`"))
 }
 
@@ -58,7 +62,7 @@ fn bodies(manager: &Manager<'_>) -> Option<Finding> {
     let place = field.as_ref().map_or(&plugin.path, |it| &it.path);
     let message = "the gate must see bodies before it decides, and Envoy shows none while it holds the \
                    headers: such requests are refused with `body.host_unsupported`";
-    let finding = Finding::new(&ENVOY_BODIES, manager.document.place(place), message);
+    let finding = Finding::new(&ENVOY_BODIES, manager.gate.document.place(place), message);
     Some(finding.hint("say `allow_on_headers_stop_iteration: true`"))
 }
 

@@ -2,13 +2,17 @@
 
 use super::{
     super::{facts, upstream::SIGNED},
+    Told,
     node::Node,
 };
+use portcullis_gatefile::Document;
 use serde_json::Value;
 
 pub struct Gate<'d> {
     /// The filter, with its name.
     pub filter: Node<'d>,
+    /// Where its plugin's configuration stands.
+    pub document: &'d Document,
     /// Its plugin's configuration.
     pub plugin: Node<'d>,
     /// Whether it says that it is a gate.
@@ -19,13 +23,14 @@ pub struct Gate<'d> {
 
 impl<'d> Gate<'d> {
     /// `None` where the filter is no wasm filter.
-    pub fn of(filter: &Node<'d>, others: &[Value]) -> Option<Gate<'d>> {
-        let config = filter.field("typed_config")?;
+    pub fn of(document: &'d Document, filter: &Node<'d>, told: Told<'d>) -> Option<Gate<'d>> {
+        let here = filter.field("typed_config").map(|it| (document, it));
+        let (document, config) = here.or_else(|| told.discovered.of(filter))?;
         if config.filter_kind() != Some("wasm") {
             return None;
         }
         let plugin = config.field("config")?;
-        let own = document(&plugin);
+        let own = configuration(&plugin);
         let names = [
             filter.field("name"),
             plugin.field("name"),
@@ -36,9 +41,10 @@ impl<'d> Gate<'d> {
         let is_named = own.is_some() || names.any(|name| name.contains("portcullis"));
         Some(Gate {
             filter: filter.clone(),
+            document,
             plugin,
             is_named,
-            documents: own.map_or_else(|| others.to_vec(), |own| vec![own]),
+            documents: own.map_or_else(|| told.others.to_vec(), |own| vec![own]),
         })
     }
 
@@ -103,7 +109,7 @@ fn identity(document: &Value) -> impl Iterator<Item = &str> {
 }
 
 /// The document in a plugin's `configuration`: a text, or the very fields.
-fn document(plugin: &Node<'_>) -> Option<Value> {
+fn configuration(plugin: &Node<'_>) -> Option<Value> {
     let configuration = plugin.field("configuration")?;
     let value = configuration.field("value");
     let document = match value.as_ref().and_then(Node::text) {

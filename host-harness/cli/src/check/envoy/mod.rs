@@ -2,6 +2,7 @@
 //! than the upstream gets.
 
 mod chains;
+mod discovered;
 mod filters;
 mod gate;
 mod identity;
@@ -12,11 +13,20 @@ mod rewrites;
 use super::finding::Finding;
 use crate::failure::Failure;
 use chains::Chains;
+use discovered::Discovered;
 use gate::Gate;
 use node::Node;
 use portcullis_gatefile::{Document, GateFile};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+
+/// What gates are told beside Envoy's configuration.
+#[derive(Clone, Copy)]
+struct Told<'d> {
+    discovered: &'d Discovered,
+    /// Where what one is told does not stand in its filter.
+    others: &'d [Value],
+}
 
 /// What is of the same connection manager, and of one chain of filters: the one that all requests take, or that of
 /// an upgrade.
@@ -42,7 +52,8 @@ impl<'d> Manager<'d> {
 }
 
 /// Everything found in a bootstrap, or in resources as LDS and RDS have them, YAML or JSON. What the
-/// gate is told is read there, or where it does not stand there, in the configurations.
+/// gate is told is read there or in the file that a filter comes from (ECDS), or where it does not stand there, in
+/// the configurations.
 ///
 /// # Errors
 /// Where the file is not there, or has no gate in it.
@@ -63,9 +74,17 @@ pub fn check(file: &Path, configurations: &[PathBuf]) -> Result<Vec<Finding>, Fa
         .filter_map(|file| GateFile::read(file).ok())
         .map(|gate| gate.document)
         .collect();
-    let chains = Chains::read(&document, &others);
+    let discovered = Discovered::read(&document);
+    let told = Told {
+        discovered: &discovered,
+        others: &others,
+    };
+    let chains = Chains::read(&document, told);
     let managers = &chains.gated;
     if managers.is_empty() {
+        if let Some(fault) = discovered::fault(file, &document) {
+            return Err(fault);
+        }
         let message = format!(
             "{}: there is no HttpConnectionManager with a wasm filter in it",
             file.display()

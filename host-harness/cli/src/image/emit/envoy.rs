@@ -31,12 +31,7 @@ pub fn emit(image: &Image, facts: &Facts, options: &Options) -> Emitted {
     let mut about = "`http_filters`: before everything that rewrites a request, and before the router. `clusters`: among those of \
                  `static_resources`."
         .to_owned();
-    let pull = format!(
-        "portcullis image pull {} --key KEY.pub --output {}",
-        image.pinned,
-        quoted(path)
-    );
-    let mut commands = vec![pull];
+    let mut commands = vec![pull(image, path)];
     if let Some(module) = &image.module {
         about.push_str(&format!(" The module's SHA-256 is {module}."));
         commands.push(format!(
@@ -55,6 +50,15 @@ pub fn emit(image: &Image, facts: &Facts, options: &Options) -> Emitted {
         secrets: secrets(facts, options),
         commands,
     }
+}
+
+/// The command that brings the module of what was verified, and verifies it once more, as it was.
+pub fn pull(image: &Image, path: &str) -> String {
+    let mut pull = vec!["portcullis", "image", "pull", &image.pinned];
+    pull.extend(image.verification.iter().map(String::as_str));
+    pull.extend(["--output", path]);
+    let words: Vec<Cow<'_, str>> = pull.into_iter().map(quoted).collect();
+    words.join(" ")
 }
 
 /// As a shell takes it; what none takes is shown as it is.

@@ -10,6 +10,8 @@ pub struct Image {
     pub sha256: String,
     /// Of the module in it, where somebody looked.
     pub module: Option<String>,
+    /// By which keys it was verified, and what else was asked of it: arguments. Without a key, none was.
+    pub verification: Vec<String>,
 }
 
 /// For one target.

@@ -9,6 +9,7 @@ mod istio;
 mod manifest;
 mod options;
 mod secrets;
+mod trust;
 mod warnings;
 mod written;
 mod yaml;
@@ -32,7 +33,8 @@ use written::File;
 /// is checked as `render` does, and refused where a secret stands in it. What the proxy cannot do, and how
 /// to apply and check what was written, stands on top of the first file and on stderr.
 ///
-/// A file is replaced where it is as `emit` wrote it; others stay, without --force.
+/// A file is replaced where it is as `emit` wrote it; others stay, without --force. What an earlier `emit` wrote into
+/// the folder besides stays too, and is told.
 ///
 /// Exit code 0: written; 1: the image is not what one of the keys signed; 2: bad usage or input.
 #[derive(Args)]
@@ -75,19 +77,28 @@ impl Emit {
             sha256: verified.digest.hex().to_owned(),
             module: verified.module.map(|module| module.hex().to_owned()),
             pinned: verified.pinned,
+            verification: self.verified(),
         };
         let mut emitted = match self.options.target {
             Target::Istio => istio::emit(&image, &facts, &self.options)?,
             Target::EnvoyGateway => gateway::emit(&image, &facts, &self.options)?,
             Target::Envoy => envoy::emit(&image, &facts, &self.options),
         };
+        if verified.is_here && self.options.target != Target::Envoy {
+            emitted.warnings.insert(0, here(&image.pinned));
+        }
         if self.unverified {
             let warning = "NOBODY VERIFIED THIS IMAGE: whoever can write to the registry may have made it. Give --key.";
             emitted.warnings.insert(0, warning.to_owned());
         }
         let files = written::files(&emitted, &self.told(&image.pinned));
         let paths = match &self.output {
-            Some(folder) => written::write(&files, folder, self.force)?,
+            Some(folder) => {
+                let paths = written::write(&files, folder, self.force)?;
+                // Of the folder, and not of the manifests: in none of the files.
+                emitted.warnings.extend(left(folder, &files)?);
+                paths
+            }
             None => Vec::new(),
         };
         match self.format {
@@ -136,14 +147,7 @@ impl Emit {
         let mut told: Vec<String> = ["portcullis", "image", "emit", reference]
             .map(str::to_owned)
             .into();
-        for key in self.verification.keys() {
-            let key = match key.starts_with("env:") {
-                true => key.clone(),
-                false => file_name(Path::new(key)),
-            };
-            told.extend(["--key".to_owned(), key]);
-        }
-        told.extend(self.verification.told());
+        told.extend(self.verified());
         if self.unverified {
             told.push("--unverified".to_owned());
         }
@@ -153,12 +157,50 @@ impl Emit {
         // A NUL, which no shell takes, comes from no command line.
         quoted.unwrap_or_else(|_| told.join(" "))
     }
+
+    /// How the image was verified, as arguments again.
+    fn verified(&self) -> Vec<String> {
+        let mut told = Vec::new();
+        for key in self.verification.keys() {
+            // An absolute path has folders of whoever ran it.
+            let key = match Path::new(key).is_absolute() {
+                true => file_name(Path::new(key)),
+                false => key.clone(),
+            };
+            told.extend(["--key".to_owned(), key]);
+        }
+        told.extend(self.verification.told());
+        told
+    }
 }
 
 fn file_name(path: &Path) -> String {
     path.file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default()
+}
+
+/// Of a registry that only this machine calls so.
+fn here(pinned: &str) -> String {
+    let (host, _) = pinned.split_once('/').unwrap_or((pinned, ""));
+    format!(
+        "{} is this machine, and in a cluster it is whoever pulls the image, who finds no registry there: emit again from \
+         the name by which the cluster reaches the registry.",
+        warnings::list([host])
+    )
+}
+
+/// A gate that stands in the folder in two ways, such as an EnvoyFilter and a WasmPlugin, comes twice.
+fn left(folder: &Path, files: &[File]) -> Result<Option<String>, Failure> {
+    let left = written::left(folder, files)?;
+    let names: Vec<String> = left.iter().map(|path| path.display().to_string()).collect();
+    Ok((!names.is_empty()).then(|| {
+        format!(
+            "{}: an earlier `emit` wrote it, and this one does not: `kubectl apply -f` of the folder puts the gate in twice, \
+             where both are for the same requests. Remove it there, and from the cluster what was applied of it.",
+            warnings::list(&names)
+        )
+    }))
 }
 
 fn show(files: &[File], paths: &[PathBuf]) -> Result<(), Failure> {
@@ -188,7 +230,7 @@ fn summarize(emitted: &Emitted) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::Emit;
+    use super::{Emit, Image, envoy};
     use clap::Parser;
 
     #[derive(Parser)]
@@ -208,5 +250,24 @@ mod tests {
         let asked = Asked::try_parse_from(arguments.iter().skip(2)).unwrap();
         let told = asked.emit.told("registry.example.com/gate:v1");
         assert_eq!(shlex::split(&told).unwrap(), arguments);
+    }
+
+    /// Pasted, they verify again what was verified.
+    #[test]
+    fn instructions_have_the_keys_that_were_given() {
+        let asked = "emit registry.example.com/gate:v1 --key 'keys/ci key.pub.pem' --key env:CI_KEY \
+                     --key /home/alice/other.pub --require sbom --for envoy --wasm-path '/etc/the gate.wasm'";
+        let asked = Asked::try_parse_from(shlex::split(asked).unwrap()).unwrap();
+        let image = Image {
+            sha256: String::new(),
+            module: None,
+            pinned: "registry.example.com/gate@sha256:ab".to_owned(),
+            verification: asked.emit.verified(),
+        };
+        assert_eq!(
+            envoy::pull(&image, "/etc/the gate.wasm"),
+            "portcullis image pull registry.example.com/gate@sha256:ab --key 'keys/ci key.pub.pem' --key env:CI_KEY \
+             --key other.pub --require sbom --output '/etc/the gate.wasm'"
+        );
     }
 }

@@ -55,7 +55,7 @@ pub struct Options {
     /// 443. May be repeated; other ports are then not guarded, and of a waypoint none is [default: all]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Vec<u16>,
-    /// The oldest Istio that it must run on, such as 1.26 [default: 1.27]
+    /// The oldest Istio that it must run on; of an older one than 1.26 the Envoy is too old [default: 1.27]
     #[arg(long, value_name = "VERSION")]
     pub istio: Option<Version>,
     /// A VM that no other plugin shares, which only an EnvoyFilter can say
@@ -87,6 +87,9 @@ pub enum Phase {
 /// Of Istio, without the number of a patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub u32, pub u32);
+
+/// With Envoy 1.34, the oldest whose imports a module is held against (`image build`).
+const OLDEST: Version = Version(1, 26);
 
 impl Options {
     pub fn namespace(&self) -> &str {
@@ -225,6 +228,10 @@ impl FromStr for Version {
     fn from_str(text: &str) -> Result<Version, String> {
         let mut numbers = text.split('.').map(|it| it.parse::<u32>().ok());
         match (numbers.next().flatten(), numbers.next().flatten()) {
+            (Some(major), Some(minor)) if Version(major, minor) < OLDEST => Err(format!(
+                "found an Istio older than {}.{}, the first with an Envoy (1.34) that the module is held against",
+                OLDEST.0, OLDEST.1
+            )),
             (Some(major), Some(minor)) => Ok(Version(major, minor)),
             _ => Err("expected a version such as 1.27".to_owned()),
         }

@@ -1,6 +1,6 @@
 //! What a proxy must bring for a configuration to mean what it says, in words: what all proxies have in common.
 
-use super::{facts::Facts, options::Options};
+use super::{facts::Facts, options::Options, trust};
 use serde_json::Value;
 
 /// How a proxy brings it.
@@ -32,19 +32,9 @@ pub fn of(facts: &Facts, options: &Options, proxy: &Proxy) -> Vec<String> {
             list(&facts.variables)
         ),
     );
-    let open: Vec<&str> = facts
-        .clusters
-        .iter()
-        .filter(|cluster| cluster.is_open())
-        .map(|cluster| cluster.name.as_str())
-        .collect();
-    warn(
-        !open.is_empty(),
-        format!(
-            "{} is asked without TLS: whoever is on the way there can answer in its place, with keys of their own.",
-            list(&open)
-        ),
-    );
+    for words in trust::of(facts) {
+        warn(true, words);
+    }
     warn(
         !facts.existing.is_empty(),
         format!(

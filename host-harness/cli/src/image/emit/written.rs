@@ -11,7 +11,7 @@ use crate::{
 use base16ct::lower::encode_string;
 use std::{
     fs,
-    io::ErrorKind,
+    io::{self, ErrorKind, Read},
     path::{Path, PathBuf},
 };
 
@@ -110,7 +110,7 @@ fn comment(text: &str, bullet: &str) -> String {
 /// # Errors
 /// Where a file is that `emit` did not write, or that was changed since; what is no file; what cannot be written.
 pub fn write(files: &[File], folder: &Path, force: bool) -> Result<Vec<PathBuf>, Failure> {
-    fs::create_dir_all(folder).map_err(|error| Failure::io(folder.display(), &error))?;
+    fs::create_dir_all(folder).map_err(|error| no_folder(folder, &error))?;
     let paths: Vec<PathBuf> = files.iter().map(|file| folder.join(&file.name)).collect();
     let found = paths.iter().map(|path| replaces(path, force));
     let replaced = found.collect::<Result<Vec<bool>, Failure>>()?;
@@ -122,6 +122,50 @@ pub fn write(files: &[File], folder: &Path, force: bool) -> Result<Vec<PathBuf>,
         staged.put(force || replaces)?;
     }
     Ok(paths)
+}
+
+fn no_folder(folder: &Path, error: &io::Error) -> Failure {
+    match error.kind() {
+        // A file is there, or on the way there.
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+            Failure::new(format!("{}: is no folder", folder.display())).hint(
+                "--output takes the folder that the files come into; without it they go to stdout",
+            )
+        }
+        _ => Failure::io(folder.display(), error),
+    }
+}
+
+/// What `emit` wrote into the folder before, changed since or not, and these files do not replace. Whoever
+/// applies the folder applies it, too.
+///
+/// # Errors
+/// Where the folder cannot be read.
+pub fn left(folder: &Path, files: &[File]) -> Result<Vec<PathBuf>, Failure> {
+    let io = |error| Failure::io(folder.display(), &error);
+    let mut left = Vec::new();
+    for entry in fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        let is_new = files
+            .iter()
+            .any(|file| path.file_name() == Some(file.name.as_ref()));
+        if !is_new && is_marked(&path) {
+            left.push(path);
+        }
+    }
+    left.sort();
+    Ok(left)
+}
+
+/// What cannot be read is nobody's.
+fn is_marked(path: &Path) -> bool {
+    // What a link leads to is not waited for, where it is a pipe.
+    if !fs::metadata(path).is_ok_and(|found| found.is_file()) {
+        return false;
+    }
+    let mut begin = vec![0; MARK.len()];
+    let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut begin));
+    read.is_ok() && begin == MARK.as_bytes()
 }
 
 /// Whether there is a file to replace.
