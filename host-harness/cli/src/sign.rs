@@ -5,7 +5,7 @@ use crate::{
     dev_key::DevKey,
     failure::{Exit, Failure},
     http_file::HttpFile,
-    moment, secrets, terminal,
+    moment, place, secrets, terminal,
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use clap::Args;
@@ -238,6 +238,7 @@ impl Sign {
             }
             return Ok((SigningKey::from_secret(secret), None));
         };
+        let file = place::file(file)?;
         let text = fs::read_to_string(file).map_err(|error| Failure::io(file.display(), &error))?;
         if text.trim_start().starts_with('{') {
             return DevKey::read(file)?.signing_key(algorithm);

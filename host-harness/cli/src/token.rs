@@ -3,7 +3,7 @@
 use crate::{
     dev_key::{Algorithm, DevKey, Header},
     failure::{Exit, Failure},
-    moment, terminal,
+    moment, place, terminal,
 };
 use clap::Args;
 use serde_json::{Map, Value};
@@ -56,7 +56,7 @@ pub struct Token {
 
 impl Token {
     pub fn run(self) -> Result<Exit, Failure> {
-        let key = DevKey::read_or_create(&self.key, self.algorithm)?;
+        let key = DevKey::read_or_create(place::file(&self.key)?, self.algorithm)?;
         let text = match self.jwks {
             true => {
                 let jwks = key.jwks().to_string();

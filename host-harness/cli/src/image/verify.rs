@@ -2,7 +2,7 @@
 
 use super::{Format, Stopped};
 use crate::{
-    bundle::{signing, verification::public_key},
+    bundle::verification::public_key,
     failure::Failure,
     moment,
     registry::{Bar, failure, warn_of_plain},
@@ -282,7 +282,7 @@ impl Verification {
             ));
         }
         let key = |place: &String| {
-            let content = signing::content(place)?;
+            let content = crate::place::content(place)?;
             let key = public_key(&content, &portcullis_registry::image::KEYS, "--key", place)?;
             Ok((place.clone(), key))
         };

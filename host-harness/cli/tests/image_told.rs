@@ -1,0 +1,121 @@
+//! What is said of keys, references and images that cannot be used: the cause, and nothing that is secret.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use support::{Folder, Ran};
+
+const PRIVATE: &str = include_str!("../../registry/src/image/keys/ours.pem");
+const PUBLIC: &str = include_str!("../../registry/src/image/keys/ours.pub");
+
+const POLICY: &str = "package envoy.authz\n\ndefault allow := false\n";
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.write("ci.pem", PRIVATE);
+    folder.write("ci.pub", PUBLIC);
+    folder
+}
+
+/// With nobody's credentials. `KEY` stands for a text with spaces and line breaks.
+fn run(folder: &Folder, line: &str, key: &str) -> Ran {
+    let words = line.split_whitespace().map(|word| word.replace("KEY", key));
+    let words: Vec<String> = words.collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let output = folder
+        .command(&words)
+        .env("DOCKER_CONFIG", folder.path())
+        .env_remove("COSIGN_PASSWORD")
+        .output()
+        .unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// One line, and one of what to do.
+fn told(ran: &Ran, error: &str, hint: &str) {
+    ran.refused(&format!("error: {error}"));
+    assert_eq!(ran.stderr.lines().count(), 2, "{}", ran.stderr);
+    let last = ran.stderr.lines().last().unwrap();
+    assert!(
+        last.starts_with("hint: ") && last.contains(hint),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_key_in_the_place_of_its_name_is_not_shown() {
+    let folder = folder();
+    folder.write("policies/authz.rego", POLICY);
+    let made = run(&folder, "token --key dev.json --jwks", "");
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let jwk = folder.read("dev.json").replace(['\n', ' '], "");
+    let in_line: String = PRIVATE.lines().filter(|it| !it.starts_with('-')).collect();
+    for line in [
+        "image sign localhost:1/gate:v1 --key=KEY",
+        "image sign localhost:1/gate:v1 --key KEY",
+        "image sign localhost:1/gate:v1 --key=env:KEY",
+        "image verify localhost:1/gate:v1 --key=KEY",
+        "image verify localhost:1/gate:v1 --key KEY",
+        "image pull localhost:1/gate:v1 -o out.wasm --key=env:KEY",
+        "bundle build policies -o out.tar.gz --signing-key KEY --key-id ci",
+        "bundle build policies -o out.tar.gz --signing-key=env:KEY --key-id ci",
+        "token --key=KEY",
+        "token --key KEY",
+        "sign --key=KEY --algorithm ed25519 --key-id ci http://a.test/",
+        "sign --secret-env=KEY --key-id ci http://a.test/",
+        "keys hash --pepper-env=KEY",
+    ] {
+        for key in [PRIVATE, PRIVATE.trim_end(), &jwk, &in_line] {
+            let ran = run(&folder, line, key);
+            told(
+                &ran,
+                "the key itself was given, and a FILE or env:NAME is wanted",
+                "put the key into a file",
+            );
+            assert!(!ran.stderr.contains(&in_line[20..40]), "{}", ran.stderr);
+            assert!(!ran.stderr.contains("\"d\":"), "{}", ran.stderr);
+        }
+    }
+    let files = std::fs::read_dir(folder.path()).unwrap();
+    assert_eq!(files.count(), 4, "no file is made of a key's name");
+    // A shared secret looks like nothing.
+    let built = run(
+        &folder,
+        "bundle build policies -o b.tar.gz --revision 1",
+        "",
+    );
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    for (line, wanted) in [
+        (
+            "bundle sign b.tar.gz -o out.tar.gz --key-id a --signing-alg HS256 --signing-key hunter2",
+            "--signing-key: there is no such file",
+        ),
+        (
+            "bundle verify b.tar.gz --verification-alg HS256 --verification-key hunter2",
+            "--verification-key: there is no such file",
+        ),
+        (
+            "sign --secret-env hunter2! --key-id ci http://a.test/",
+            "what was given is no name of a variable",
+        ),
+        (
+            "bundle sign b.tar.gz -o out.tar.gz --key-id a --signing-key env:hunter2!",
+            "what was given is no name of a variable",
+        ),
+    ] {
+        let ran = run(&folder, line, "");
+        told(&ran, wanted, "is not shown");
+        assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+    }
+}
