@@ -119,3 +119,50 @@ fn a_key_in_the_place_of_its_name_is_not_shown() {
         assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
     }
 }
+
+#[test]
+fn a_reference_that_is_none_is_told_with_what_is_right() {
+    let folder = folder();
+    folder.write("junk/a", "a");
+    let asked = [
+        "push REF --image junk",
+        "sign REF --key ci.pem",
+        "verify REF --key ci.pub",
+        "pull REF -o out.wasm",
+        "inspect REF",
+    ];
+    for line in asked {
+        let ask = |reference: &str| {
+            let line = format!("image {}", line.replace("REF", reference));
+            run(&folder, &line, "")
+        };
+        let ran = ask("user:hunter2@localhost:1/gates/x:1");
+        let wanted = "`localhost:1/gates/x:1` has credentials before its registry";
+        told(&ran, wanted, "`docker login localhost:1`");
+        assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+        let ran = ask("oci://localhost:1/gates/x:1");
+        let wanted = "`oci://localhost:1/gates/x:1` begins with `oci://`";
+        told(&ran, wanted, "leave out `oci://`: localhost:1/gates/x:1");
+        let ran = ask("localhost:1/gates/X:1");
+        told(
+            &ran,
+            "`localhost:1/gates/X:1` has a capital letter",
+            "lower case: localhost:1/gates/x",
+        );
+        let ran = ask("localhost:1/gates/x");
+        told(
+            &ran,
+            "`localhost:1/gates/x` has no tag",
+            "a tag behind it, such as `:v1`",
+        );
+        assert!(!ran.stderr.contains("--tag"), "{}", ran.stderr);
+        let ran = ask("localhost:1/gates/x y:1");
+        assert!(!ran.stderr.contains("policies/authz"), "{}", ran.stderr);
+    }
+    let bundle = "bundle push ci.pub localhost:1/authz";
+    told(
+        &run(&folder, bundle, ""),
+        "`localhost:1/authz` has no tag",
+        "--tag",
+    );
+}
