@@ -166,3 +166,24 @@ fn a_reference_that_is_none_is_told_with_what_is_right() {
         "--tag",
     );
 }
+
+#[test]
+fn a_key_that_signs_in_vain_is_told() {
+    let folder = folder();
+    const SHORT: &str = include_str!("../../registry/src/image/keys/rsa1024.pem");
+    const ENCRYPTED: &str = include_str!("../../registry/src/image/keys/encrypted.pem");
+    const OLDER: &str = include_str!("../../registry/src/image/keys/encrypted-sec1.pem");
+    for (key, wanted, hint) in [
+        (
+            SHORT,
+            "it is no RSA key of 2048 to 4096 bits",
+            "RSA key (of 2048 to 4096 bits)",
+        ),
+        (ENCRYPTED, "a passphrase encrypts it", "openssl pkey"),
+        (OLDER, "a passphrase encrypts it", "openssl pkey"),
+    ] {
+        folder.write("key.pem", key);
+        let ran = run(&folder, "image sign localhost:1/gate:v1 --key key.pem", "");
+        told(&ran, &format!("--key key.pem: the key: {wanted}"), hint);
+    }
+}
