@@ -9,7 +9,10 @@
 
 mod support;
 
-use support::{Folder, Ran};
+use portcullis_registry::Digest;
+use serde_json::json;
+use std::io::Write;
+use support::{Folder, Ran, server::server};
 
 const PRIVATE: &str = include_str!("../../registry/src/image/keys/ours.pem");
 const PUBLIC: &str = include_str!("../../registry/src/image/keys/ours.pub");
@@ -186,4 +189,83 @@ fn a_key_that_signs_in_vain_is_told() {
         let ran = run(&folder, "image sign localhost:1/gate:v1 --key key.pem", "");
         told(&ran, &format!("--key key.pem: the key: {wanted}"), hint);
     }
+}
+
+/// A registry that has one bundle, as `bundle push` puts it there, and no signature of anything.
+fn registry_of(bundle: Vec<u8>) -> String {
+    let layer = Digest::of(&bundle);
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": {
+            "mediaType": "application/vnd.oci.image.config.v1+json",
+            "digest": Digest::of(b"{}"), "size": 2,
+        },
+        "layers": [{
+            "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
+            "digest": layer, "size": bundle.len(),
+        }],
+    })
+    .to_string();
+    let (url, _) = server(move |mut stream, head| {
+        let path = head.split(' ').nth(1).unwrap_or_default();
+        let (status, body) = match path.rsplit('/').next().unwrap_or_default() {
+            "" => ("200 OK", &b"{}"[..]),
+            "v1" => ("200 OK", manifest.as_bytes()),
+            digest if digest == layer.as_str() => ("200 OK", &*bundle),
+            digest if digest == Digest::of(b"{}").as_str() => ("200 OK", &b"{}"[..]),
+            _ => ("404 Not Found", &b"{}"[..]),
+        };
+        let length = body.len();
+        let _ = write!(
+            stream,
+            "HTTP/1.1 {status}\r\ncontent-type: {MANIFEST}\r\ncontent-length: {length}\r\n\
+             connection: close\r\n\r\n"
+        );
+        let _ = stream.write_all(body);
+    });
+    url.trim_start_matches("http://").to_owned()
+}
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+#[test]
+fn a_bundle_is_no_image_of_a_gate() {
+    let folder = folder();
+    folder.write("authz.rego", POLICY);
+    let built = run(
+        &folder,
+        "bundle build authz.rego -o b.tar.gz --revision 1",
+        "",
+    );
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    let host = registry_of(std::fs::read(folder.path().join("b.tar.gz")).unwrap());
+    let reference = format!("{host}/policies/authz:v1");
+    let wanted = format!("{reference}: it is a bundle of policies, and no image of a gate");
+    for line in [
+        "verify REF --key ci.pub",
+        "pull REF -o out.wasm --key ci.pub",
+        "pull REF -o out.wasm",
+    ] {
+        let line = format!("image {}", line.replace("REF", &reference));
+        told(&run(&folder, &line, ""), &wanted, "`bundle verify`");
+    }
+    let ran = run(&folder, &format!("image sign {reference} --key ci.pem"), "");
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(&format!("error: {wanted}")),
+        "{}",
+        ran.stderr
+    );
+    // It is shown as what it is.
+    let shown = run(
+        &folder,
+        &format!("image inspect {reference} --format json"),
+        "",
+    )
+    .json();
+    assert_eq!(
+        shown["refused"],
+        "it is a bundle of policies, and no image of a gate"
+    );
 }

@@ -15,6 +15,7 @@ use std::{fmt::Write as _, path::Path};
 
 /// Show what an image is: its layout, its module, what is attached to it, who says they signed it
 ///
+/// Exit code 0: it is shown, even where `refused` says why no mesh takes it; 2: there is none, or no answer.
 /// What is said of signatures is what they say themselves: `image verify` verifies them.
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -101,7 +102,7 @@ fn in_registry(name: &str, remote: &Remote, bar: &Bar) -> Result<Report, Fault> 
         name: name.to_owned(),
         // What is not whole, or not for a mesh, is shown as far as it goes.
         contents: match contents(remote, &found.manifest, &bar.progress()) {
-            Err(fault) if !fault.is_refusal() => return Err(fault),
+            Err(fault) if !fault.is_of_content() => return Err(fault),
             contents => contents,
         },
         referrers: attached?,

@@ -18,7 +18,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// Verify an image in a registry: its signature by a key, its bytes, what is attached to it
 ///
-/// Exit code 0: it is what one of the keys signed; 1: it is not; 2: bad usage, or no answer.
+/// Exit code 0: it is what one of the keys signed; 1: it is not; 2: bad usage, such as the name of a bundle of
+/// policies, or no answer.
 #[derive(Args)]
 #[command(after_help = "Examples:
   portcullis image verify registry.example.com/gates/portcullis:v1 --key ci.pub
