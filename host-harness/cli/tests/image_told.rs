@@ -191,6 +191,58 @@ fn a_key_that_signs_in_vain_is_told() {
     }
 }
 
+#[test]
+fn what_is_no_image_on_disk_is_told() {
+    let folder = folder();
+    folder.write("junk/a", "a");
+    folder.write("b.tar.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\xff".repeat(100));
+    folder.write("b.tar", b"\x1b[2J\xff".repeat(200));
+    let no_file = "there is no such file or folder";
+    for (line, wanted, hint) in [
+        (
+            "inspect image.tar",
+            format!("image.tar: {no_file}"),
+            "registry/repository:tag",
+        ),
+        (
+            "inspect out/image.tar",
+            format!("out/image.tar: {no_file}"),
+            "registry",
+        ),
+        ("inspect ./image", format!("./image: {no_file}"), "registry"),
+        ("inspect image", format!("image: {no_file}"), "registry"),
+        (
+            "inspect gate:v1",
+            "`gate:v1` names no registry".into(),
+            "such as",
+        ),
+        (
+            "push localhost:1/x:1 --image junk",
+            "junk: it is no OCI image layout: there is no oci-layout".into(),
+            "an OCI image layout, as `portcullis image build -o` writes it",
+        ),
+        (
+            "push localhost:1/x:1 --image b.tar.gz",
+            "b.tar.gz: it is packed (gzip), and an archive of an image is not".into(),
+            "an OCI image layout",
+        ),
+        (
+            "push localhost:1/x:1 --image b.tar",
+            "b.tar: it is no tar archive".into(),
+            "an OCI image layout",
+        ),
+        (
+            "push localhost:1/x:1 --image none.tar",
+            "none.tar: No such file".into(),
+            "an OCI image layout",
+        ),
+    ] {
+        let ran = run(&folder, &format!("image {line}"), "");
+        told(&ran, &wanted, hint);
+        assert!(!ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
+    }
+}
+
 /// A registry that has one bundle, as `bundle push` puts it there, and no signature of anything.
 fn registry_of(bundle: Vec<u8>) -> String {
     let layer = Digest::of(&bundle);

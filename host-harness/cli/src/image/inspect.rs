@@ -1,7 +1,7 @@
 //! `portcullis image inspect`: what an image is, and whether a mesh takes it.
 
 use super::{Format, Stopped, making::read_module, verify::Place};
-use crate::{registry::Bar, terminal};
+use crate::{failure::Failure, registry::Bar, terminal};
 use clap::Args;
 use portcullis_registry::{
     Digest, Fault, Remote,
@@ -46,6 +46,13 @@ impl Inspect {
         let path = Path::new(&name);
         let report = match path.exists() {
             true => on_disk(path)?,
+            false if is_of_disk(&name) => {
+                return Err(
+                    Failure::new(format!("{name}: there is no such file or folder"))
+                        .hint("an image in a registry is registry/repository:tag")
+                        .into(),
+                );
+            }
             false => {
                 let (target, remote) = self.place.open()?;
                 let bar = Bar::of(None);
@@ -61,6 +68,16 @@ impl Inspect {
         })?;
         Ok(())
     }
+}
+
+/// Whether a name is a path's: a registry's has a slash, and a tag or a digest.
+fn is_of_disk(name: &str) -> bool {
+    let is_archive = [".tar", ".tar.gz", ".tgz"]
+        .iter()
+        .any(|end| name.ends_with(end));
+    name.starts_with(['.', '/'])
+        || (is_archive && !name.contains(':'))
+        || !name.contains(['/', ':'])
 }
 
 fn on_disk(path: &Path) -> Result<Report, Stopped> {
