@@ -53,7 +53,7 @@ pub struct Sign {
     #[arg(long, value_name = "COMPONENT")]
     component: Vec<String>,
     /// When it ends, from now, such as `1m`
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = crate::moment::duration)]
     expires: Option<Duration>,
     /// For an application to know its own
     #[arg(long)]

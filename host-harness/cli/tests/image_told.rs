@@ -243,6 +243,32 @@ fn what_is_no_image_on_disk_is_told() {
     }
 }
 
+#[test]
+fn a_duration_and_a_folder_are_told_as_they_were_given() {
+    let folder = folder();
+    let line = "image verify localhost:1/x:1 --key ci.pub --max-age foo";
+    let ran = run(&folder, line, "");
+    ran.refused(
+        "error: invalid value 'foo' for '--max-age <DURATION>': expected a duration such as 1h",
+    );
+    folder.write("gate.wasm", wat::parse_str(MODULE).unwrap());
+    for output in ["none/image", "none/image.tar"] {
+        let line = format!("image build --wasm gate.wasm -o {output}");
+        let ran = run(&folder, &line, "");
+        told(
+            &ran,
+            &format!("{output}: there is no folder `none`"),
+            "to be there before",
+        );
+        let ran = run(&folder, &line.replace("none/", "ci.pub/"), "");
+        assert!(
+            ran.stderr.contains("`ci.pub` is no folder"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
 /// A registry that has one bundle, as `bundle push` puts it there, and no signature of anything.
 fn registry_of(bundle: Vec<u8>) -> String {
     let layer = Digest::of(&bundle);
@@ -321,3 +347,9 @@ fn a_bundle_is_no_image_of_a_gate() {
         "it is a bundle of policies, and no image of a gate"
     );
 }
+
+/// An Envoy would load it, and it does nothing.
+const MODULE: &str = r#"(module
+  (memory (export "memory") 1)
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param i32) (result i32) i32.const 0))"#;

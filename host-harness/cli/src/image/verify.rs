@@ -46,7 +46,7 @@ pub struct Verification {
     #[arg(long, value_name = "KEY=VALUE", value_parser = super::pair, requires = "key")]
     annotation: Vec<(String, String)>,
     /// How old the signature may be, such as 90d; it must then say when it was made
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, requires = "key")]
+    #[arg(long, value_name = "DURATION", value_parser = crate::moment::duration, requires = "key")]
     max_age: Option<Duration>,
     /// Take an SBOM or a provenance that none of the keys signed
     #[arg(long, requires = "key")]
