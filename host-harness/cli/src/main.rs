@@ -17,6 +17,7 @@ mod mask;
 mod module;
 mod moment;
 mod output;
+mod place;
 mod policy;
 mod registry;
 mod render;
@@ -32,7 +33,7 @@ mod token;
 mod verify;
 
 use clap::{Parser, Subcommand};
-use failure::Exit;
+use failure::{Exit, Failure};
 use std::{process::ExitCode, sync::LazyLock};
 
 /// The version; and the commit, where `make release` named it.
@@ -75,7 +76,20 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let done = match Portcullis::parse().command {
+    let parsed = Portcullis::try_parse().map_err(|error| match place::usage(&error) {
+        Some(failure) => failure,
+        None => error.exit(),
+    });
+    let done = parsed.and_then(|portcullis| run(portcullis.command));
+    done.unwrap_or_else(|failure| {
+        terminal::report(&failure);
+        Exit::BadInput
+    })
+    .into()
+}
+
+fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
         Command::Init(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Check(command) => command.run(),
@@ -93,10 +107,5 @@ fn main() -> ExitCode {
         Command::Image(command) => command.run(),
         Command::Schema(command) => command.run(),
         Command::Scenario(command) => command.run(),
-    };
-    done.unwrap_or_else(|failure| {
-        terminal::report(&failure);
-        Exit::BadInput
-    })
-    .into()
+    }
 }

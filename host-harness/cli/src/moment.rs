@@ -2,6 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// As options have it.
+pub fn duration(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text).map_err(|_| "expected a duration such as 1h or 90d")
+}
+
 /// Since the Unix epoch.
 pub fn now() -> Duration {
     SystemTime::now()

@@ -32,16 +32,13 @@ pub struct Staged<'a> {
 /// # Errors
 /// Where its folder takes no file, or no more of it.
 pub fn stage<'a>(file: &'a Path, content: &[u8]) -> Result<Staged<'a>, Failure> {
-    let folder = match file.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder(file);
     let mut next = tempfile::Builder::new()
         .prefix(".portcullis-")
         // As any new file: it is for others, and the umask says for whom.
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder)
-        .map_err(|error| wrong(file, &error))?;
+        .map_err(|error| no_room(file, folder, &error))?;
     next.write_all(content)
         .and_then(|()| next.as_file().sync_all())
         .map_err(|error| wrong(file, &error))?;
@@ -60,6 +57,34 @@ impl Staged<'_> {
         persisted
             .map(|_| ())
             .map_err(|error| wrong(file, &error.error))
+    }
+}
+
+/// Nothing could be made in the folder of what is to be written. What was asked for is told, and not the file
+/// beside it that a user never named.
+pub fn no_room(file: &Path, folder: &Path, error: &io::Error) -> Failure {
+    if folder.is_dir() {
+        // Without the path that stands around it.
+        let bare = error.get_ref().and_then(|around| around.source());
+        let bare = bare.map_or_else(|| error.to_string(), ToString::to_string);
+        return Failure::new(format!("{}: {bare}", file.display()));
+    }
+    let message = match folder.exists() {
+        true => format!("{}: `{}` is no folder", file.display(), folder.display()),
+        false => format!(
+            "{}: there is no folder `{}`",
+            file.display(),
+            folder.display()
+        ),
+    };
+    Failure::new(message).hint("the folder has to be there before")
+}
+
+/// Where what is to be written has its place.
+pub fn folder(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
     }
 }
 

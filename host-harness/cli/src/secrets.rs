@@ -1,6 +1,6 @@
 //! Where `{env: NAME}` is looked up.
 
-use crate::failure::Failure;
+use crate::{failure::Failure, place};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jwt_simple::prelude::{ES256KeyPair, ES384KeyPair, Ed25519KeyPair};
 use portcullis_engine::{Algorithm, Secrets};
@@ -90,8 +90,7 @@ pub fn resolve(secret: &Value) -> Result<Vec<u8>, Failure> {
         .get("env")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    let value = environment(name)
-        .ok_or_else(|| Failure::new(format!("the environment has no `{name}`")))?;
+    let value = place::variable(name)?;
     match secret.get("encoding") {
         None => Ok(value.into_bytes()),
         Some(_) => BASE64_STANDARD

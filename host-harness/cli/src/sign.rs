@@ -5,7 +5,7 @@ use crate::{
     dev_key::DevKey,
     failure::{Exit, Failure},
     http_file::HttpFile,
-    moment, secrets, terminal,
+    moment, place, secrets, terminal,
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use clap::Args;
@@ -53,7 +53,7 @@ pub struct Sign {
     #[arg(long, value_name = "COMPONENT")]
     component: Vec<String>,
     /// When it ends, from now, such as `1m`
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = crate::moment::duration)]
     expires: Option<Duration>,
     /// For an application to know its own
     #[arg(long)]
@@ -238,6 +238,7 @@ impl Sign {
             }
             return Ok((SigningKey::from_secret(secret), None));
         };
+        let file = place::file(file)?;
         let text = fs::read_to_string(file).map_err(|error| Failure::io(file.display(), &error))?;
         if text.trim_start().starts_with('{') {
             return DevKey::read(file)?.signing_key(algorithm);

@@ -3,7 +3,7 @@
 use crate::{
     dev_key::{Algorithm, DevKey, Header},
     failure::{Exit, Failure},
-    moment,
+    moment, place,
     terminal::{self, Colour},
 };
 use clap::Args;
@@ -70,7 +70,7 @@ fn made(file: &Path) -> String {
 
 impl Token {
     pub fn run(self) -> Result<Exit, Failure> {
-        let (key, is_new) = DevKey::read_or_create(&self.key, self.algorithm)?;
+        let (key, is_new) = DevKey::read_or_create(place::file(&self.key)?, self.algorithm)?;
         if is_new {
             // A name that was mistyped makes one, too, and no gate knows it.
             terminal::note(Colour::Blue, "note", &made(&self.key));

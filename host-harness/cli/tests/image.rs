@@ -172,11 +172,11 @@ fn what_cannot_be_built_is_refused_with_a_hint() {
         ("--wasm component.wasm", "component.wasm: it is a component"),
         (
             "--wasm gate.wasm --sbom spdx.json",
-            "gate.wasm: the SBOM: its `bomFormat` is not `CycloneDX`",
+            "spdx.json: the SBOM: its `bomFormat` is not `CycloneDX`",
         ),
         (
             "--wasm gate.wasm --provenance bom.json",
-            "gate.wasm: the provenance: its `_type` is not",
+            "bom.json: the provenance: its `_type` is not",
         ),
         (
             "--wasm gate.wasm --annotation portcullis.wasm.image/abi=x",

@@ -32,6 +32,9 @@ pub enum Fault {
     /// What was handed over cannot be used.
     #[error("{what}")]
     Input { what: String, hint: Option<String> },
+    /// What is there is of another kind than what was asked for.
+    #[error("it is a bundle of policies, and no image of a gate")]
+    Bundle,
     /// What is there is not what it must be: a check that failed.
     #[error("{0}")]
     Refused(String),
@@ -76,6 +79,11 @@ impl Fault {
     /// Whether a check failed, and nothing else.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Fault::Refused(_))
+    }
+
+    /// Whether it is of what was read, and not of how.
+    pub fn is_of_content(&self) -> bool {
+        matches!(self, Fault::Refused(_) | Fault::Bundle)
     }
 
     /// `secrets` are what was sent: a registry may say it back.
@@ -150,6 +158,10 @@ impl Fault {
             Fault::Changed { .. } => Some("somebody else pushed to that tag meanwhile?".into()),
             Fault::Missing { .. } => Some("another tag or repository?".into()),
             Fault::Input { hint, .. } => hint.clone(),
+            Fault::Bundle => Some(
+                "`bundle sign` and `bundle verify` take the archive that `bundle push` was given"
+                    .into(),
+            ),
             Fault::Refused(_) => None,
         }
     }

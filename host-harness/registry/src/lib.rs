@@ -7,6 +7,7 @@ mod digest;
 mod fault;
 pub mod image;
 mod patience;
+mod reference;
 mod remote;
 mod target;
 mod token;

@@ -1,6 +1,9 @@
 //! What stands where in a registry: `registry/repository:tag`.
 
-use crate::{Digest, Fault};
+use crate::{
+    Digest, Fault,
+    reference::{BUNDLE, IMAGE, Right, THERE, is_bare, is_small, registry_of, wrong},
+};
 use oci_client::Reference;
 use std::net::IpAddr;
 
@@ -18,35 +21,52 @@ impl Target {
     /// # Errors
     /// Where it is none, names no registry or a digest, or has no tag or two.
     pub fn parse(text: &str, tag: Option<&str>, plain_http: Option<bool>) -> Result<Target, Fault> {
-        let wrong = |why: &str, hint: &str| Fault::Reference {
-            found: text.to_owned(),
-            why: why.to_owned(),
-            hint: hint.to_owned(),
-        };
-        const HINT: &str = "such as registry.example.com/policies/authz:v7";
+        Target::tagged_by(text, tag, plain_http, &BUNDLE)
+    }
+
+    /// Of a reference to where an image goes, as [`Target::parse`] reads it.
+    ///
+    /// # Errors
+    /// Where it is none, names no registry or a digest, or has no tag.
+    pub fn of_image(text: &str, plain_http: Option<bool>) -> Result<Target, Fault> {
+        Target::tagged_by(text, None, plain_http, &IMAGE)
+    }
+
+    fn tagged_by(
+        text: &str,
+        tag: Option<&str>,
+        plain_http: Option<bool>,
+        right: &Right,
+    ) -> Result<Target, Fault> {
+        let wrong = |why: &str, hint: &str| wrong(text, why, hint);
+        is_bare(text)?;
         if text.contains('@') {
             return Err(wrong(
                 "names a digest",
                 "what is pushed has a tag; its digest follows",
             ));
         }
-        registry_of(text).map_err(|why| wrong(why, HINT))?;
+        registry_of(text).map_err(|why| wrong(why, right.example))?;
+        is_small(text)?;
         let own = text
             .rsplit_once('/')
             .and_then(|(_, name)| name.split_once(':'));
         let full = match (own, tag) {
             (Some((_, own)), Some(tag)) if own != tag => {
-                return Err(wrong("has a tag already, and --tag names another", HINT));
+                return Err(wrong(
+                    "has a tag already, and --tag names another",
+                    right.example,
+                ));
             }
             (Some(_), _) => text.to_owned(),
             (None, Some(tag)) => format!("{text}:{tag}"),
             (None, None) => {
-                return Err(wrong("has no tag", "a tag behind it, or --tag"));
+                return Err(wrong("has no tag", right.tag));
             }
         };
         let reference: Reference = full
             .parse()
-            .map_err(|error| wrong(&format!("is no reference ({error})"), HINT))?;
+            .map_err(|error| wrong(&format!("is no reference ({error})"), right.example))?;
         let is_plain = plain_http.unwrap_or_else(|| is_loopback(reference.registry()));
         Ok(Target {
             reference,
@@ -59,16 +79,13 @@ impl Target {
     /// # Errors
     /// Where it is none, names no registry, or has neither.
     pub fn find(text: &str, plain_http: Option<bool>) -> Result<Target, Fault> {
-        let wrong = |why: &str| Fault::Reference {
-            found: text.to_owned(),
-            why: why.to_owned(),
-            hint: "such as registry.example.com/gates/portcullis:v1, or with @sha256:..."
-                .to_owned(),
-        };
+        let wrong = |why: &str| wrong(text, why, THERE.example);
         if !text.contains('@') {
-            return Target::parse(text, None, plain_http);
+            return Target::tagged_by(text, None, plain_http, &THERE);
         }
+        is_bare(text)?;
         registry_of(text).map_err(wrong)?;
+        is_small(text)?;
         let reference: Reference = text
             .parse()
             .map_err(|error| wrong(&format!("is no reference ({error})")))?;
@@ -138,23 +155,6 @@ impl Target {
     }
 }
 
-/// Elsewhere a name without a registry is Docker Hub's: nothing is sent there unasked.
-fn registry_of(text: &str) -> Result<(), &'static str> {
-    let host = text.split_once('/').map_or("", |(host, _)| host);
-    if host.starts_with('[') {
-        return Err("names its registry by an IPv6 address, and a host name is wanted");
-    }
-    let port = host.rsplit_once(':').map_or("", |(_, port)| port);
-    let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    if is_number && port.parse::<u16>().unwrap_or(0) == 0 {
-        return Err("names a port that is none: there are those from 1 to 65535");
-    }
-    match host.contains(['.', ':']) || host == "localhost" {
-        true => Ok(()),
-        false => Err("names no registry"),
-    }
-}
-
 fn is_loopback(registry: &str) -> bool {
     let name = match registry.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -220,12 +220,22 @@ mod tests {
             ("localhost:99999/authz:v1", None, Err("a port that is none")),
             ("localhost:0/authz:v1", None, Err("a port that is none")),
             ("authz:v1", None, Err("names no registry")),
-            ("localhost:5000/Authz:v1", None, Err("is no reference")),
+            ("localhost:5000/Authz:v1", None, Err("has a capital letter")),
+            (
+                "localhost:5000/a/B",
+                Some("V1"),
+                Err("has a capital letter"),
+            ),
+            (
+                "localhost:5000/a:V1",
+                None,
+                Ok(("localhost:5000/a:V1", true)),
+            ),
             ("localhost:5000/authz:v 1", None, Err("is no reference")),
             (
                 "https://localhost:5000/authz:v1",
                 None,
-                Err("is no reference"),
+                Err("begins with `https://`"),
             ),
             (
                 "localhost:5000/authz@sha256:00",

@@ -12,7 +12,7 @@ mod promote;
 mod push;
 mod sign;
 mod signature;
-pub mod signing;
+mod signing;
 pub mod verification;
 mod verify;
 

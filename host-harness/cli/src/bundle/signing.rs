@@ -6,14 +6,13 @@ use super::{
     archive::{Files, SIGNATURES},
     signature::{self, Key},
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, place as at};
 use clap::Args;
 use portcullis_crypto::{
     Algorithm, KeyType, Material, VerificationKey, pem,
     private::PrivateKey,
     public::{Hash, Padding, mac},
 };
-use std::{fs, path::Path};
 
 #[derive(Args)]
 #[group(skip)]
@@ -96,7 +95,10 @@ enum Held {
 
 impl SigningKey {
     fn read(place: &str, algorithm: Option<Algorithm>) -> Result<SigningKey, Failure> {
-        let content = content(place)?;
+        let content = match algorithm.is_some_and(Algorithm::is_symmetric) {
+            true => at::secret("--signing-key", place)?,
+            false => at::content(place)?,
+        };
         let wrong = |what: &str| Failure::new(format!("--signing-key {place}: {what}"));
         if let Some(algorithm) = algorithm.filter(|it| it.is_symmetric()) {
             if is_pem(&content) {
@@ -192,16 +194,6 @@ impl SigningKey {
             Failure::new(format!("--signing-key {place}: the key {wrong}"))
                 .hint("no gate would take it")
         })
-    }
-}
-
-/// What a file or a variable holds.
-pub fn content(place: &str) -> Result<Vec<u8>, Failure> {
-    match place.strip_prefix("env:") {
-        None => fs::read(Path::new(place)).map_err(|error| Failure::io(place, &error)),
-        Some(name) => crate::secrets::environment(name)
-            .map(String::into_bytes)
-            .ok_or_else(|| Failure::new(format!("the environment has no `{name}`"))),
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     signature::{self, Key},
     signing,
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, place as at};
 use clap::Args;
 use portcullis_crypto::{Algorithm, Material, VerificationKey};
 use portcullis_engine::bundle::{Bundle, Fault};
@@ -64,7 +64,10 @@ impl Verifying {
     }
 
     fn key(&self, place: &str) -> Result<VerificationKey, Failure> {
-        let content = signing::content(place)?;
+        let content = match self.verification_alg.is_some_and(Algorithm::is_symmetric) {
+            true => at::secret(OPTION, place)?,
+            false => at::content(place)?,
+        };
         let wrong = |what: &str| Failure::new(format!("--verification-key {place}: {what}"));
         let of_key = |what: &str| wrong(&format!("the key {what}"));
         if let Some(algorithm) = self.verification_alg.filter(|it| it.is_symmetric()) {

@@ -13,6 +13,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
 };
+use tempfile::TempDir;
 
 /// Build the module into an OCI image, on disk
 ///
@@ -54,8 +55,7 @@ impl Build {
             let files = write(&image, self.making.name()).map_err(&at)?;
             match output.extension().is_some_and(|kind| kind == "tar") {
                 true => output::write(output, self.force, &archive(&files).map_err(&at)?)?,
-                false => write_folder(output, self.force, &files)
-                    .map_err(|error| Failure::io(output.display(), &error))?,
+                false => write_folder(output, self.force, &files)?,
             }
         }
         let digest = image.digest();
@@ -103,14 +103,17 @@ fn replaceable(output: &Path) -> Result<(), Failure> {
 }
 
 /// The whole folder, or none: it is made beside its place.
-fn write_folder(folder: &Path, force: bool, files: &Files) -> Result<(), io::Error> {
-    let parent = match folder.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+fn write_folder(folder: &Path, force: bool, files: &Files) -> Result<(), Failure> {
+    let parent = output::folder(folder);
     let next = tempfile::Builder::new()
         .prefix(".portcullis-")
-        .tempdir_in(parent)?;
+        .tempdir_in(parent)
+        .map_err(|error| output::no_room(folder, parent, &error))?;
+    put_folder(folder, force, files, next).map_err(|error| Failure::io(folder.display(), &error))
+}
+
+/// By way of a folder beside it.
+fn put_folder(folder: &Path, force: bool, files: &Files, next: TempDir) -> Result<(), io::Error> {
     let made = next.path().join("image");
     for (name, content) in files {
         let file = made.join(name);

@@ -1,7 +1,7 @@
 //! `portcullis image inspect`: what an image is, and whether a mesh takes it.
 
 use super::{Format, Stopped, making::read_module, verify::Place};
-use crate::{registry::Bar, terminal};
+use crate::{failure::Failure, registry::Bar, terminal};
 use clap::Args;
 use portcullis_registry::{
     Digest, Fault, Remote,
@@ -15,6 +15,7 @@ use std::{fmt::Write as _, path::Path};
 
 /// Show what an image is: its layout, its module, what is attached to it, who says they signed it
 ///
+/// Exit code 0: it is shown, even where `refused` says why no mesh takes it; 2: there is none, or no answer.
 /// What is said of signatures is what they say themselves: `image verify` verifies them.
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -45,6 +46,13 @@ impl Inspect {
         let path = Path::new(&name);
         let report = match path.exists() {
             true => on_disk(path)?,
+            false if is_of_disk(&name) => {
+                return Err(
+                    Failure::new(format!("{name}: there is no such file or folder"))
+                        .hint("an image in a registry is registry/repository:tag")
+                        .into(),
+                );
+            }
             false => {
                 let (target, remote) = self.place.open()?;
                 let bar = Bar::of(None);
@@ -60,6 +68,16 @@ impl Inspect {
         })?;
         Ok(())
     }
+}
+
+/// Whether a name is a path's: a registry's has a slash, and a tag or a digest.
+fn is_of_disk(name: &str) -> bool {
+    let is_archive = [".tar", ".tar.gz", ".tgz"]
+        .iter()
+        .any(|end| name.ends_with(end));
+    name.starts_with(['.', '/'])
+        || (is_archive && !name.contains(':'))
+        || !name.contains(['/', ':'])
 }
 
 fn on_disk(path: &Path) -> Result<Report, Stopped> {
@@ -101,7 +119,7 @@ fn in_registry(name: &str, remote: &Remote, bar: &Bar) -> Result<Report, Fault> 
         name: name.to_owned(),
         // What is not whole, or not for a mesh, is shown as far as it goes.
         contents: match contents(remote, &found.manifest, &bar.progress()) {
-            Err(fault) if !fault.is_refusal() => return Err(fault),
+            Err(fault) if !fault.is_of_content() => return Err(fault),
             contents => contents,
         },
         referrers: attached?,

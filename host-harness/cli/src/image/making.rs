@@ -73,10 +73,10 @@ impl Making {
         let time = source_date()?;
         let mut attached = Vec::new();
         if let Some(file) = &self.sbom {
-            attached.push((Attached::Sbom, read(file, MOST_JSON)?));
+            attached.push((Attached::Sbom, document(Attached::Sbom, file, &module)?));
         }
         let statement = match &self.provenance {
-            Some(file) => read(file, MOST_JSON)?,
+            Some(file) => document(Attached::Provenance, file, &module)?,
             None => self
                 .known(time.clone())
                 .statement(&module.digest())
@@ -143,6 +143,14 @@ impl Making {
 /// A module that some Envoy can run.
 pub fn read_module(file: &Path, bytes: Vec<u8>) -> Result<Module, Stopped> {
     Module::read(bytes, portcullis_host::is_known).map_err(Stopped::at(file.display()))
+}
+
+/// What is to be attached, looked at while it is known which file it is.
+fn document(kind: Attached, file: &Path, module: &Module) -> Result<Vec<u8>, Stopped> {
+    let document = read(file, MOST_JSON)?;
+    kind.hold(&document, &module.digest())
+        .map_err(Stopped::at(file.display()))?;
+    Ok(document)
 }
 
 fn read(file: &Path, most: usize) -> Result<Vec<u8>, Failure> {

@@ -75,6 +75,9 @@ impl Stopped {
                 what: format!("{place}: {what}"),
                 hint,
             })),
+            bundle @ Fault::Bundle => Stopped::Failed(
+                Failure::new(format!("{place}: {bundle}")).hint(bundle.hint().unwrap_or_default()),
+            ),
             other => Stopped::Failed(registry::failure(other)),
         }
     }

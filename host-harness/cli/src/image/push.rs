@@ -48,7 +48,7 @@ pub struct Push {
 
 impl Push {
     pub fn run(self) -> Result<(), Stopped> {
-        let target = Target::parse(&self.reference, None, self.plain_http).map_err(failure)?;
+        let target = Target::of_image(&self.reference, self.plain_http).map_err(failure)?;
         let image = match &self.image {
             Some(place) => {
                 let image = read(place).map_err(Stopped::at(place.display()))?;

@@ -1,7 +1,7 @@
 //! `portcullis image sign`: a signature that cosign verifies too.
 
 use super::{Format, Stopped, verify::Place};
-use crate::{bundle::signing, failure::Failure, moment, registry::Bar, terminal};
+use crate::{failure::Failure, moment, place, registry::Bar, terminal};
 use clap::Args;
 use portcullis_registry::{
     Fault, Remote,
@@ -58,7 +58,7 @@ impl Sign {
         if self.timestamp {
             optional.insert(TIMESTAMP.to_owned(), moment::now().as_secs().into());
         }
-        let key = signing::content(&self.key)?;
+        let key = place::content(&self.key)?;
         let key =
             SigningKey::read(&key, password).map_err(Stopped::at(format!("--key {}", self.key)))?;
         if !self.place.is_pinned() {

@@ -2,7 +2,7 @@
 
 use super::{Format, Stopped};
 use crate::{
-    bundle::{signing, verification::public_key},
+    bundle::verification::public_key,
     failure::Failure,
     moment,
     registry::{Bar, failure, warn_of_plain},
@@ -18,7 +18,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// Verify an image in a registry: its signature by a key, its bytes, what is attached to it
 ///
-/// Exit code 0: it is what one of the keys signed; 1: it is not; 2: bad usage, or no answer.
+/// Exit code 0: it is what one of the keys signed; 1: it is not; 2: bad usage, such as the name of a bundle of
+/// policies, or no answer.
 #[derive(Args)]
 #[command(after_help = "Examples:
   portcullis image verify registry.example.com/gates/portcullis:v1 --key ci.pub
@@ -45,7 +46,7 @@ pub struct Verification {
     #[arg(long, value_name = "KEY=VALUE", value_parser = super::pair, requires = "key")]
     annotation: Vec<(String, String)>,
     /// How old the signature may be, such as 90d; it must then say when it was made
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, requires = "key")]
+    #[arg(long, value_name = "DURATION", value_parser = crate::moment::duration, requires = "key")]
     max_age: Option<Duration>,
     /// Take an SBOM or a provenance that none of the keys signed
     #[arg(long, requires = "key")]
@@ -285,7 +286,7 @@ impl Verification {
             ));
         }
         let key = |place: &String| {
-            let content = signing::content(place)?;
+            let content = crate::place::content(place)?;
             let key = public_key(&content, &portcullis_registry::image::KEYS, "--key", place)?;
             Ok((place.clone(), key))
         };

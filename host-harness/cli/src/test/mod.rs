@@ -66,7 +66,7 @@ pub struct Test {
     #[arg(long, value_name = "PERCENT")]
     threshold: Option<f64>,
     /// How long a test may take
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = crate::moment::duration)]
     timeout: Duration,
     /// How many tests run at once; 0 for as many as there are processors
     #[arg(short, long, value_name = "N", default_value_t = 0)]

@@ -109,6 +109,19 @@ impl Attached {
         }
     }
 
+    /// The same, as who hands the document over is told.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn hold(self, document: &[u8], module: &Digest) -> Result<(), Fault> {
+        let hint = match self {
+            Attached::Sbom => "a CycloneDX document in JSON is taken",
+            Attached::Provenance => "an in-toto statement in JSON about this very module is taken",
+        };
+        self.check(document, module)
+            .map_err(|why| Fault::input(format!("the {}: {why}", self.name()), hint))
+    }
+
     /// A manifest that attaches a document to an image.
     ///
     /// # Errors

@@ -72,17 +72,7 @@ impl Image {
         let manifest = written(&manifest)?;
         let mut referrers = Vec::new();
         for (kind, document) in making.attached {
-            kind.check(&document, &module.digest()).map_err(|why| {
-                Fault::input(
-                    format!("the {}: {why}", kind.name()),
-                    match kind {
-                        Attached::Sbom => "a CycloneDX document in JSON is taken",
-                        Attached::Provenance => {
-                            "an in-toto statement in JSON about this very module is taken"
-                        }
-                    },
-                )
-            })?;
+            kind.hold(&document, &module.digest())?;
             let image = Descriptor::of(super::MANIFEST, &manifest);
             referrers.push(kind.manifest(&document, image)?);
             blobs.add(kind.media_type(), document);

@@ -4,7 +4,7 @@
 use super::manifest::parse;
 use crate::Fault;
 use portcullis_crypto::{
-    encoding, pem,
+    Algorithm, Material, VerificationKey, encoding, pem,
     private::PrivateKey,
     public::Curve,
     secretbox::{self, Cost, Locked, StaysLocked},
@@ -20,7 +20,14 @@ const LOCKED: [&str; 2] = [
     "ENCRYPTED SIGSTORE PRIVATE KEY",
     "ENCRYPTED COSIGN PRIVATE KEY",
 ];
-const KINDS: &str = "a P-256, P-384, Ed25519 or RSA key is taken, in PKCS #8, SEC 1 or PKCS #1";
+const KINDS: &str = "a P-256, P-384, Ed25519 or RSA key (of 2048 to 4096 bits) is taken, in PKCS #8, \
+                     SEC 1 or PKCS #1";
+/// PKCS #8 (RFC 5958), whose locks this does not have.
+const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
+/// And what OpenSSL wrote before that (RFC 1421 section 4.6.1.1).
+const HEADER: &[u8] = b"\nProc-Type: 4,ENCRYPTED";
+const UNLOCKED: &str = "`openssl pkey -in FILE -out NEW` writes it without; `cosign import-key-pair --key NEW` \
+                        locks that with a password, which COSIGN_PASSWORD holds here";
 
 #[derive(Deserialize)]
 struct Envelope {
@@ -61,6 +68,7 @@ impl SigningKey {
     ) -> Result<SigningKey, Fault> {
         let mut rest = text;
         let mut password = Some(password);
+        let has_header = text.windows(HEADER.len()).any(|part| part == HEADER);
         while let Some((block, behind)) = pem::decode(rest) {
             rest = behind;
             let (label, der) = match (LOCKED.contains(&&*block.label), password.take()) {
@@ -70,6 +78,12 @@ impl SigningKey {
                     (&*block.label, block.bytes)
                 }
             };
+            if label == ENCRYPTED || has_header {
+                return Err(wrong(
+                    "a passphrase encrypts it in a way that is not cosign's",
+                    UNLOCKED,
+                ));
+            }
             let key = PrivateKey::from_pem_block(label, &der).map_err(|why| wrong(why, KINDS))?;
             let Some(key) = key else {
                 continue;
@@ -84,7 +98,10 @@ impl SigningKey {
                         KINDS,
                     ))
                 }
-                (_, Ok(_)) => Ok(SigningKey(key)),
+                (_, Ok(_)) => {
+                    is_taken(&key).map_err(|why| wrong(&format!("it {why}"), KINDS))?;
+                    Ok(SigningKey(key))
+                }
                 (_, Err(_)) => Err(wrong("it signs nothing", KINDS)),
             };
         }
@@ -97,6 +114,17 @@ impl SigningKey {
     /// That the key cannot.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Fault> {
         sigstore::sign(&self.0, message).map_err(|_| wrong("it signs nothing", KINDS))
+    }
+}
+
+/// As whoever verifies takes its public half: what is signed with another one is signed in vain.
+fn is_taken(key: &PrivateKey) -> Result<(), &'static str> {
+    match key {
+        PrivateKey::Rsa(key) => {
+            let (n, e) = (&key.public.n, &key.public.e);
+            VerificationKey::new(Algorithm::RS256, &Material::Rsa { n, e }).map(|_| ())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -78,6 +78,9 @@ pub fn unpack(layer: &[u8]) -> Result<Vec<u8>, Fault> {
             )));
         }
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        if module.is_none() && is_of_bundle(&name) {
+            return Err(Fault::Bundle);
+        }
         if name.strip_prefix("./").unwrap_or(&name) != PLUGIN {
             return Err(Fault::Refused(format!(
                 "the layer has `{}` besides {PLUGIN}",
@@ -114,6 +117,13 @@ pub fn unpack(layer: &[u8]) -> Result<Vec<u8>, Fault> {
         )));
     }
     module.ok_or_else(|| Fault::Refused(format!("the layer has no {PLUGIN}")))
+}
+
+/// Which files begin a bundle of policies, by OPA's names for them.
+fn is_of_bundle(name: &str) -> bool {
+    const NAMES: [&str; 4] = [".manifest", ".signatures.json", "data.json", "data.yaml"];
+    let file = name.rsplit('/').next().unwrap_or_default();
+    NAMES.contains(&file) || file.ends_with(".rego")
 }
 
 #[cfg(test)]

@@ -61,14 +61,14 @@ pub fn write(image: &Image, name: &str) -> Result<Files, Fault> {
 /// Where it is no layout, has another number of images, or is not whole.
 pub fn read(path: &Path) -> Result<Image, Fault> {
     let wrong = |why: String| Fault::Input {
-        what: format!("{}: {why}", path.display()),
+        what: why,
         hint: Some("an OCI image layout, as `portcullis image build -o` writes it".into()),
     };
     let files = match path.is_dir() {
         true => read_folder(path),
         false => read_archive(path),
     }
-    .map_err(|error| wrong(error.to_string()))?;
+    .map_err(|error| wrong(why_none(path, &error)))?;
     let file = |name: &str| {
         files
             .get(name)
@@ -114,6 +114,22 @@ pub fn read(path: &Path) -> Result<Image, Fault> {
     })
 }
 
+/// Why there is nothing to read, without what the bytes of something else look like as text.
+fn why_none(path: &Path, error: &io::Error) -> String {
+    let mut start = [0; 2];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    match error.kind() {
+        io::ErrorKind::NotFound if path.is_dir() => {
+            format!("it is no OCI image layout: there is no {MARK}, or no blobs/sha256")
+        }
+        // RFC 1952 section 2.3.1.
+        _ if read.is_ok() && start == [0x1f, 0x8b] => {
+            "it is packed (gzip), and an archive of an image is not".to_owned()
+        }
+        _ => shown(&error.to_string()),
+    }
+}
+
 /// The layout as one archive.
 ///
 /// # Errors
@@ -146,9 +162,12 @@ fn read_folder(folder: &Path) -> Result<Files, io::Error> {
 fn read_archive(file: &Path) -> Result<Files, io::Error> {
     let mut files = Files::new();
     let mut left = Left::new();
-    for entry in tar::Archive::new(io::BufReader::new(File::open(file)?)).entries()? {
-        let entry = entry?;
-        let name = entry.path()?.to_string_lossy().into_owned();
+    // What the reader says of other files quotes their bytes.
+    let none = |_| io::Error::other("it is no tar archive, or a part of one");
+    let mut archive = tar::Archive::new(io::BufReader::new(File::open(file)?));
+    for entry in archive.entries().map_err(none)? {
+        let entry = entry.map_err(none)?;
+        let name = entry.path().map_err(none)?.to_string_lossy().into_owned();
         left.file()?;
         match entry.header().entry_type() {
             tar::EntryType::Directory => {}

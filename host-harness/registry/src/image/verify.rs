@@ -80,7 +80,14 @@ pub fn verify(
     progress: &Progress,
 ) -> Result<Proven, Fault> {
     let image = find(remote)?;
-    let (signer, signed) = constraints.hold(remote, &image.digest, "the image")?;
+    let signed = constraints.hold(remote, &image.digest, "the image");
+    let (signer, signed) = signed.map_err(|fault| {
+        // Who asks for a bundle is told so, rather than that nobody signed it: its signature is inside.
+        match is_like_bundle(&image.manifest) && is_bundle(remote, &image.manifest, progress) {
+            true => Fault::Bundle,
+            false => fault,
+        }
+    })?;
     let (layout, module) = contents(remote, &image.manifest, progress)?;
     let module_digest = Digest::of(&module);
     let mut attached = Vec::new();
@@ -106,6 +113,15 @@ pub fn verify(
         signed,
         attached,
     })
+}
+
+/// By the configuration that `bundle push` and OPA's documentation give it, which says nothing.
+fn is_like_bundle(manifest: &Manifest) -> bool {
+    manifest.config.digest == Digest::of(b"{}") && manifest.layers.len() == 1
+}
+
+fn is_bundle(remote: &Remote, manifest: &Manifest, progress: &Progress) -> bool {
+    matches!(contents(remote, manifest, progress), Err(Fault::Bundle))
 }
 
 impl Constraints {
