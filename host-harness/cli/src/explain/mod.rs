@@ -22,13 +22,13 @@ use std::{io, path::PathBuf};
 ///
 /// What became of each credential, which rules were tried, and the first condition of each that does
 /// not hold with the values in it. Credentials are not shown. The request is a file as it goes over
-/// the wire, a curl command, or a line of a decision log that holds the policy's input (as
-/// `serve --decision-log` and OPA write it).
+/// the wire, a curl command, or an event of a decision log that holds the policy's input: of any log
+/// that `portcullis replay` reads, compressed or with a proxy's words before each line.
 #[derive(Args)]
 #[command(after_help = "Examples:
   portcullis explain --config gate.yaml --request request.http
   portcullis explain --config gate.yaml -- curl -X DELETE -H 'authorization: Bearer ...' URL
-  portcullis explain --config gate.yaml --log decisions.jsonl 3f2b6c1e-...   # else the last line
+  portcullis explain --config gate.yaml --log decisions.jsonl 3f2b6c1e-...   # else the last one
   portcullis explain --request request.http --format json | jq .policy")]
 pub struct Explain {
     /// The configuration, YAML or JSON
@@ -37,7 +37,7 @@ pub struct Explain {
     /// The request
     #[arg(long, value_name = "FILE")]
     request: Option<PathBuf>,
-    /// A decision log, a JSON document a line; `-` is stdin
+    /// A decision log, as `replay` reads them; `-` is stdin
     #[arg(long, value_name = "FILE", conflicts_with = "request")]
     log: Option<PathBuf>,
     /// A curl command, in one argument or in many; with --log the decision's id

@@ -12,7 +12,7 @@ const MAX_SUBJECTS: usize = 100;
 
 pub fn show(report: &Report) -> Value {
     let tally = &report.tally;
-    let (totals, lines) = (&tally.totals, &tally.lines);
+    let (totals, lines) = (&tally.totals, &tally.rest);
     let rules = tally.rules.iter().map(|(rule, of_it)| {
         json!({
             "rule": rule,

@@ -1,14 +1,10 @@
 //! `portcullis replay`: decision logs against a policy that is not in place yet.
 
 mod candidate;
-mod event;
-mod glance;
 mod html;
 mod json;
 mod judged;
-mod logs;
 mod picture;
-mod records;
 mod report;
 mod route;
 mod shown;
@@ -20,7 +16,7 @@ mod work;
 
 use crate::{
     failure::{Exit, Failure},
-    output, terminal,
+    logs, output, terminal,
 };
 use candidate::Candidate;
 use clap::Args;
@@ -110,9 +106,12 @@ impl Replay {
         )?;
         let mut tally = Tally::new(self.examples.into());
         let bar = logs::bar(&self.logs);
-        let notes = work::replay(&self.logs, &candidate, &mut tally, &bar);
+        let done = work::replay(&self.logs, &candidate, &mut tally, &bar);
         bar.finish_and_clear();
-        let report = Report::new(&self.logs, &candidate, tally, notes?, self.allow);
+        for (source, early) in done? {
+            tally.rest.ends_early(source, early);
+        }
+        let report = Report::new(&self.logs, &candidate, tally, self.allow);
         report.check()?;
         for note in &report.notes {
             terminal::warn(note);

@@ -57,8 +57,8 @@ pub fn show(report: &Report, coloured: bool) -> String {
         ),
         (
             "other lines",
-            tally.lines.other.to_string(),
-            tally.lines.other > 0,
+            tally.rest.other.to_string(),
+            tally.rest.other > 0,
         ),
     ] {
         if is_always {
