@@ -40,6 +40,21 @@ impl Rest {
         self.early.insert(source, early);
     }
 
+    /// Records that were, or may have been, decisions.
+    pub fn unreadable(&self) -> u64 {
+        [self.broken, self.cut, self.too_long]
+            .into_iter()
+            .fold(0, u64::saturating_add)
+    }
+
+    /// The logs whose end is missing: nobody knows what stood there.
+    pub fn cut_logs<'l>(&self, logs: &'l [String]) -> Vec<&'l str> {
+        let sources = self.early.keys();
+        sources
+            .filter_map(|source| Some(logs.get(*source)?.as_str()))
+            .collect()
+    }
+
     /// What there is to say of it but for other lines.
     pub fn notes(&self, logs: &[String]) -> Vec<String> {
         let mut notes = self.of_records(logs);

@@ -54,6 +54,7 @@ pub fn show(report: &Report) -> Value {
             "cut": lines.cut,
             "too_long": lines.too_long,
         },
+        "cut_logs": report.cut_logs(),
         "other_lines": lines.other,
         "reasons": reasons,
         "rules": rules.collect::<Value>(),

@@ -34,8 +34,8 @@ use tally::Tally;
 /// policy can look at it: such decisions are counted apart, and so are those that were made before the
 /// policy was asked.
 ///
-/// Exit codes: 1 where more decisions flip than --allow says, uncertain ones too; 2 where there is no
-/// decision that can be made again.
+/// Exit codes: 1 where more decisions flip than --allow says, uncertain ones too, or where the end of
+/// compressed data or of an array is missing; 2 where there is no decision that can be made again.
 #[derive(Args)]
 #[command(after_help = "Examples:
   portcullis replay decisions.jsonl --policy policies

@@ -69,8 +69,14 @@ impl Report {
         }))
     }
 
+    /// The logs whose end is missing. Nobody knows how many flips are missing with it, so that no number of
+    /// them may be: it fails.
+    pub fn cut_logs(&self) -> Vec<&str> {
+        self.tally.rest.cut_logs(&self.logs)
+    }
+
     pub fn passes(&self) -> bool {
-        self.tally.totals.flips() <= self.allow
+        self.tally.totals.flips() <= self.allow && self.cut_logs().is_empty()
     }
 }
 
