@@ -172,9 +172,6 @@ fn a_logged_decision_is_explained_by_its_id() {
     folder
         .run(&["explain", "--log", "policies"])
         .refused("error: policies: this is a folder");
-    folder
-        .run(&["explain"])
-        .refused("error: the following required arguments");
 }
 
 /// What `replay` reads, `explain` does.
@@ -246,4 +243,31 @@ fn a_log_is_read_in_every_form_that_it_has() {
         "{}",
         ran.stderr
     );
+}
+
+#[test]
+fn what_there_is_nothing_to_explain_of_is_one_clear_line() {
+    let folder = folder();
+    for (arguments, error) in [
+        (
+            &[][..],
+            "error: there is nothing to explain: it takes --request FILE, --log FILE [ID], or -- curl ... URL",
+        ),
+        (
+            &["--config", "nowhere.yaml"],
+            "error: there is nothing to explain: ",
+        ),
+        (
+            &["--", "curl"],
+            "error: the curl command: there is no URL in it",
+        ),
+        (
+            &["curl -X PUT"],
+            "error: the curl command: there is no URL in it",
+        ),
+    ] {
+        folder
+            .run(&[&["explain"], arguments].concat())
+            .refused(error);
+    }
 }

@@ -45,8 +45,7 @@ pub struct Explain {
         value_name = "CURL | ID",
         conflicts_with = "request",
         trailing_var_arg = true,
-        allow_hyphen_values = true,
-        required_unless_present_any = ["request", "log"]
+        allow_hyphen_values = true
     )]
     words: Vec<String>,
     /// How the answer is printed
@@ -62,6 +61,11 @@ enum Format {
 
 impl Explain {
     pub fn run(self) -> Result<Exit, Failure> {
+        if self.request.is_none() && self.log.is_none() && self.words.is_empty() {
+            return Err(Failure::new(
+                "there is nothing to explain: it takes --request FILE, --log FILE [ID], or -- curl ... URL",
+            ));
+        }
         let file = GateFile::read(&self.config)?;
         let report = match &self.log {
             Some(log) => {
