@@ -2,7 +2,7 @@
 //! would send otherwise than it is written is refused, since another request would be signed.
 
 use crate::{failure::Failure, http_file::HttpFile};
-use clap::{Args, Parser};
+use clap::{Args, Parser, error::ErrorKind};
 use std::fmt::Write as _;
 
 /// The options have curl's own names.
@@ -67,6 +67,10 @@ impl Curl {
         Command::try_parse_from(name.into_iter().chain(words))
             .map(|command| command.curl)
             .map_err(|error| {
+                if error.kind() == ErrorKind::MissingRequiredArgument {
+                    // Clap has what is missing on lines of its own: the URL, and nothing else can be.
+                    return Failure::new("the curl command: there is no URL in it").hint(hint);
+                }
                 let text = error.to_string();
                 let first = text.lines().next().unwrap_or_default();
                 let first = first.strip_prefix("error: ").unwrap_or(first);

@@ -13,6 +13,7 @@ mod image;
 mod init;
 mod input;
 mod keys;
+mod logs;
 mod mask;
 mod module;
 mod moment;

@@ -7,7 +7,9 @@
 
 mod support;
 
-use serde_json::Value;
+use flate2::{Compression, write::GzEncoder};
+use serde_json::{Value, json};
+use std::io::Write;
 use support::{Folder, Ran};
 
 /// A clerk may read orders; the first line that does not hold is told.
@@ -141,7 +143,7 @@ fn a_logged_decision_is_explained_by_its_id() {
     };
     folder.write(
         "log.jsonl",
-        event("a", "PUT") + &event("b", "POST") + "{\"decision_id\":\"c\"}\n",
+        event("a", "PUT") + &event("b", "POST") + "{\"decision_id\":\"c\",\"path\":\"/x\"}\n",
     );
     let ask = |more: &[&str]| folder.run(&[&["explain", "--log", "log.jsonl"], more].concat());
     let told = ask(&["a"]);
@@ -165,8 +167,107 @@ fn a_logged_decision_is_explained_by_its_id() {
     ask(&["nope"]).refused("error: log.jsonl: no decision has the id `nope`");
     ask(&["c"]).refused("error: log.jsonl: the decision has no `input`");
     folder.write("log.jsonl", "no\n");
-    ask(&[]).refused("error: log.jsonl:1: invalid JSON");
+    ask(&[]).refused("error: log.jsonl: there is no decision in it");
+    ask(&["a"]).refused("error: log.jsonl: there is no decision in it");
     folder
-        .run(&["explain"])
-        .refused("error: the following required arguments");
+        .run(&["explain", "--log", "policies"])
+        .refused("error: policies: this is a folder");
+}
+
+/// What `replay` reads, `explain` does.
+#[test]
+fn a_log_is_read_in_every_form_that_it_has() {
+    let folder = folder();
+    let event = |id: &str| {
+        json!({"decision_id": id, "path": "envoy/authz/allow", "result": false,
+            "input": {"attributes": {"request": {"http": {"method": "PUT", "path": "/x"}}}}})
+    };
+    let [first, last] = [event("first"), event("last")];
+    let gzip = |text: &str| {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+        packer.write_all(text.as_bytes()).unwrap();
+        packer.finish().unwrap()
+    };
+    let lines = format!("{first}\n{last}\n");
+    let array = json!([first, last]);
+    let half = last.to_string();
+    let half = half.split_at(40).0;
+    let mut cut = gzip(&format!("{lines}{}", "x".repeat(70_000)));
+    cut.truncate(cut.len() - 8);
+    let prefix = "[2026-11-27 07:00:00.000][12][info][wasm] wasm log portcullis {x}:";
+    let other = "log: 1 line is no decision";
+    for (log, told) in [
+        (lines.clone().into_bytes(), ""),
+        (gzip(&lines), ""),
+        (array.to_string().into_bytes(), ""),
+        (format!("{array:#}").into_bytes(), ""),
+        (
+            format!("{prefix} {first}\n[x][info] starting\n{prefix} {last}\n").into_bytes(),
+            other,
+        ),
+        (format!("no\n{lines}").into_bytes(), other),
+        (
+            format!("{first}\n{half}\n{last}\n").into_bytes(),
+            "1 record cannot be read: log:2",
+        ),
+        (
+            format!("{lines}{half}").into_bytes(),
+            "1 record cut off at the end of a log, so not read",
+        ),
+        (
+            cut,
+            "log: compressed data ends early or is damaged; what follows was not read",
+        ),
+    ] {
+        folder.write("log", log);
+        for id in [&["first"][..], &["last"], &[]] {
+            let ran = folder.run(&[&["explain", "--log", "log"], id].concat());
+            assert_eq!(ran.code, 0, "{}", ran.stderr);
+            assert!(
+                ran.stdout.contains("http.method = \"PUT\""),
+                "{}",
+                ran.stdout
+            );
+            let warning = match told {
+                "" => String::new(),
+                told => format!("warning: {told}\n"),
+            };
+            assert_eq!(ran.stderr, warning);
+        }
+    }
+    folder.write("log", format!("{first}\n{half}\n"));
+    let ran = folder.run(&["explain", "--log", "log", "last"]);
+    ran.refused("error: log: no decision has the id `last`");
+    assert!(
+        ran.stderr.contains("hint: 1 record cannot be read: log:2"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn what_there_is_nothing_to_explain_of_is_one_clear_line() {
+    let folder = folder();
+    for (arguments, error) in [
+        (
+            &[][..],
+            "error: there is nothing to explain: it takes --request FILE, --log FILE [ID], or -- curl ... URL",
+        ),
+        (
+            &["--config", "nowhere.yaml"],
+            "error: there is nothing to explain: ",
+        ),
+        (
+            &["--", "curl"],
+            "error: the curl command: there is no URL in it",
+        ),
+        (
+            &["curl -X PUT"],
+            "error: the curl command: there is no URL in it",
+        ),
+    ] {
+        folder
+            .run(&[&["explain"], arguments].concat())
+            .refused(error);
+    }
 }

@@ -6,6 +6,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "replay/damaged.rs"]
+mod damaged;
 #[path = "replay/forms.rs"]
 mod forms;
 #[path = "replay/shown.rs"]

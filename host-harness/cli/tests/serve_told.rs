@@ -9,6 +9,8 @@
 
 #[path = "serve_told/as_the_gates.rs"]
 mod as_the_gates;
+#[path = "serve_told/file.rs"]
+mod file;
 mod support;
 
 use serde_json::{Value, json};
@@ -418,58 +420,4 @@ fn the_input_that_is_logged_is_the_modules() {
     gate.stop();
     let input: Value = serde_json::from_str(line["detail"].as_str().unwrap()).unwrap();
     assert_eq!(events(&folder)[0]["input"], input);
-}
-
-#[test]
-fn a_log_is_added_to_and_its_failure_stops_nothing() {
-    let folder = Folder::started();
-    folder.write("log.jsonl", "{\"decision_id\":\"before\"}\n");
-    let gate = Gate::serve(&folder, &upstream(), &["--decision-log", "log.jsonl"]);
-    gate.get("/", "");
-    gate.stop();
-    let events = events(&folder);
-    assert_eq!(
-        (events.len(), &events[0]["decision_id"]),
-        (2, &"before".into())
-    );
-
-    let ran = folder.run(&[
-        "serve",
-        "--upstream",
-        "http://127.0.0.1:1",
-        "--listen",
-        "127.0.0.1:0",
-        "--wasm",
-        support::gate::module().to_str().unwrap(),
-        "--decision-log",
-        "nowhere/log.jsonl",
-    ]);
-    ran.refused("error: --decision-log nowhere/log.jsonl: ");
-    assert!(ran.stderr.contains("hint: "), "{}", ran.stderr);
-}
-
-/// Every write to it fails.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_full_disk_is_told_once() {
-    let folder = Folder::started();
-    let gate = Gate::serve(
-        &folder,
-        &upstream(),
-        &["--watch", "--decision-log", "/dev/full"],
-    );
-    for _ in 0..3 {
-        assert_eq!(status(&gate.get("/health", "")), "200");
-        assert_eq!(gate.decision()["reason"], "policy.allowed");
-    }
-    assert!(
-        gate.note()
-            .starts_with("warning: --decision-log /dev/full: ")
-    );
-    say(&folder, true);
-    assert_eq!(
-        gate.note(),
-        "reloaded gate.yaml; none of your last 3 requests flips"
-    );
-    gate.stop();
 }

@@ -26,14 +26,14 @@ use std::{io, path::PathBuf};
 ///
 /// What became of each credential, which rules were tried, and the first condition of each that does
 /// not hold with the values in it. Credentials are not shown. The request is a file as it goes over
-/// the wire, a curl command, or a line of a decision log that holds the policy's input (as
-/// `serve --decision-log` and OPA write it). The rules are those of the policy that decides: of the
-/// candidate, where that does. Bundles are not fetched.
+/// the wire, a curl command, or an event of a decision log that holds the policy's input: of any log
+/// that `portcullis replay` reads, compressed or with a proxy's words before each line. The rules are
+/// those of the policy that decides: of the candidate, where that does. Bundles are not fetched.
 #[derive(Args)]
 #[command(after_help = "Examples:
   portcullis explain --config gate.yaml --request request.http
   portcullis explain --config gate.yaml -- curl -X DELETE -H 'authorization: Bearer ...' URL
-  portcullis explain --config gate.yaml --log decisions.jsonl 3f2b6c1e-...   # else the last line
+  portcullis explain --config gate.yaml --log decisions.jsonl 3f2b6c1e-...   # else the last one
   portcullis explain --config gate.yaml --log decisions.jsonl --policy authz.tar.gz 3f2b6c1e-...
   portcullis explain --request request.http --format json | jq .policy")]
 pub struct Explain {
@@ -43,7 +43,7 @@ pub struct Explain {
     /// The request
     #[arg(long, value_name = "FILE")]
     request: Option<PathBuf>,
-    /// A decision log, a JSON document a line; `-` is stdin
+    /// A decision log, as `replay` reads them; `-` is stdin
     #[arg(long, value_name = "FILE", conflicts_with = "request")]
     log: Option<PathBuf>,
     /// The policy that a logged decision is explained with, in the place of the configuration's: files and
@@ -55,8 +55,7 @@ pub struct Explain {
         value_name = "CURL | ID",
         conflicts_with = "request",
         trailing_var_arg = true,
-        allow_hyphen_values = true,
-        required_unless_present_any = ["request", "log"]
+        allow_hyphen_values = true
     )]
     words: Vec<String>,
     /// How the answer is printed
@@ -72,6 +71,11 @@ enum Format {
 
 impl Explain {
     pub fn run(self) -> Result<Exit, Failure> {
+        if self.request.is_none() && self.log.is_none() && self.words.is_empty() {
+            return Err(Failure::new(
+                "there is nothing to explain: it takes --request FILE, --log FILE [ID], or -- curl ... URL",
+            ));
+        }
         let file = GateFile::read(&self.config)?;
         let report = match &self.log {
             Some(log) => {

@@ -129,6 +129,15 @@ fn numbers(report: &Report, page: &mut String) {
             "decided before it".to_owned(),
         ),
         ("Not made again", "same", not_again, String::new()),
+        (
+            "Unreadable",
+            "uncertain",
+            report.tally.rest.unreadable(),
+            match report.cut_logs().len() {
+                0 => String::new(),
+                _ => "and an end is missing".to_owned(),
+            },
+        ),
     ] {
         let _ = writeln!(
             page,

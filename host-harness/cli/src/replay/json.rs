@@ -13,7 +13,7 @@ const MAX_SUBJECTS: usize = 100;
 
 pub fn show(report: &Report) -> Value {
     let tally = &report.tally;
-    let (totals, lines) = (&tally.totals, &tally.lines);
+    let (totals, lines) = (&tally.totals, &tally.rest);
     let rules = tally.rules.iter().map(|(rule, of_it)| {
         json!({
             "rule": rule,
@@ -56,6 +56,7 @@ pub fn show(report: &Report) -> Value {
             "cut": lines.cut,
             "too_long": lines.too_long,
         },
+        "cut_logs": report.cut_logs(),
         "other_lines": lines.other,
         "reasons": reasons,
         "rules": rules.collect::<Value>(),

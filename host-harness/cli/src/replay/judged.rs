@@ -2,22 +2,19 @@
 
 use super::{
     candidate::{Candidate, Rule},
-    event::{self, Old},
-    records::{Form, Record},
     shown::Shown,
+};
+use crate::logs::{
+    event::{Event, Old},
+    found::{self, Found},
+    records::Record,
 };
 use portcullis_engine::Reason;
 use std::sync::Arc;
 
 /// What became of a record.
 pub enum Judged {
-    /// A line of something else.
-    NoEvent,
-    /// An event, or half of one, that cannot be read.
-    Broken,
-    /// The log ends in it.
-    Cut,
-    TooLong,
+    NoEvent(found::Lack),
     /// Decided without the policy, or against it: no policy changes that.
     NotThePolicys,
     /// It cannot be decided again.
@@ -52,49 +49,19 @@ impl Again {
     }
 }
 
-/// Where prefixes hold braces, as many of them are tried.
-const TRIES: usize = 8;
-
 /// What became of it, and whether something that is no event stands behind it in its line.
 pub fn judge(bytes: &[u8], record: &Record, candidate: &Candidate) -> (Judged, bool) {
-    if record.form == Form::TooLong {
-        return (Judged::TooLong, false);
-    }
-    let is_prefixed = bytes.first() != Some(&b'{');
-    for start in starts(bytes) {
-        let json = bytes.get(start..).unwrap_or_default();
-        let Ok(read) = event::read(json, candidate.reach()) else {
-            continue;
-        };
-        return match read.event {
-            Some(event) => {
-                let judged = again(event, json, candidate);
-                (judged, !is_prefixed && !read.is_all)
-            }
-            None => (Judged::NoEvent, false),
-        };
-    }
-    // Of what is no JSON only a decision's remains count as broken.
-    let is_ours = || memchr::memmem::find(bytes, b"\"decision_id\"").is_some();
-    let judged = match record.form {
-        _ if is_prefixed && !is_ours() => Judged::NoEvent,
-        Form::Open => Judged::Cut,
-        _ => Judged::Broken,
-    };
-    (judged, false)
-}
-
-/// Where its object may begin: Envoy and others write before it.
-fn starts(bytes: &[u8]) -> Vec<usize> {
-    match bytes.first() {
-        Some(b'{') => vec![0],
-        _ => memchr::memmem::find_iter(bytes, b"{\"")
-            .take(TRIES)
-            .collect(),
+    match found::find(bytes, record, candidate.reach()) {
+        Found::Event {
+            event,
+            json,
+            is_followed,
+        } => (again(*event, json, candidate), is_followed),
+        Found::None(lack) => (Judged::NoEvent(lack), false),
     }
 }
 
-fn again(event: event::Event, json: &[u8], candidate: &Candidate) -> Judged {
+fn again(event: Event, json: &[u8], candidate: &Candidate) -> Judged {
     if event.is_not_the_policys() {
         return Judged::NotThePolicys;
     }
@@ -122,23 +89,8 @@ fn again(event: event::Event, json: &[u8], candidate: &Candidate) -> Judged {
         shown: None,
     };
     if again.flips() {
-        let whole = whole(json).unwrap_or_default();
+        let whole = found::whole(json).unwrap_or_default();
         again.shown = Some(Shown::of(&whole, candidate));
     }
     Judged::Again(Box::new(again))
-}
-
-/// All of an event, where it begins with these bytes.
-pub fn whole(json: &[u8]) -> Option<serde_json::Value> {
-    serde_json::Deserializer::from_slice(json)
-        .into_iter()
-        .next()?
-        .ok()
-}
-
-/// The same of a record, which may have a prefix.
-pub fn whole_of(bytes: &[u8]) -> Option<serde_json::Value> {
-    starts(bytes)
-        .into_iter()
-        .find_map(|start| whole(bytes.get(start..)?))
 }

@@ -1,14 +1,10 @@
 //! `portcullis replay`: decision logs against a policy that is not in place yet.
 
 mod candidate;
-mod event;
-mod glance;
 mod html;
 mod json;
 mod judged;
-mod logs;
 mod picture;
-mod records;
 mod report;
 mod route;
 mod shown;
@@ -20,7 +16,7 @@ mod work;
 
 use crate::{
     failure::{Exit, Failure},
-    output, terminal,
+    logs, output, terminal,
 };
 use candidate::Candidate;
 use clap::Args;
@@ -38,8 +34,8 @@ use tally::Tally;
 /// policy can look at it: such decisions are counted apart, and so are those that were made before the
 /// policy was asked.
 ///
-/// Exit codes: 1 where more decisions flip than --allow says, uncertain ones too; 2 where there is no
-/// decision that can be made again.
+/// Exit codes: 1 where more decisions flip than --allow says, uncertain ones too, or where the end of
+/// compressed data or of an array is missing; 2 where there is no decision that can be made again.
 #[derive(Args)]
 #[command(after_help = "Examples:
   portcullis replay decisions.jsonl --policy policies
@@ -110,9 +106,12 @@ impl Replay {
         )?;
         let mut tally = Tally::new(self.examples.into());
         let bar = logs::bar(&self.logs);
-        let notes = work::replay(&self.logs, &candidate, &mut tally, &bar);
+        let done = work::replay(&self.logs, &candidate, &mut tally, &bar);
         bar.finish_and_clear();
-        let report = Report::new(&self.logs, &candidate, tally, notes?, self.allow);
+        for (source, early) in done? {
+            tally.rest.ends_early(source, early);
+        }
+        let report = Report::new(&self.logs, &candidate, tally, self.allow);
         report.check()?;
         for note in &report.notes {
             terminal::warn(note);

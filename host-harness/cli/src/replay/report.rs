@@ -1,7 +1,8 @@
 //! What there is to say of a replay.
 
-use super::{candidate::Candidate, logs::is_stdin, tally::Tally};
-use crate::{failure::Failure, policy::Which};
+use super::{candidate::Candidate, tally::Tally};
+pub use crate::logs::rest::counted;
+use crate::{failure::Failure, logs, policy::Which};
 use std::{
     path::PathBuf,
     time::{Duration, UNIX_EPOCH},
@@ -20,22 +21,9 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn new(
-        logs: &[PathBuf],
-        candidate: &Candidate,
-        tally: Tally,
-        more: Vec<String>,
-        allow: u64,
-    ) -> Report {
-        let logs: Vec<String> = logs
-            .iter()
-            .map(|log| match is_stdin(log) {
-                true => "stdin".to_owned(),
-                false => log.display().to_string(),
-            })
-            .collect();
+    pub fn new(logs: &[PathBuf], candidate: &Candidate, tally: Tally, allow: u64) -> Report {
+        let logs = logs::names(logs);
         let mut notes = notes(&tally, &logs);
-        notes.extend(more);
         for rule in candidate.absent() {
             let of_it = tally.rules.get(&rule).map_or(0, |rule| rule.replayed);
             notes.push(format!(
@@ -58,10 +46,8 @@ impl Report {
     /// Where nothing was decided again that could have been: a log without flips is another thing.
     pub fn check(&self) -> Result<(), Failure> {
         let totals = &self.tally.totals;
-        let logs = self.logs.join(", ");
         if totals.events == 0 {
-            return Err(Failure::new(format!("{logs}: there is no decision in it"))
-                .hint("`serve --decision-log FILE`, the gate's `decision_log` and OPA write such logs"));
+            return Err(self.tally.rest.no_event(&self.logs));
         }
         if totals.replayed > 0 || totals.events == totals.not_the_policys {
             return Ok(());
@@ -77,14 +63,20 @@ impl Report {
             }
         }
         let why = why.join(", ");
-        Err(
-            Failure::new(format!("{logs}: no decision can be made again: {why}")).hint(
-                match totals.without_rule {
-                    0 => "it must be logged with its input",
-                    _ => "name the rule: --entrypoint envoy/authz/allow",
-                },
-            ),
-        )
+        Err(Failure::new(format!(
+            "{}: no decision can be made again: {why}",
+            self.logs.join(", ")
+        ))
+        .hint(match totals.without_rule {
+            0 => "it must be logged with its input",
+            _ => "name the rule: --entrypoint envoy/authz/allow",
+        }))
+    }
+
+    /// The logs whose end is missing. Nobody knows how many flips are missing with it, so that no number of
+    /// them may be: it fails.
+    pub fn cut_logs(&self) -> Vec<&str> {
+        self.tally.rest.cut_logs(&self.logs)
     }
 
     /// The policy, as people speak of it: a configuration may hold two.
@@ -96,12 +88,12 @@ impl Report {
     }
 
     pub fn passes(&self) -> bool {
-        self.tally.totals.flips() <= self.allow
+        self.tally.totals.flips() <= self.allow && self.cut_logs().is_empty()
     }
 }
 
 fn notes(tally: &Tally, logs: &[String]) -> Vec<String> {
-    let (totals, lines) = (&tally.totals, &tally.lines);
+    let totals = &tally.totals;
     let mut notes = Vec::new();
     let mut note = |count: u64, one: &str, many: &str, rest: &str| {
         if count > 0 {
@@ -133,40 +125,14 @@ fn notes(tally: &Tally, logs: &[String]) -> Vec<String> {
         decision.1,
         "of which the log does not say whether it was an allow, so not made again",
     );
-    let places: Vec<String> = tally
-        .unreadable_at
-        .iter()
-        .filter_map(|(source, line)| Some(format!("{}:{line}", logs.get(*source)?)))
-        .collect();
-    note(
-        lines.broken,
-        "record",
-        "records",
-        &format!("cannot be read: {}", places.join(", ")),
-    );
-    note(
-        lines.too_long,
-        "record",
-        "records",
-        "longer than 16 MiB, so not read",
-    );
-    note(
-        lines.cut,
-        "record",
-        "records",
-        "cut off at the end of a log, so not read",
-    );
     note(
         tally.other_flips,
         "flip",
         "flips",
         "of more kinds than are told apart: counted, and in no group",
     );
+    notes.extend(tally.rest.notes(logs));
     notes
-}
-
-pub fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// RFC 3339, in milliseconds.

@@ -5,8 +5,9 @@ use super::{
     judged::{Again, Judged, Lack},
     timeline::{Step, Timeline},
 };
+use crate::logs::rest::Rest;
 use portcullis_engine::Reason;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 /// Of flips.
 const MAX_GROUPS: usize = 1_000;
@@ -45,15 +46,6 @@ impl Totals {
         .into_iter()
         .fold(0, u64::saturating_add)
     }
-}
-
-/// What is no event.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lines {
-    pub other: u64,
-    pub broken: u64,
-    pub cut: u64,
-    pub too_long: u64,
 }
 
 /// Flips of a kind.
@@ -137,7 +129,7 @@ pub struct OfRule {
 #[derive(Default)]
 pub struct Tally {
     pub totals: Totals,
-    pub lines: Lines,
+    pub rest: Rest,
     pub rules: BTreeMap<String, OfRule>,
     /// What the policy says now.
     pub reasons: BTreeMap<&'static str, u64>,
@@ -150,13 +142,8 @@ pub struct Tally {
     pub first_ns: Option<u64>,
     pub last_ns: Option<u64>,
     pub without_time: u64,
-    /// Where something stood that cannot be read.
-    pub unreadable_at: BTreeSet<(usize, u64)>,
     examples: usize,
 }
-
-/// As many places are told.
-const MAX_PLACES: usize = 3;
 
 fn more(count: &mut u64) {
     *count = count.saturating_add(1);
@@ -175,16 +162,12 @@ impl Tally {
     pub fn add(
         &mut self,
         judged: &Judged,
-        (source, line): (usize, u64),
+        at: (usize, u64),
         place: impl FnOnce(&Again) -> Option<String>,
     ) {
-        let lines = &mut self.lines;
         let totals = &mut self.totals;
         match judged {
-            Judged::NoEvent => more(&mut lines.other),
-            Judged::TooLong => more(&mut lines.too_long),
-            Judged::Broken => more(&mut lines.broken),
-            Judged::Cut => more(&mut lines.cut),
+            Judged::NoEvent(lack) => self.rest.add(*lack, at),
             Judged::NotThePolicys => {
                 more(&mut totals.events);
                 more(&mut totals.not_the_policys);
@@ -199,16 +182,6 @@ impl Tally {
             }
             Judged::Again(again) => self.again(again, place),
         }
-        if matches!(judged, Judged::Broken | Judged::TooLong)
-            && self.unreadable_at.len() < MAX_PLACES
-        {
-            self.unreadable_at.insert((source, line));
-        }
-    }
-
-    /// Something stands behind an event.
-    pub fn trailing(&mut self) {
-        more(&mut self.lines.broken);
     }
 
     fn again(&mut self, again: &Again, place: impl FnOnce(&Again) -> Option<String>) {

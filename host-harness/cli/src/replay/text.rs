@@ -56,9 +56,14 @@ pub fn show(report: &Report, coloured: bool) -> String {
             totals.events > totals.replayed.saturating_add(totals.not_the_policys),
         ),
         (
+            "unreadable",
+            tally.rest.unreadable().to_string(),
+            tally.rest.unreadable() > 0,
+        ),
+        (
             "other lines",
-            tally.lines.other.to_string(),
-            tally.lines.other > 0,
+            tally.rest.other.to_string(),
+            tally.rest.other > 0,
         ),
     ] {
         if is_always {
@@ -94,6 +99,11 @@ fn verdict(report: &Report, coloured: bool) -> String {
         0 => "nothing flips".to_owned(),
         _ => counted(flips, "decision flips", "decisions flip"),
     };
+    let cut = report.cut_logs();
+    if !cut.is_empty() {
+        let all = format!("{flips}, and the end is missing of {}", cut.join(", "));
+        return paint(Colour::Red, &all, coloured);
+    }
     match (report.passes(), report.allow) {
         (true, 0) => paint(Colour::Green, &flips, coloured),
         (true, allow) => paint(Colour::Green, &format!("{flips}, {allow} may"), coloured),

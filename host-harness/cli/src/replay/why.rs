@@ -1,10 +1,7 @@
 //! Where the policy decided.
 
-use super::{
-    candidate::Candidate,
-    judged::{Again, whole_of},
-};
-use crate::{explain::place, policy};
+use super::{candidate::Candidate, judged::Again};
+use crate::{explain::place, logs::found::whole_of, policy};
 use portcullis_rego::tools::Explainer;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -4,12 +4,13 @@
 use super::{
     candidate::Candidate,
     judged::{self, Again, Judged},
-    logs,
-    records::{Record, Records},
     tally::Tally,
     why::Why,
 };
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    logs::{Early, Log, found::Lack, records::Record},
+};
 use indicatif::ProgressBar;
 use std::{
     collections::BTreeMap,
@@ -62,7 +63,7 @@ impl Piece {
 /// What came of a piece, record by record; none where its worker failed.
 type Done = (Piece, Option<Vec<(Judged, bool)>>);
 
-/// Replays all logs, one after the other. What is to be said of them besides.
+/// Replays all logs, one after the other. Which of them end before their end.
 ///
 /// # Errors
 /// Where a log cannot be read.
@@ -71,7 +72,7 @@ pub fn replay(
     candidate: &Candidate,
     tally: &mut Tally,
     bar: &ProgressBar,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Vec<(usize, Early)>, Failure> {
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let pieces = cores.saturating_mul(PIECES).saturating_add(2);
     // Each holds all there are, so that only a want of buffers makes anybody wait.
@@ -111,44 +112,33 @@ fn read(
     empty: &Receiver<Piece>,
     full: &SyncSender<Piece>,
     bar: &ProgressBar,
-) -> Result<Vec<String>, Failure> {
-    let mut notes = Vec::new();
+) -> Result<Vec<(usize, Early)>, Failure> {
+    let mut early = Vec::new();
     let mut number: u64 = 0;
     for (source, log) in logs.iter().enumerate() {
-        let failed = |error: &io::Error| Failure::io(log.display(), error);
-        let from = logs::open(log, bar).map_err(|error| failed(&error))?;
-        let mut records = Records::new(from);
+        let mut log = Log::open(log, bar)?;
         let mut is_over = false;
         while !is_over {
             // Where nobody takes them any more, somebody else says why.
             let Ok(mut piece) = empty.recv() else {
-                return Ok(notes);
+                return Ok(early);
             };
             piece.clear();
             (piece.number, piece.source) = (number, source);
             while !is_over && !piece.is_full() {
-                match records.next(&mut piece.bytes) {
-                    Ok(Some(record)) => piece.records.push(record),
-                    Ok(None) => is_over = true,
-                    Err(error) if logs::ends_early(&error) => {
-                        let log = log.display();
-                        notes.push(format!("{log}: compressed data ends early or is damaged; what follows was not read"));
-                        is_over = true;
-                    }
-                    Err(error) => return Err(failed(&error)),
+                match log.next(&mut piece.bytes)? {
+                    Some(record) => piece.records.push(record),
+                    None => is_over = true,
                 }
             }
             if full.send(piece).is_err() {
-                return Ok(notes);
+                return Ok(early);
             }
             number = number.saturating_add(1);
         }
-        if records.is_cut {
-            let log = log.display();
-            notes.push(format!("{log}: ends inside of an array"));
-        }
+        early.extend(log.early.map(|early| (source, early)));
     }
-    Ok(notes)
+    Ok(early)
 }
 
 fn work(full: &Mutex<Receiver<Piece>>, done: &SyncSender<Done>, candidate: &Candidate) {
@@ -186,7 +176,8 @@ fn collect(
                 let place = |again: &Again| why.place(again, piece.bytes_of(record));
                 tally.add(judged, (piece.source, record.line), place);
                 if *is_followed {
-                    tally.trailing();
+                    let at = (piece.source, record.line);
+                    tally.rest.add(Lack::Broken, at);
                 }
             }
             // The reader may have read everything.

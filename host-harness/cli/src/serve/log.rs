@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -31,6 +31,13 @@ impl DecisionLog {
                 Failure::io(format!("--decision-log {}", path.display()), &error)
                     .hint("a file that can be written, in a folder that is there")
             })?;
+        if let Some(mode) = shown_to_others(&file) {
+            terminal::warn(&format!(
+                "--decision-log {}: the file is there already, and others than its owner can read it (mode \
+                 {mode:04o}): chmod 600 keeps decisions from them",
+                path.display()
+            ));
+        }
         Ok(DecisionLog {
             file,
             path: path.to_owned(),
@@ -60,4 +67,12 @@ impl DecisionLog {
         let torn = if self.is_torn { "\n" } else { "" };
         self.file.write_all(format!("{torn}{event}\n").as_bytes())
     }
+}
+
+/// The mode of a file that others can read: whoever made it may have wanted that, so it stays so.
+fn shown_to_others(file: &File) -> Option<u32> {
+    const OTHERS_READ: u32 = 0o044;
+    let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
+    let mode = metadata.permissions().mode() & 0o777;
+    (mode & OTHERS_READ != 0).then_some(mode)
 }

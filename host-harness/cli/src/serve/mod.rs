@@ -86,7 +86,7 @@ pub struct Serve {
     #[arg(short, long, value_enum)]
     format: Option<Format>,
     /// Add each decision to this file with the policy's input, credentials masked: a JSON document a
-    /// line, for `portcullis explain --log`
+    /// line, for `portcullis explain --log`. A new file is its owner's only; an old one stays as it is
     #[arg(long, value_name = "FILE")]
     decision_log: Option<PathBuf>,
 }

@@ -1,6 +1,6 @@
 //! Logs in every form that they have.
 
-use crate::{event, folder, replay, replayed, said};
+use crate::{event, folder, replayed};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -123,44 +123,4 @@ fn whoever_wrote_the_log_it_comes_to_the_same() {
     let found = replayed(&folder, "ours", &["gzip", "array"]);
     assert_eq!(found["totals"]["events"], 9);
     assert_eq!(found["groups"][0]["count"], 3);
-}
-
-#[test]
-fn what_cannot_be_read_is_counted() {
-    let folder = folder();
-    let line = event(&json!({})).to_string();
-    let (half, _) = line.split_at(line.len() / 2);
-    let long = format!("{{\"decision_id\": \"{}\"}}", "x".repeat(17 << 20));
-    let twice = line.replace("\"host\":\"h\"", "\"method\":\"PUT\",\"host\":\"h\"");
-    let log = format!(
-        "{line}\nhello\n{half}\n{line}\n{long}\n{twice}\n{line}{line}\n{{\"level\":\"info\"}}\n\n{half}"
-    );
-    folder.write("log", log);
-    let ran = replay(&folder, &["log", "--format", "json", "--allow", "9"]);
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let found = said(&ran);
-    assert_eq!(found["totals"]["events"], 3);
-    assert_eq!(
-        found["unreadable"],
-        json!({"broken": 3, "cut": 1, "too_long": 1})
-    );
-    assert_eq!(found["other_lines"], 2);
-    let told = "warning: 3 records cannot be read: log:3, log:5, log:6";
-    assert!(ran.stderr.contains(told), "{}", ran.stderr);
-    // Compressed, and copied in part.
-    let mut packer = GzEncoder::new(Vec::new(), Compression::none());
-    packer
-        .write_all(format!("{line}\n").repeat(50).as_bytes())
-        .unwrap();
-    let mut packed = packer.finish().unwrap();
-    packed.truncate(packed.len() - 30);
-    folder.write("log.gz", packed);
-    let ran = replay(&folder, &["log.gz", "--format", "json", "--allow", "99"]);
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert_eq!(said(&ran)["totals"]["events"], 49);
-    assert!(
-        ran.stderr.contains("log.gz: compressed data ends early"),
-        "{}",
-        ran.stderr
-    );
 }

@@ -1,4 +1,4 @@
-//! A decision that was logged, as much of it as it takes to decide it again: our event, `serve`'s and
+//! A decision that was logged, as much of it as it takes to find it, and to decide it again: our event, `serve`'s and
 //! OPA's (`EventV1` of open-policy-agent/opa's v1/plugins/logs/plugin.go).
 
 use super::glance::{Glance, Look};
@@ -10,7 +10,7 @@ use std::fmt;
 /// An event, without what nobody asks for.
 #[derive(Debug, Default)]
 pub struct Event {
-    has_id: bool,
+    id: Option<String>,
     path: Option<String>,
     rule: Option<String>,
     query: bool,
@@ -59,11 +59,15 @@ impl Event {
     fn is_decision(&self) -> bool {
         let asked = self.path.is_some() || self.rule.is_some();
         let said = self.allowed.is_some() || self.result.is_some() || self.has_error;
-        match self.has_id {
+        match self.id.is_some() {
             true => asked || said || self.reason.is_some() || self.input.is_some() || self.query,
             // Somebody's own, as far as it can be decided again.
             false => self.input.is_some() && (asked || said),
         }
+    }
+
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
     }
 
     /// The rule as it was logged: `path`, unless that is a request's, as `serve` wrote it once.
@@ -205,7 +209,7 @@ impl<'de> Visitor<'de> for Members<'_> {
             }
             let value = members.next_value_seed(Look)?;
             match name {
-                Known::DecisionId => event.has_id = value.text().is_some(),
+                Known::DecisionId => event.id = value.text(),
                 Known::Path => event.path = value.text(),
                 Known::Rule => event.rule = value.text(),
                 Known::Query => event.query = value.text().is_some_and(|text| !text.is_empty()),
