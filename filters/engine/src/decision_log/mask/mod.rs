@@ -407,5 +407,9 @@ impl std::fmt::Debug for Mask {
 mod tests;
 
 #[cfg(test)]
+#[path = "alone_tests.rs"]
+mod alone_tests;
+
+#[cfg(test)]
 #[path = "bounds_tests.rs"]
 mod bounds_tests;
