@@ -94,9 +94,9 @@ fn what_it_says_is_masked_is() {
         // What a bar stands for is no name.
         let (_, names) = item.split_once(": ").unwrap();
         let said: BTreeSet<String> = code_spans(names).into_iter().collect();
-        let (_, rest) = code.split_once(&format!("const {name}: [")).unwrap();
-        let (_, rest) = rest.split_once("= [").unwrap();
-        let (list, _) = rest.split_once("];").unwrap();
+        let (_, rest) = code.split_once(&format!("const {name}: Parts<")).unwrap();
+        let (_, rest) = rest.split_once("Parts::of([").unwrap();
+        let (list, _) = rest.split_once("]);").unwrap();
         let masked: BTreeSet<String> = list
             .split('"')
             .skip(1)
