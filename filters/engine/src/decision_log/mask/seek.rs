@@ -29,18 +29,20 @@ pub const LEAST: usize = 4;
 /// Of credentials that one request may show, in bytes and in short ones.
 const MOST: usize = 256 * 1024;
 const MOST_SHORT: usize = 64;
+/// Of a text that is looked at alone.
+const LONGEST_ALONE: usize = 1024;
 /// Of names that are asked about, in bytes.
 const MOST_WORK: usize = 1 << 20;
 
 impl<'p> Credentials<'p> {
     /// To be looked for in this text, and in no other; without one, in any.
     pub fn new(places: &'p Places, text: Option<&str>, seed: &str) -> Credentials<'p> {
+        let text = text.filter(|text| is_masked_alone(text));
         Credentials {
             places,
             windows: match text {
-                // What is encoded is looked at once it is decoded, too.
-                Some(text) if !text.contains('%') => Windows::within(text, seed),
-                _ => Windows::new(seed),
+                Some(text) => Windows::within(text, seed),
+                None => Windows::new(seed),
             },
             apart: text.map(Apart::of),
             short: Vec::new(),
@@ -268,6 +270,12 @@ const PLAIN: [&str; 13] = [
     "uri",
     "username",
 ];
+
+/// Whether it is less work to look for credentials in this text alone. What is encoded is looked at once it is
+/// decoded, too; and what is kept of the text must not grow with it, since a policy may quote a body.
+pub fn is_masked_alone(text: &str) -> bool {
+    text.len() <= LONGEST_ALONE && !text.contains('%')
+}
 
 /// A scheme is a word (RFC 9110 section 11.1), and these are those that there are.
 pub fn is_scheme(word: &str) -> bool {

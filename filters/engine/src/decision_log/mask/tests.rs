@@ -19,6 +19,18 @@ pub fn mask_for(headers: &[(&str, &str)], body: Option<&Value>, text: Option<&st
     Mask::new(Arc::default(), &request, body, text, "a decision")
 }
 
+/// Numbers below what is asked for, the same each time.
+pub fn random(seed: u64) -> impl FnMut(usize) -> usize {
+    let mut state = seed;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let below = u64::try_from(below).unwrap();
+        usize::try_from(state.checked_rem(below).unwrap()).unwrap()
+    }
+}
+
 pub const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.AAECAwQFBgcICQ";
 
 /// What a client sends as a header, what is made of it, and what may be shown of that.
@@ -268,13 +280,7 @@ fn the_documents_own_names_and_who_was_proven_stay() {
 /// Whatever a client sends: no panic, and what was sent as a credential is in nothing that is shown.
 #[test]
 fn any_request_can_be_masked() {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut random = move |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % u64::try_from(below).unwrap()).unwrap()
-    };
+    let mut random = random(0x2545_f491_4f6c_dd1d);
     const PIECES: [&str; 24] = [
         "a",
         "é",
